@@ -1,0 +1,223 @@
+#include "consumers/daemon.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <random>
+
+#include "core/event.h"
+#include "core/period.h"
+#include "log/local_log.h"
+#include "state/chain.h"
+
+namespace odometer {
+
+namespace {
+
+// A partition from which nothing came back for this long is asked with a Tick; a probe that is out this long has failed.
+constexpr int64_t kQuietUs = 4 * kUsPerSecond;
+
+std::array<uint8_t, 10> RandomBytes() {
+  static std::random_device device;
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
+  std::array<uint8_t, 10> bytes;
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(device());
+  return bytes;
+}
+
+std::string TickBytes(Clock& clock) {
+  Event tick;
+  tick.type = EventType::kTick;
+  tick.id = Uuid7(clock.NowUs(), RandomBytes());
+  tick.event_time = EventTime{clock.NowUs()};
+  tick.source = "odometerd";
+  tick.tick_reason = "readiness";
+  return Encode(tick);
+}
+
+std::string StorePath(const std::string& data_dir, uint32_t partition) { return fmt::format("{}/state/p{:05}", data_dir, partition); }
+
+// Whether the log below the store's cursor is the one that was folded: the rolling hash from the last mark on.
+Status CheckChain(PartitionLog& log, const Store& store) {
+  const MetaRow& meta = store.meta();
+  if (meta.cursor == 0) return Status::Ok();
+  uint64_t mark = (meta.cursor - 1) / kChainStep * kChainStep;
+  Result<std::optional<std::string>> bytes = store.Get(KeyBuilder().Begin(RowKind::kChain).Number(static_cast<int64_t>(mark)).view());
+  if (!bytes.ok()) return bytes.status();
+  ChainRow row;
+  if (!bytes->has_value() || !DecodeRow(**bytes, &row)) return Status::Ok();  // a hole stood at the mark
+  Result<std::unique_ptr<EventReader>> reader = log.Read(mark);
+  if (!reader.ok()) return reader.status();
+  std::array<uint64_t, 2> hash = row.rolling_hash;
+  while ((*reader)->next_offset() < meta.cursor) {
+    Result<std::span<const Record>> records = (*reader)->Poll(meta.cursor - (*reader)->next_offset(), 0);
+    if (!records.ok()) return records.status();
+    if (records->empty()) break;
+    for (const Record& record : *records) hash = ChainLink(hash, record);
+  }
+  if (hash == meta.rolling_hash) return Status::Ok();
+  return {Code::kCorrupt, fmt::format("partition {}: the log's records from offset {} to {} are not the ones that the store was folded from; "
+                                      "run `odometer audit`, then restore the log or remove the store to fold it anew",
+                                      log.partition(), mark, meta.cursor)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Daemon>> Daemon::Open(DaemonOptions options, Clock& clock) {
+  std::unique_ptr<Daemon> daemon(new Daemon(std::move(options), clock));
+  ODOMETER_RETURN_IF_ERROR(daemon->OpenLog());
+  for (uint32_t partition = 0; partition < daemon->log_->partitions(); ++partition) {
+    ODOMETER_RETURN_IF_ERROR(daemon->OpenPartition(partition));
+  }
+  daemon->probes_.resize(daemon->runners_.size());
+  return daemon;
+}
+
+Daemon::~Daemon() {
+  Status stopped = Stop();
+  (void)stopped;  // each runner has said what failed
+}
+
+Status Daemon::OpenLog() {
+  FileSystem& files = options_.file_system != nullptr ? *options_.file_system : PosixFileSystem();
+  std::string directory = options_.data_dir + "/log";
+  ODOMETER_RETURN_IF_ERROR(files.CreateDirectories(directory));
+  ODOMETER_RETURN_IF_ERROR(files.CreateDirectories(options_.data_dir + "/state"));
+  LocalLog::Options log_options;
+  log_options.fsync = options_.fsync;
+  log_options.partitions = options_.partitions;
+  Result<std::unique_ptr<LocalLog>> log = LocalLog::Open(files, clock_, directory, log_options);
+  if (!log.ok() && log.status().code() == Code::kNotFound) {
+    uint32_t partitions = options_.partitions != 0 ? options_.partitions : kDefaultPartitions;
+    ODOMETER_RETURN_IF_ERROR(LocalLog::Create(files, clock_, directory, Uuid7(clock_.NowUs(), RandomBytes()), partitions));
+    log = LocalLog::Open(files, clock_, directory, log_options);
+  }
+  if (!log.ok()) return log.status();
+  for (const TailCut& cut : (*log)->tail_cuts()) {
+    Note("warn", fmt::format("partition={} offset={} step=append a half-written tail of {} bytes was cut off", cut.partition,
+                             cut.expected_offset, cut.bytes));
+  }
+  log_ = std::move(*log);
+  return Status::Ok();
+}
+
+Status Daemon::OpenPartition(uint32_t partition) {
+  PartitionLog& log = log_->partition(partition);
+  StoreOptions store_options;
+  store_options.path = StorePath(options_.data_dir, partition);
+  store_options.log_id = log_->log_id();
+  store_options.partition = partition;
+  store_options.partitions = log_->partitions();
+  Result<std::unique_ptr<Store>> store = Store::Open(store_options);
+  if (!store.ok()) return store.status();
+  if ((*store)->cursor() > log.range().end) {
+    // The log lost its end (a power loss in "written" mode): the store is ahead of the truth, so it is folded anew.
+    std::string aside = fmt::format("{}.ahead-{}", store_options.path, clock_.NowUs());
+    Note("error", fmt::format("partition={} offset={} the log ends here but the store had folded up to {}: those records are gone; "
+                              "the store is moved to {} and folded anew",
+                              partition, log.range().end, (*store)->cursor(), aside));
+    store->reset();
+    std::error_code failed;
+    std::filesystem::rename(store_options.path, aside, failed);
+    if (failed) return {Code::kIo, "cannot move " + store_options.path + ": " + failed.message()};
+    store = Store::Open(store_options);
+    if (!store.ok()) return store.status();
+  }
+  ODOMETER_RETURN_IF_ERROR(CheckChain(log, **store));
+  RunnerOptions runner_options = options_.runner;
+  runner_options.projection.memory_bytes_max /= log_->partitions();
+  runners_.push_back(std::make_unique<Runner>(log, std::move(*store), clock_, std::move(runner_options)));
+  return Status::Ok();
+}
+
+void Daemon::Note(const char* level, const std::string& text) const {
+  if (options_.runner.log) options_.runner.log(level, text);
+}
+
+void Daemon::Start() {
+  for (std::unique_ptr<Runner>& runner : runners_) runner->Start();
+}
+
+Status Daemon::Stop() {
+  Status first;
+  for (std::unique_ptr<Runner>& runner : runners_) {
+    Status stopped = runner->Stop();
+    if (first.ok()) first = stopped;
+  }
+  return first;
+}
+
+void Daemon::NoteAppend(uint32_t partition, const Status& status) {
+  std::lock_guard lock(probe_mutex_);
+  probes_[partition].append_status = status;
+}
+
+// Sends a Tick where nothing came back lately, or where the last append failed.
+void Daemon::Probe(uint32_t partition) {
+  int64_t now_us = clock_.MonotonicUs();
+  RunnerState state = runners_[partition]->state();
+  {
+    std::lock_guard lock(probe_mutex_);
+    ProbeState& probe = probes_[partition];
+    if (probe.outstanding && state.committed.cursor >= probe.next_offset) probe.outstanding = false;
+    bool quiet = now_us - state.last_readback_us > kQuietUs;
+    if (probe.outstanding || (!quiet && probe.append_status.ok() && state.failing_step.empty())) return;
+  }
+  std::string tick = TickBytes(clock_);
+  std::string_view event = tick;
+  Result<Appended> appended = log_->partition(partition).Append({&event, 1});
+  std::lock_guard lock(probe_mutex_);
+  ProbeState& probe = probes_[partition];
+  probe.append_status = appended.ok() ? Status::Ok() : appended.status();
+  if (!appended.ok()) return;
+  probe.outstanding = true;
+  probe.next_offset = appended->next_offset;
+  probe.sent_us = now_us;
+}
+
+std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) {
+  uint64_t awaited = 0;
+  int64_t sent_us = 0;
+  {
+    std::lock_guard lock(probe_mutex_);
+    const ProbeState& probe = probes_[partition];
+    if (!probe.append_status.ok()) return Readiness{false, "append", static_cast<int>(partition), probe.append_status.message()};
+    if (probe.outstanding) awaited = probe.next_offset;
+    sent_us = probe.sent_us;
+  }
+  bool back = awaited == 0 || runners_[partition]->WaitFor(awaited, wait_us) != nullptr;
+  RunnerState state = runners_[partition]->state();
+  if (!state.failing_step.empty()) return Readiness{false, state.failing_step, static_cast<int>(partition), state.failure};
+  if (back) return std::nullopt;
+  int64_t waited_us = clock_.MonotonicUs() - sent_us;
+  return Readiness{false, "fold", static_cast<int>(partition),
+                   fmt::format("a tick appended {} ms ago has not come back; {} records wait", waited_us / 1000,
+                               state.log_end - state.committed.cursor)};
+}
+
+Readiness Daemon::CheckReady(int64_t wait_us) {
+  int64_t deadline_us = clock_.MonotonicUs() + wait_us;
+  for (uint32_t partition = 0; partition < partitions(); ++partition) Probe(partition);
+  for (uint32_t partition = 0; partition < partitions(); ++partition) {
+    int64_t left_us = std::max<int64_t>(deadline_us - clock_.MonotonicUs(), 0);
+    if (std::optional<Readiness> failure = FailureOf(partition, left_us)) return *failure;
+  }
+  return Readiness{true, "", -1, ""};
+}
+
+Result<std::string> Daemon::Checkpoint(const std::string& name) {
+  std::string chosen = name.empty() ? fmt::format("{}", clock_.NowUs()) : name;
+  std::string directory = options_.data_dir + "/checkpoints/" + chosen;
+  std::error_code failed;
+  if (std::filesystem::exists(directory, failed)) return Status(Code::kConflict, "checkpoint " + chosen + " exists already");
+  std::filesystem::create_directories(directory, failed);
+  if (failed) return Status(Code::kIo, "cannot make " + directory + ": " + failed.message());
+  for (uint32_t partition = 0; partition < partitions(); ++partition) {
+    Result<uint64_t> cursor = runners_[partition]->Checkpoint(fmt::format("{}/p{:05}", directory, partition));
+    if (!cursor.ok()) return cursor.status();
+  }
+  return directory;
+}
+
+}  // namespace odometer

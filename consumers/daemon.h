@@ -1,0 +1,89 @@
+// consumers/daemon.h: Daemon, one log, its partitions' Runners, and what the HTTP API asks of them.
+//
+//   auto daemon = Daemon::Open(options, SystemClock()).value();   // makes the log and stores on first use
+//   daemon->Start();
+//   Runner& runner = daemon->RunnerOf("acme");                     // the partition where a tenant lives
+//   runner.log().Append(events);                                   // durable on return
+//
+// Thread-safe after Start().
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "consumers/runner.h"
+#include "core/placement.h"
+#include "core/time.h"
+#include "log/event_log.h"
+#include "log/file_system.h"
+
+namespace odometer {
+
+struct DaemonOptions {
+  std::string data_dir;
+  uint32_t partitions = 0;  // 0: as the log has it, kDefaultPartitions for a new one
+  bool fsync = true;        // false: "written", survives kill -9 but not power loss
+  RunnerOptions runner;
+  FileSystem* file_system = nullptr;  // null: the machine's
+};
+
+// One step of the line that does not work, for /readyz.
+struct Readiness {
+  bool ready = false;
+  std::string failing_step;  // "append", "poll", "fold", "commit"; "" when ready
+  int partition = -1;
+  std::string detail;
+};
+
+class Daemon {
+ public:
+  static Result<std::unique_ptr<Daemon>> Open(DaemonOptions options, Clock& clock);
+  ~Daemon();
+
+  void Start();
+  Status Stop();
+
+  Clock& clock() { return clock_; }
+  EventLog& log() { return *log_; }
+  uint32_t partitions() const { return static_cast<uint32_t>(runners_.size()); }
+  Runner& runner(uint32_t partition) { return *runners_[partition]; }
+  Runner& RunnerOf(std::string_view tenant) { return runner(PartitionOf(tenant, partitions())); }
+  const DaemonOptions& options() const { return options_; }
+
+  // A write and its read-back through the real line: appends a Tick where nothing came back lately, answers within
+  // about wait_us.
+  Readiness CheckReady(int64_t wait_us);
+  // Remembers what an append through the API ended with, so that readiness shows it.
+  void NoteAppend(uint32_t partition, const Status& status);
+  // Copies of all stores under data_dir/checkpoints/NAME; answers their directory. name is from the clock when empty.
+  Result<std::string> Checkpoint(const std::string& name);
+
+ private:
+  Daemon(DaemonOptions options, Clock& clock) : options_(std::move(options)), clock_(clock) {}
+
+  struct ProbeState {
+    uint64_t next_offset = 0;  // of the Tick that is out
+    int64_t sent_us = 0;
+    bool outstanding = false;
+    Status append_status;      // of the last append, the API's or a Tick's
+  };
+
+  Status OpenLog();
+  Status OpenPartition(uint32_t partition);
+  void Note(const char* level, const std::string& text) const;
+  void Probe(uint32_t partition);
+  std::optional<Readiness> FailureOf(uint32_t partition, int64_t wait_us);
+
+  DaemonOptions options_;
+  Clock& clock_;
+  std::unique_ptr<EventLog> log_;
+  std::vector<std::unique_ptr<Runner>> runners_;
+  std::mutex probe_mutex_;
+  std::vector<ProbeState> probes_;
+};
+
+}  // namespace odometer

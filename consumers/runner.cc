@@ -1,0 +1,198 @@
+#include "consumers/runner.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/planted.h"
+
+namespace odometer {
+
+namespace {
+
+constexpr size_t kOutcomesKept = 65'536;
+// Between two tries of what failed: short enough that a freed disk is noticed at once.
+constexpr int64_t kRetryUs = 200'000;
+
+}  // namespace
+
+Runner::Runner(PartitionLog& log, std::unique_ptr<Store> store, Clock& clock, RunnerOptions options)
+    : log_(log), clock_(clock), options_(std::move(options)), store_(std::move(store)),
+      projection_(std::make_unique<Projection>(*store_, options_.projection)), view_(store_->NewView()) {
+  state_.committed = store_->meta();
+  outcomes_.resize(kOutcomesKept, {UINT64_MAX, Outcome()});
+}
+
+Runner::~Runner() {
+  Status stopped = Stop();
+  if (!stopped.ok()) Note("error", "stop: " + stopped.ToString());
+}
+
+void Runner::Note(const char* level, const std::string& text) const {
+  if (options_.log) options_.log(level, "partition=" + std::to_string(partition()) + " " + text);
+}
+
+Result<size_t> Runner::Step(int64_t wait_us) {
+  if (options_.before_batch) options_.before_batch();
+  if (reader_ == nullptr) {
+    Result<std::unique_ptr<EventReader>> reader = log_.Read(projection_->meta().cursor);
+    if (!reader.ok()) return Fail("poll", reader.status());
+    reader_ = std::move(*reader);
+  }
+  Result<std::span<const Record>> records = reader_->Poll(options_.batch_records_max, wait_us);
+  if (!records.ok()) return Fail("poll", records.status());
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(records->size());
+  for (const Record& record : *records) {
+    Result<Outcome> outcome = projection_->Apply(record);
+    if (!outcome.ok()) {
+      Status failed = Fail("fold", Status(outcome.status().code(), "offset " + std::to_string(record.offset) + ": " + outcome.status().message()));
+      Restart();
+      return failed;
+    }
+    outcomes.push_back(*outcome);
+    if (outcome->kind == Outcome::Kind::kQuarantined) {
+      Note("warn", "offset=" + std::to_string(record.offset) + " quarantined reason=" + std::string(ReasonName(outcome->reason)));
+    }
+    if (options_.commit_every_record) ODOMETER_RETURN_IF_ERROR(CommitNow());
+  }
+  RecordOutcomes(*records, outcomes);
+  if (projection_->dirty() && first_uncommitted_us_ < 0) first_uncommitted_us_ = clock_.MonotonicUs();
+  if (CommitDue(*records)) ODOMETER_RETURN_IF_ERROR(CommitNow());
+  return records->size();
+}
+
+// Rows in RAM may hold half of a record after a store could not be read: what is committed is the truth.
+void Runner::Restart() {
+  reader_.reset();
+  projection_ = std::make_unique<Projection>(*store_, options_.projection);
+  first_uncommitted_us_ = -1;
+}
+
+Status Runner::Fail(const char* step, Status status) {
+  std::lock_guard lock(mutex_);
+  if (state_.failing_step != step || state_.failure != status.message()) Note("error", std::string("step=") + step + " " + status.ToString());
+  state_.failing_step = step;
+  state_.failure = status.message();
+  return status;
+}
+
+bool Runner::CommitDue(std::span<const Record> records) const {
+  if (!projection_->dirty()) return false;
+  if (projection_->meta().cursor >= log_.range().end) return true;  // drained
+  if (projection_->bytes_in_memory() > options_.projection.memory_bytes_max + (64u << 20)) return true;
+  bool behind = !records.empty() && records.back().append_time.us < clock_.NowUs() - kUsPerSecond;
+  int64_t interval = behind ? options_.catch_up_interval_us : options_.commit_interval_us;
+  return clock_.MonotonicUs() - first_uncommitted_us_ >= interval;
+}
+
+Status Runner::CommitNow() {
+  if (!projection_->dirty()) return Status::Ok();
+  int64_t begun_us = clock_.MonotonicUs();
+  // The store's cursor must never be more durable than the log below it.
+  if (Status synced = log_.SyncTo(projection_->meta().cursor); !synced.ok()) return Fail("append", synced);
+  std::shared_ptr<const View> view;
+  {
+    std::lock_guard commit(commit_mutex_);
+    if (Status committed = projection_->Commit(); !committed.ok()) return Fail("commit", committed);
+    view = store_->NewView();
+  }
+  first_uncommitted_us_ = -1;
+  int64_t now_us = clock_.MonotonicUs();
+  {
+    std::lock_guard lock(mutex_);
+    if (!state_.failing_step.empty()) Note("info", "step=" + state_.failing_step + " works again");
+    view_ = std::move(view);
+    state_.committed = view_->meta();
+    state_.last_readback_us = now_us;
+    state_.last_commit_us = now_us;
+    state_.commits += 1;
+    state_.commit_us_total += static_cast<uint64_t>(now_us - begun_us);
+    state_.rows_in_memory = projection_->rows_in_memory();
+    state_.bytes_in_memory = projection_->bytes_in_memory();
+    state_.failing_step.clear();
+    state_.failure.clear();
+  }
+  committed_.notify_all();
+  return Status::Ok();
+}
+
+void Runner::RecordOutcomes(std::span<const Record> records, const std::vector<Outcome>& outcomes) {
+  if (records.empty()) return;
+  std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < records.size(); ++i) outcomes_[records[i].offset % kOutcomesKept] = {records[i].offset, outcomes[i]};
+}
+
+void Runner::Start() { thread_ = std::thread([this] { Loop(); }); }
+
+void Runner::Loop() {
+  for (;;) {
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_) return;
+    }
+    Status result;
+    // What could not be committed is tried again before anything more is folded.
+    if (bool commit_failed = state().failing_step == "commit" || state().failing_step == "append"; commit_failed) {
+      result = CommitNow();
+    } else if (Result<size_t> step = Step(options_.poll_wait_us); !step.ok()) {
+      result = step.status();
+    }
+    if (result.ok()) continue;
+    std::unique_lock lock(mutex_);
+    committed_.wait_for(lock, std::chrono::microseconds(kRetryUs), [this] { return stopping_; });
+  }
+}
+
+Status Runner::Stop() {
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return Status::Ok();
+    stopping_ = true;
+  }
+  log_.Wake();
+  committed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  Status committed = CommitNow();
+  if (committed.ok()) committed = store_->Sync();
+  std::lock_guard lock(mutex_);
+  state_.stopped = true;
+  return committed;
+}
+
+void Runner::Abandon() {
+  std::lock_guard lock(mutex_);
+  stopping_ = true;
+}
+
+std::shared_ptr<const View> Runner::view() const {
+  std::lock_guard lock(mutex_);
+  return view_;
+}
+
+std::shared_ptr<const View> Runner::WaitFor(uint64_t next_offset, int64_t timeout_us) {
+  std::unique_lock lock(mutex_);
+  bool there = committed_.wait_for(lock, std::chrono::microseconds(timeout_us),
+                                   [&] { return view_->meta().cursor >= next_offset || stopping_; });
+  return there && view_->meta().cursor >= next_offset ? view_ : nullptr;
+}
+
+std::optional<Outcome> Runner::OutcomeAt(uint64_t offset) const {
+  std::lock_guard lock(mutex_);
+  const auto& [held, outcome] = outcomes_[offset % kOutcomesKept];
+  return held == offset ? std::optional<Outcome>(outcome) : std::nullopt;
+}
+
+RunnerState Runner::state() const {
+  std::lock_guard lock(mutex_);
+  RunnerState state = state_;
+  state.log_end = log_.range().end;
+  return state;
+}
+
+Result<uint64_t> Runner::Checkpoint(const std::string& directory) {
+  std::lock_guard commit(commit_mutex_);
+  ODOMETER_RETURN_IF_ERROR(store_->Checkpoint(directory));
+  return store_->cursor();
+}
+
+}  // namespace odometer

@@ -1,0 +1,111 @@
+// consumers/runner.h: Runner, the only loop: Poll → Verify → Dedupe → Fold → Commit → View, for one partition.
+//
+//   Runner runner(log.partition(3), std::move(store), clock, options);
+//   runner.Start();                                    // a thread of its own; or call Step() yourself
+//   auto view = runner.WaitFor(position, 2'000'000);   // a view that holds everything below the position
+//   runner.Stop();                                     // commits what was folded, joins
+//
+// Step() is confined to one thread; everything below "Thread-safe" may be called from any.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/time.h"
+#include "log/event_log.h"
+#include "state/projection.h"
+#include "state/store.h"
+
+namespace odometer {
+
+struct RunnerOptions {
+  size_t batch_records_max = 4096;
+  int64_t poll_wait_us = 50'000;
+  // Live: a commit this long after the first uncommitted row, or at once when the log is drained.
+  int64_t commit_interval_us = 50'000;
+  // While more than a second behind.
+  int64_t catch_up_interval_us = 1'000'000;
+  bool commit_every_record = false;  // for tests
+  ProjectionOptions projection;
+  // Called with the folding thread before each batch; a test may block or count in it.
+  std::function<void()> before_batch;
+  // Every state change and refusal worth a line: (level "info" | "warn" | "error", text with partition= offset=).
+  std::function<void(const char* level, const std::string& text)> log;
+};
+
+// What the line is doing, for /readyz and /metrics.
+struct RunnerState {
+  MetaRow committed;            // as of the last commit
+  uint64_t log_end = 0;         // high watermark now
+  int64_t last_readback_us = 0; // monotonic time of the last batch that came back from the log
+  int64_t last_commit_us = 0;   // monotonic
+  uint64_t commits = 0;
+  uint64_t commit_us_total = 0;
+  uint64_t rows_in_memory = 0;
+  uint64_t bytes_in_memory = 0;
+  bool stopped = false;
+  std::string failing_step;     // "" or "poll", "fold", "append" (sync), "commit"
+  std::string failure;
+};
+
+class Runner {
+ public:
+  Runner(PartitionLog& log, std::unique_ptr<Store> store, Clock& clock, RunnerOptions options);
+  ~Runner();
+
+  // One turn of the loop: polls once, folds what came, commits when due. Answers how many records were folded.
+  Result<size_t> Step(int64_t wait_us);
+  Status CommitNow();
+
+  void Start();
+  // Clean: folds no further, commits, syncs.
+  Status Stop();
+  // As if the process was killed: nothing more is committed. For simulations; the thread must not be running.
+  void Abandon();
+
+  // Thread-safe.
+  uint32_t partition() const { return log_.partition(); }
+  PartitionLog& log() { return log_; }
+  std::shared_ptr<const View> view() const;
+  // Waits until everything below next_offset is in a view; null when it is not within timeout_us.
+  std::shared_ptr<const View> WaitFor(uint64_t next_offset, int64_t timeout_us);
+  // What became of a record folded lately (at least the last 65,536 of this run).
+  std::optional<Outcome> OutcomeAt(uint64_t offset) const;
+  RunnerState state() const;
+  // A copy of the store at its last commit; waits for the loop to be between two commits.
+  Result<uint64_t> Checkpoint(const std::string& directory);
+
+ private:
+  void Loop();
+  bool CommitDue(std::span<const Record> records) const;
+  Status Fail(const char* step, Status status);
+  void Restart();
+  void Note(const char* level, const std::string& text) const;
+  void RecordOutcomes(std::span<const Record> records, const std::vector<Outcome>& outcomes);
+
+  PartitionLog& log_;
+  Clock& clock_;
+  RunnerOptions options_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Projection> projection_;
+  std::unique_ptr<EventReader> reader_;
+  int64_t first_uncommitted_us_ = -1;
+  std::thread thread_;
+
+  mutable std::mutex commit_mutex_;  // held while the store is written or copied
+  mutable std::mutex mutex_;         // guards everything below
+  std::condition_variable committed_;
+  std::shared_ptr<const View> view_;
+  RunnerState state_;
+  std::vector<std::pair<uint64_t, Outcome>> outcomes_;  // ring by offset
+  bool stopping_ = false;
+};
+
+}  // namespace odometer

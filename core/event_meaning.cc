@@ -1,0 +1,316 @@
+// The semantic pass: what the FlatBuffers verifier cannot know. It is the same at every door and in the fold.
+//
+// An event with several faults gets the reason that comes first here, whichever field it is in:
+//
+//   1. unknown_type, missing_payload   no such type; an InteractionRecorded without exactly one interaction
+//   2. missing_field                   an id, tenant or name that the type needs; a tenant on Genesis or Tick, which
+//                                      have none (a field of theirs that is missing on purpose)
+//   3. invalid_enum                    0 or a number that this version does not know
+//   4. invalid_utf8                    a text within its limit that is not UTF-8
+//   5. text_too_long                   a text or a list above its limit; its content is not looked at, so that shared
+//                                      offsets in hostile bytes cannot buy more work than their size
+//   6. negative_amount                 a plain amount below 0; what ends in _delta is signed, INT64_MIN included
+//   7. inconsistent_amounts            amounts that cannot be true together
+//   8. time_range                      before 1970 or after 9999
+//   9. empty_batch, batch_too_large    batches only; above the limit, the items are not looked at in 2 to 8
+
+#include <algorithm>
+#include <initializer_list>
+#include <span>
+
+#include "core/event.h"
+#include "core/placement.h"
+#include "core/utf8.h"
+
+namespace odometer {
+
+namespace {
+
+// The first 100 items of a batch: a larger one is refused as a whole, at the end.
+std::span<const Interaction> Items(const Event& event) {
+  return {event.interactions.data(), std::min(event.interactions.size(), kInteractionsMax)};
+}
+
+bool IsSessionFact(EventType type) {
+  return type >= EventType::kSessionStarted && type <= EventType::kSessionSummarized;
+}
+bool IsInteraction(EventType type) {
+  return type == EventType::kInteractionRecorded || type == EventType::kInteractionBatch;
+}
+bool IsKnowledge(EventType type) {
+  return type >= EventType::kCaseChampioned && type <= EventType::kCollectionUnsubscribed;
+}
+
+// --- 2. missing_field
+
+bool NeedsCollection(EventType type) {
+  return type == EventType::kVectorsCounted || type == EventType::kCollectionCreated ||
+         type == EventType::kCollectionDropped || type == EventType::kCollectionSubscribed ||
+         type == EventType::kCollectionUnsubscribed;
+}
+
+bool HasItemFields(const Event& event) {
+  for (const Interaction& item : Items(event)) {
+    if (item.user.empty()) return false;
+    if (event.type == EventType::kInteractionBatch && item.id.is_nil()) return false;
+  }
+  return true;
+}
+
+bool HasEnvelopeFields(const Event& event) {
+  bool has_no_tenant = event.type == EventType::kGenesis || event.type == EventType::kTick;
+  if (event.id.is_nil() || event.tenant.empty() != has_no_tenant) return false;
+  return !event.producer.has_value() || !event.producer->id.is_nil();
+}
+
+bool HasPayloadFields(const Event& event) {
+  if (event.type == EventType::kTurnRecorded) return !event.turn.user.empty();
+  if (event.type == EventType::kTurnAmended) {
+    return !event.amendment.user.empty() && !event.amendment.original_id.is_nil();
+  }
+  if (IsSessionFact(event.type)) return !event.session.user.empty() && !event.session.session.empty();
+  if (IsInteraction(event.type)) return HasItemFields(event);
+  if (IsKnowledge(event.type)) {
+    return !event.knowledge.user.empty() && !(NeedsCollection(event.type) && event.knowledge.collection.empty());
+  }
+  if (IsVector(event.type)) {
+    return !event.operation.user.empty() && !event.operation.project.empty() &&
+           !(NeedsCollection(event.type) && event.operation.collection.empty());
+  }
+  if (event.type == EventType::kConfigChanged) return !event.config.user.empty();
+  if (event.type == EventType::kGenesis) return !event.genesis.log_id.is_nil();
+  if (event.type == EventType::kGapReported) return !event.gap.producer.is_nil();
+  return true;
+}
+
+// --- 3. invalid_enum
+
+template <class Enum>
+bool IsWithin(Enum value, Enum last) {
+  return static_cast<uint8_t>(value) >= 1 && value <= last;
+}
+
+bool HasKnownEnums(const Event& event) {
+  if (!IsWithin(event.id_kind, IdKind::kDerived)) return false;
+  if (event.type == EventType::kTurnRecorded) return IsWithin(event.turn.status, TurnStatus::kTimeout);
+  if (IsVector(event.type)) return IsWithin(event.operation.status, OperationStatus::kQuotaExceeded);
+  if (!IsInteraction(event.type)) return true;
+  for (const Interaction& item : Items(event)) {
+    bool known = IsWithin(item.kind, InteractionKind::kCostEvent) && IsWithin(item.status, InteractionStatus::kTimeout);
+    if (!known) return false;
+  }
+  return true;
+}
+
+// --- 4. invalid_utf8 and 5. text_too_long, in one pass over the texts
+
+class TextCheck {
+ public:
+  void Name(std::string_view text) { Text(text, kIdTextBytesMax); }
+  void Names(std::initializer_list<std::string_view> texts) {
+    for (std::string_view text : texts) Name(text);
+  }
+  void Text(std::string_view text, size_t bytes_max) {
+    if (text.size() > bytes_max) {
+      is_too_long_ = true;
+    } else if (!IsUtf8(text)) {
+      is_invalid_ = true;
+    }
+  }
+  void List(const std::vector<std::string_view>& texts, size_t count_max, size_t bytes_max) {
+    if (texts.size() > count_max) {
+      is_too_long_ = true;
+      return;
+    }
+    for (std::string_view text : texts) Text(text, bytes_max);
+  }
+  void Bytes(std::string_view bytes, size_t bytes_max) { is_too_long_ |= bytes.size() > bytes_max; }
+
+  Reason reason() const {
+    return is_invalid_ ? Reason::kInvalidUtf8 : is_too_long_ ? Reason::kTextTooLong : Reason::kNone;
+  }
+
+ private:
+  bool is_invalid_ = false;
+  bool is_too_long_ = false;
+};
+
+void CheckTexts(const Turn& turn, TextCheck& check) {
+  check.Names({turn.user, turn.session, turn.provider, turn.model_requested, turn.model_served, turn.error_type,
+               turn.service, turn.operation});
+  check.Text(turn.metadata, kMetadataBytesMax);
+  check.Bytes(turn.query_digest, kQueryDigestBytesMax);
+  if (turn.has_rag) check.List(turn.rag_collections, kRagCollectionsMax, kIdTextBytesMax);
+}
+
+void CheckTexts(const Amendment& amendment, TextCheck& check) {
+  check.Names({amendment.user, amendment.session, amendment.provider, amendment.model, amendment.service,
+               amendment.operation, amendment.reason});
+}
+
+void CheckTexts(EventType type, const SessionFact& fact, TextCheck& check) {
+  check.Names({fact.user, fact.session});
+  if (type == EventType::kSessionStarted || type == EventType::kSessionRenamed) check.Name(fact.name);
+  if (type == EventType::kSessionStarted) check.Text(fact.metadata, kMetadataBytesMax);
+  if (type != EventType::kSessionSummarized) return;
+  check.Text(fact.summary, kSummaryBytesMax);
+  check.List(fact.key_points, kKeyPointsMax, kKeyPointBytesMax);
+}
+
+void CheckTexts(std::span<const Interaction> items, TextCheck& check) {
+  for (const Interaction& item : items) {
+    check.Names({item.user, item.session, item.service, item.operation, item.model});
+    check.Text(item.metadata, kMetadataBytesMax);
+  }
+}
+
+void CheckTexts(const Operation& operation, TextCheck& check) {
+  check.Names({operation.user, operation.project, operation.collection, operation.service, operation.operation});
+  check.Text(operation.metadata, kMetadataBytesMax);
+}
+
+Reason CheckTexts(const Event& event) {
+  TextCheck check;
+  check.Names({event.tenant, event.source});
+  if (event.type == EventType::kTurnRecorded) {
+    CheckTexts(event.turn, check);
+  } else if (event.type == EventType::kTurnAmended) {
+    CheckTexts(event.amendment, check);
+  } else if (IsSessionFact(event.type)) {
+    CheckTexts(event.type, event.session, check);
+  } else if (IsInteraction(event.type)) {
+    CheckTexts(Items(event), check);
+  } else if (IsKnowledge(event.type)) {
+    check.Names({event.knowledge.user, event.knowledge.collection});
+    if (event.type == EventType::kCaseChampioned) check.Name(event.knowledge.case_id);
+  } else if (IsVector(event.type)) {
+    CheckTexts(event.operation, check);
+  } else if (event.type == EventType::kConfigChanged) {
+    check.Names({event.config.user, event.config.project, event.config.setting});
+    check.Text(event.config.metadata, kMetadataBytesMax);
+  } else if (event.type == EventType::kTick) {
+    check.Name(event.tick_reason);
+  } else if (event.type == EventType::kGapReported) {
+    check.Name(event.gap.reason);
+  }
+  return check.reason();
+}
+
+// --- 6. negative_amount
+
+bool IsAmount(int64_t amount) { return amount >= 0; }
+bool IsAmount(const std::optional<int64_t>& amount) { return amount.value_or(0) >= 0; }
+bool IsAmount(const Tokens& tokens) {
+  // A number is negative if its top bit is set, and so is the OR of several if one of them is.
+  return (tokens.input_uncached | tokens.cache_read | tokens.cache_write_5m | tokens.cache_write_1h | tokens.output |
+          tokens.reasoning) >= 0;
+}
+bool IsAmount(const CostParts& cost) {
+  return (cost.ai_tokens_nano_usd | cost.db_ops_nano_usd | cost.api_calls_nano_usd | cost.compute_time_nano_usd) >= 0;
+}
+
+bool HasAmounts(const Turn& turn) {
+  return IsAmount(turn.tokens) && IsAmount(turn.llm_calls) && IsAmount(turn.duration_us) &&
+         IsAmount(turn.time_to_first_token_us) && IsAmount(turn.provided_cost_nano_usd) &&
+         (!turn.has_rag || IsAmount(turn.rag_output_tokens_saved));
+}
+
+bool HasAmounts(const Interaction& item) {
+  return IsAmount(item.tokens) && IsAmount(item.db_operations) && IsAmount(item.api_calls) &&
+         IsAmount(item.compute_us) && IsAmount(item.duration_us) &&
+         (!item.provided_cost.has_value() || IsAmount(*item.provided_cost));
+}
+
+bool HasAmounts(EventType type, const Operation& operation) {
+  bool has = IsAmount(operation.requested) && IsAmount(operation.succeeded) && IsAmount(operation.payload_bytes) &&
+             IsAmount(operation.duration_us);
+  if (type == EventType::kVectorsUpserted) return has && IsAmount(operation.inserted);
+  if (type == EventType::kVectorsSearched) return has && IsAmount(operation.results);
+  if (type == EventType::kVectorsCounted) {
+    return has && IsAmount(operation.counted_vectors) && IsAmount(operation.counted_bytes);
+  }
+  return has;
+}
+
+bool HasAmounts(const Event& event) {
+  if (event.type == EventType::kTurnRecorded) return HasAmounts(event.turn);
+  if (IsVector(event.type)) return HasAmounts(event.type, event.operation);
+  if (!IsInteraction(event.type)) return true;
+  for (const Interaction& item : Items(event)) {
+    if (!HasAmounts(item)) return false;
+  }
+  return true;
+}
+
+// --- 7. inconsistent_amounts
+
+bool IsConsistent(EventType type, const Operation& operation) {
+  if (operation.succeeded > operation.requested) return false;
+  bool did_nothing =
+      operation.status == OperationStatus::kFailure || operation.status == OperationStatus::kQuotaExceeded;
+  bool has_delta = operation.vectors_delta != 0 || operation.bytes_delta != 0;
+  if (did_nothing && (has_delta || operation.succeeded != 0)) return false;
+  switch (type) {
+    case EventType::kVectorsUpserted: return operation.inserted <= operation.succeeded;
+    case EventType::kVectorsAdded:
+    case EventType::kCollectionCreated: return operation.vectors_delta >= 0;
+    case EventType::kVectorsDeleted:
+    case EventType::kCollectionDropped: return operation.vectors_delta <= 0;
+    case EventType::kVectorsSearched:
+    case EventType::kVectorsCounted: return !has_delta;
+    default: return true;
+  }
+}
+
+bool IsConsistent(const Gap& gap) {
+  if (gap.slot >= kSlots || gap.ranges.empty() || gap.ranges.size() > kGapRangesMax) return false;
+  for (const SeqRange& range : gap.ranges) {
+    if (range.first == 0 || range.first > range.last) return false;
+  }
+  return true;
+}
+
+bool IsConsistent(const Event& event) {
+  if (event.producer.has_value() && (event.producer->seq == 0 || event.producer->slot >= kSlots)) return false;
+  if (event.type == EventType::kTurnRecorded) return event.turn.tokens.reasoning <= event.turn.tokens.output;
+  if (IsVector(event.type)) return IsConsistent(event.type, event.operation);
+  if (event.type == EventType::kGapReported) return IsConsistent(event.gap);
+  if (event.type == EventType::kGenesis) return event.genesis.partition < event.genesis.partitions;
+  if (!IsInteraction(event.type)) return true;
+  for (const Interaction& item : Items(event)) {
+    if (item.tokens.reasoning > item.tokens.output) return false;
+  }
+  return true;
+}
+
+// --- 8. time_range
+
+bool IsInRange(EventTime time) { return time.us >= 0 && time.us < kEventTimeLimitUs; }
+
+bool HasTimesInRange(const Event& event) {
+  if (!IsInRange(event.event_time)) return false;
+  if (event.type == EventType::kTurnAmended) return IsInRange(event.amendment.original_time);
+  if (event.type != EventType::kInteractionBatch) return true;
+  for (const Interaction& item : Items(event)) {
+    if (!IsInRange(item.event_time)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Reason CheckMeaning(const Event& event) {
+  if (TypeName(event.type).empty()) return Reason::kUnknownType;
+  if (event.type == EventType::kInteractionRecorded && event.interactions.size() != 1) return Reason::kMissingPayload;
+  if (!HasEnvelopeFields(event) || !HasPayloadFields(event)) return Reason::kMissingField;
+  if (!HasKnownEnums(event)) return Reason::kInvalidEnum;
+  if (Reason reason = CheckTexts(event); reason != Reason::kNone) return reason;
+  if (!HasAmounts(event)) return Reason::kNegativeAmount;
+  if (!IsConsistent(event)) return Reason::kInconsistentAmounts;
+  if (!HasTimesInRange(event)) return Reason::kTimeRange;
+  if (event.type != EventType::kInteractionBatch) return Reason::kNone;
+  if (event.interactions.empty()) return Reason::kEmptyBatch;
+  return event.interactions.size() > kInteractionsMax ? Reason::kBatchTooLarge : Reason::kNone;
+}
+
+}  // namespace odometer

@@ -1,0 +1,24 @@
+#include "core/status.h"
+
+namespace odometer {
+
+std::string_view CodeName(Code code) {
+  switch (code) {
+    case Code::kOk: return "ok";
+    case Code::kInvalid: return "invalid";
+    case Code::kNotFound: return "not_found";
+    case Code::kConflict: return "conflict";
+    case Code::kUnavailable: return "unavailable";
+    case Code::kDiskFull: return "disk_full";
+    case Code::kCorrupt: return "corrupt";
+    case Code::kIo: return "io";
+  }
+  return "unknown";
+}
+
+std::string Status::ToString() const {
+  if (ok()) return "ok";
+  return std::string(CodeName(code_)) + ": " + message_;
+}
+
+}  // namespace odometer

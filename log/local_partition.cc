@@ -1,0 +1,297 @@
+#include "log/local_partition.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+namespace odometer {
+
+namespace {
+
+constexpr size_t kGroupBytesMax = 4 << 20;  // what one leader writes at once, if there is more than one waiter
+constexpr size_t kFetchBufferBytes = 96 << 10;
+constexpr int64_t kWaitUsMax = kUsPerHour;
+
+size_t BytesOf(std::span<const std::string_view> events) {
+  size_t bytes = 0;
+  for (std::string_view event : events) bytes += FrameBytes(event.size());
+  return bytes;
+}
+
+}  // namespace
+
+struct LocalPartition::Waiter {
+  std::span<const std::string_view> events;
+  bool wants_sync = false;
+  size_t bytes = 0;
+  Appended appended;
+  bool is_done = false;
+  Status status;
+  std::condition_variable turn;
+};
+
+class LocalPartition::Reader : public EventReader {
+ public:
+  Reader(LocalPartition& log, uint64_t from, uint64_t seen_wakes)
+      : log_(log), next_offset_(from), seen_wakes_(seen_wakes) {}
+
+  Result<std::span<const Record>> Poll(size_t records_max, int64_t wait_us) override {
+    records_.clear();
+    if (records_max == 0) return std::span<const Record>();
+    std::optional<Extent> extent = log_.AwaitRecord(next_offset_, wait_us, &seen_wakes_);
+    if (!extent) return std::span<const Record>();
+    if (segment_ == nullptr || segment_->header().base_offset != extent->base_offset) {
+      Result<std::unique_ptr<SegmentReader>> opened = log_.OpenAt(*extent, next_offset_, SegmentReader::kBufferBytes);
+      if (!opened.ok()) return opened.status();
+      segment_ = std::move(*opened);
+    }
+    Result<size_t> count = segment_->Read(extent->bytes, records_max, &records_);
+    if (!count.ok()) return count.status();
+    if (*count == 0) {
+      return Status(Code::kCorrupt, log_.PathOf(extent->base_offset) + ": ends with offset " +
+                                        std::to_string(next_offset_) + ", expected to go on to " +
+                                        std::to_string(extent->end_offset));
+    }
+    next_offset_ = segment_->next_offset();
+    return std::span<const Record>(records_);
+  }
+
+  uint64_t next_offset() const override { return next_offset_; }
+
+ private:
+  LocalPartition& log_;
+  uint64_t next_offset_;
+  uint64_t seen_wakes_;
+  std::unique_ptr<SegmentReader> segment_;
+  std::vector<Record> records_;
+};
+
+LocalPartition::LocalPartition(FileSystem& files, Clock& clock, Options options, OpenedSegments opened,
+                               std::unique_ptr<SegmentWriter> writer)
+    : files_(files),
+      clock_(clock),
+      options_(std::move(options)),
+      writer_(std::move(writer)),
+      segments_(std::move(opened.segments)),
+      end_(opened.end),
+      synced_offset_(opened.end.next_offset) {
+  indexes_[end_.base_offset] = std::move(opened.last_index);
+}
+
+LocalPartition::~LocalPartition() = default;
+
+OffsetRange LocalPartition::range() const {
+  std::lock_guard lock(mutex_);
+  return {segments_.front().base_offset, end_.next_offset};
+}
+
+Result<Appended> LocalPartition::Append(std::span<const std::string_view> events) {
+  if (writer_ == nullptr) return Status(Code::kInvalid, options_.directory + ": opened to read only");
+  for (std::string_view event : events) {
+    if (event.size() > kPayloadBytesMax) {
+      return Status(Code::kInvalid, "an event of " + std::to_string(event.size()) + " bytes; the log takes at most " +
+                                        std::to_string(kPayloadBytesMax));
+    }
+  }
+  Waiter waiter;
+  waiter.events = events;
+  waiter.bytes = BytesOf(events);
+  std::unique_lock lock(mutex_);
+  if (events.empty()) return Appended{end_.next_offset, end_.next_offset, end_.append_time};
+  ODOMETER_RETURN_IF_ERROR(Await(lock, waiter));
+  return waiter.appended;
+}
+
+Status LocalPartition::SyncTo(uint64_t offset) {
+  std::unique_lock lock(mutex_);
+  if (offset > end_.next_offset) {
+    return Status(Code::kInvalid, options_.directory + ": cannot sync to offset " + std::to_string(offset) +
+                                      ", the log ends at " + std::to_string(end_.next_offset));
+  }
+  if (offset <= synced_offset_ || writer_ == nullptr) return Status::Ok();
+  Waiter waiter;
+  waiter.wants_sync = true;
+  return Await(lock, waiter);
+}
+
+Status LocalPartition::Await(std::unique_lock<std::mutex>& lock, Waiter& waiter) {
+  queue_.push_back(&waiter);
+  while (!waiter.is_done && queue_.front() != &waiter) waiter.turn.wait(lock);
+  if (waiter.is_done) return waiter.status;
+  // The group stays at the front of the queue while it is written, so nobody else leads.
+  std::vector<Waiter*> group(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(GroupSize()));
+  AppendTime append_time = std::max(AppendTimeOf(clock_.NowUs()), end_.append_time);
+  uint64_t first_offset = end_.next_offset;
+  lock.unlock();
+  Status status = WriteGroup(group, first_offset, append_time);
+  lock.lock();
+  if (status.ok()) Publish();
+  Finish(group.size(), status);
+  return status;
+}
+
+size_t LocalPartition::GroupSize() const {
+  size_t count = 1;
+  size_t bytes = queue_.front()->bytes;
+  while (count < queue_.size() && bytes + queue_[count]->bytes <= kGroupBytesMax) bytes += queue_[count++]->bytes;
+  return count;
+}
+
+Status LocalPartition::WriteGroup(std::span<Waiter* const> group, uint64_t first_offset, AppendTime append_time) {
+  bool wants_sync = options_.fsync;
+  uint64_t offset = first_offset;
+  group_records_.clear();
+  for (Waiter* waiter : group) {
+    wants_sync |= waiter->wants_sync;
+    waiter->appended = {offset, offset + waiter->events.size(), append_time};
+    for (std::string_view event : waiter->events) group_records_.push_back({offset++, append_time, event});
+  }
+  return writer_->Write(group_records_, wants_sync ? SegmentWriter::Durable::kYes : SegmentWriter::Durable::kNo);
+}
+
+void LocalPartition::Publish() {
+  const SegmentWriter::End& end = writer_->end();
+  if (end.base_offset != end_.base_offset) segments_.push_back({end.base_offset, 0});
+  segments_.back().bytes = end.position;
+  indexes_[end.base_offset].Add(writer_->written());
+  end_ = end;
+  if (writer_->is_synced()) synced_offset_ = end.next_offset;
+  appended_.notify_all();
+}
+
+void LocalPartition::Finish(size_t group_size, const Status& status) {
+  for (size_t i = 0; i < group_size; ++i) {
+    Waiter* waiter = queue_.front();
+    queue_.pop_front();
+    waiter->status = status;
+    waiter->is_done = true;
+    waiter->turn.notify_one();  // with the lock held: the waiter is on its caller's stack
+  }
+  if (!queue_.empty()) queue_.front()->turn.notify_one();
+}
+
+void LocalPartition::Wake() {
+  std::lock_guard lock(mutex_);
+  ++wakes_;
+  appended_.notify_all();
+}
+
+Result<std::unique_ptr<EventReader>> LocalPartition::Read(uint64_t from) {
+  std::lock_guard lock(mutex_);
+  std::string what = options_.directory + ": offset " + std::to_string(from) + " is ";
+  if (from < segments_.front().base_offset) return Status(Code::kNotFound, what + "no longer in the log");
+  if (from > end_.next_offset) {
+    return Status(Code::kInvalid, what + "above the end of the log, " + std::to_string(end_.next_offset));
+  }
+  return std::unique_ptr<EventReader>(std::make_unique<Reader>(*this, from, wakes_));
+}
+
+std::optional<LocalPartition::Extent> LocalPartition::AwaitRecord(uint64_t offset, int64_t wait_us,
+                                                                  uint64_t* seen_wakes) {
+  std::unique_lock lock(mutex_);
+  if (end_.next_offset > offset) return ExtentOf(offset);
+  if (wait_us <= 0) return std::nullopt;
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(std::min(wait_us, kWaitUsMax));
+  appended_.wait_until(lock, deadline, [&] { return end_.next_offset > offset || wakes_ != *seen_wakes; });
+  if (end_.next_offset > offset) return ExtentOf(offset);
+  *seen_wakes = wakes_;
+  return std::nullopt;
+}
+
+LocalPartition::Extent LocalPartition::ExtentOf(uint64_t offset) const {
+  auto after = std::upper_bound(segments_.begin(), segments_.end(), offset,
+                                [](uint64_t wanted, const SegmentInfo& segment) { return wanted < segment.base_offset; });
+  const SegmentInfo& segment = *(after - 1);
+  return {segment.base_offset, segment.bytes, after == segments_.end() ? end_.next_offset : after->base_offset};
+}
+
+Result<std::unique_ptr<SegmentReader>> LocalPartition::OpenAt(const Extent& extent, uint64_t offset,
+                                                              size_t buffer_bytes) {
+  std::string path = PathOf(extent.base_offset);
+  Result<std::unique_ptr<SegmentReader>> opened = SegmentReader::Open(files_, path, buffer_bytes);
+  if (!opened.ok()) return opened.status();
+  SegmentReader& reader = **opened;
+  ODOMETER_RETURN_IF_ERROR(
+      CheckSegmentHeader(reader.header(), options_.log_id, options_.partition, extent.base_offset, path));
+  if (offset == extent.base_offset) return opened;
+  Result<SparseIndex::Entry> entry = FindEntry(extent, offset);
+  if (!entry.ok()) return entry.status();
+  reader.Seek(*entry);
+  Frame frame;
+  while (reader.next_offset() < offset) {
+    Result<bool> got = reader.ReadFrame(extent.bytes, &frame);
+    if (!got.ok()) return got.status();
+    if (!*got) {
+      return Status(Code::kCorrupt, path + ": ends with offset " + std::to_string(reader.next_offset()) +
+                                        ", expected to hold " + std::to_string(offset));
+    }
+  }
+  return opened;
+}
+
+Result<SparseIndex::Entry> LocalPartition::FindEntry(const Extent& extent, uint64_t offset) {
+  const SparseIndex::Entry start{extent.base_offset, kSegmentHeaderBytes};
+  {
+    std::lock_guard lock(mutex_);
+    auto known = indexes_.find(extent.base_offset);
+    if (known != indexes_.end()) return known->second.Floor(offset).value_or(start);
+  }
+  // An earlier segment that nobody has searched yet; the lock is not held, for it is read from end to end.
+  Result<std::unique_ptr<SegmentReader>> reader = SegmentReader::Open(files_, PathOf(extent.base_offset));
+  if (!reader.ok()) return reader.status();
+  SparseIndex index;
+  for (;;) {
+    uint64_t position = (*reader)->position();
+    Frame frame;
+    Result<bool> got = (*reader)->ReadFrame(extent.bytes, &frame);
+    if (!got.ok()) return got.status();
+    if (!*got) break;
+    index.Add({frame.record.offset, position});
+  }
+  std::lock_guard lock(mutex_);
+  return indexes_.try_emplace(extent.base_offset, std::move(index)).first->second.Floor(offset).value_or(start);
+}
+
+Result<OwnedRecord> LocalPartition::Fetch(uint64_t offset) {
+  Extent extent;
+  {
+    std::lock_guard lock(mutex_);
+    if (offset < segments_.front().base_offset || offset >= end_.next_offset) {
+      return Status(Code::kNotFound, options_.directory + ": no record at offset " + std::to_string(offset));
+    }
+    extent = ExtentOf(offset);
+  }
+  Result<std::unique_ptr<SegmentReader>> reader = OpenAt(extent, offset, kFetchBufferBytes);
+  if (!reader.ok()) return reader.status();
+  Frame frame;
+  Result<bool> got = (*reader)->ReadFrame(extent.bytes, &frame);
+  if (!got.ok()) return got.status();
+  if (!*got) {
+    return Status(Code::kCorrupt, PathOf(extent.base_offset) + ": ends with offset " + std::to_string(offset) +
+                                      ", expected to hold it");
+  }
+  return OwnedRecord::Copy(frame.record);
+}
+
+Status LocalPartition::Refresh() {
+  OpenSegmentsOptions options;
+  options.read_only = true;
+  {
+    std::lock_guard lock(mutex_);
+    options.known_end = end_;
+  }
+  Result<OpenedSegments> opened =
+      OpenSegments(files_, options_.directory, options_.log_id, options_.partition, options);
+  if (!opened.ok()) return opened.status();
+  std::lock_guard lock(mutex_);
+  if (opened->end.next_offset <= end_.next_offset) return Status::Ok();
+  if (opened->end.base_offset != end_.base_offset) indexes_.erase(end_.base_offset);  // it has grown since
+  indexes_[opened->end.base_offset].Add(opened->last_index);
+  segments_ = std::move(opened->segments);
+  end_ = opened->end;
+  synced_offset_ = end_.next_offset;
+  appended_.notify_all();
+  return Status::Ok();
+}
+
+}  // namespace odometer

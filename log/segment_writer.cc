@@ -1,0 +1,155 @@
+#include "log/segment_writer.h"
+
+namespace odometer {
+
+namespace {
+
+constexpr size_t kKeepBytesMax = 8 << 20;  // of the encoding buffer, from one Write() to the next
+
+// A file of this name that holds no records is what a failed attempt left behind.
+Status RemoveLeftover(FileSystem& files, const std::string& path) {
+  Result<bool> exists = files.Exists(path);
+  if (!exists.ok()) return exists.status();
+  if (!*exists) return Status::Ok();
+  Result<std::unique_ptr<File>> file = files.Open(path, FileSystem::Mode::kRead);
+  if (!file.ok()) return file.status();
+  Result<uint64_t> size = (*file)->Size();
+  if (!size.ok()) return size.status();
+  if (*size > kSegmentHeaderBytes) return Status(Code::kConflict, path + ": exists and holds records");
+  return files.Remove(path);
+}
+
+Status WriteHeader(FileSystem& files, const std::string& directory, const SegmentHeader& header, File& file) {
+  ODOMETER_RETURN_IF_ERROR(file.WriteAt(0, header.Encode()));
+  ODOMETER_RETURN_IF_ERROR(file.Sync());
+  return files.SyncDirectory(directory);
+}
+
+// The file, its header and its name are on stable storage when this returns.
+Result<std::unique_ptr<File>> CreateSegment(FileSystem& files, const std::string& directory,
+                                            const SegmentHeader& header) {
+  std::string path = directory + "/" + SegmentName(header.base_offset);
+  ODOMETER_RETURN_IF_ERROR(RemoveLeftover(files, path));
+  Result<std::unique_ptr<File>> file = files.Open(path, FileSystem::Mode::kCreate);
+  if (!file.ok()) return file.status();
+  Status status = WriteHeader(files, directory, header, **file);
+  if (status.ok()) return std::move(*file);
+  (void)files.Remove(path);  // if this fails too, RemoveLeftover() or the next opening does it
+  return status;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(FileSystem& files, const std::string& directory,
+                                                             const SegmentHeader& header, uint64_t segment_bytes_max) {
+  Result<std::unique_ptr<File>> file = CreateSegment(files, directory, header);
+  if (!file.ok()) return file.status();
+  End end{header.base_offset, kSegmentHeaderBytes, header.base_offset, header.append_time_before};
+  return std::unique_ptr<SegmentWriter>(
+      new SegmentWriter(files, directory, header, std::move(*file), end, segment_bytes_max));
+}
+
+Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Resume(FileSystem& files, const std::string& directory,
+                                                             const SegmentHeader& header, const End& end,
+                                                             uint64_t segment_bytes_max) {
+  std::string path = directory + "/" + SegmentName(header.base_offset);
+  Result<std::unique_ptr<File>> file = files.Open(path, FileSystem::Mode::kWrite);
+  if (!file.ok()) return file.status();
+  return std::unique_ptr<SegmentWriter>(
+      new SegmentWriter(files, directory, header, std::move(*file), end, segment_bytes_max));
+}
+
+SegmentWriter::SegmentWriter(FileSystem& files, std::string directory, SegmentHeader header,
+                             std::unique_ptr<File> file, End end, uint64_t segment_bytes_max)
+    : files_(files),
+      directory_(std::move(directory)),
+      segment_bytes_max_(segment_bytes_max),
+      header_(header),
+      file_(std::move(file)),
+      end_(end),
+      synced_position_(end.position) {}
+
+Status SegmentWriter::Write(std::span<const Record> records, Durable durable) {
+  if (is_broken()) return broken_;
+  written_ = SparseIndex();
+  if (!records.empty()) ODOMETER_RETURN_IF_ERROR(RollIfFull(records));
+  const End before = end_;
+  if (!records.empty()) {
+    EncodeAll(records);
+    if (Status status = file_->WriteAt(before.position, frames_); !status.ok()) {
+      Status undone = Undo(before.position);
+      return undone.ok() ? status : undone;
+    }
+    end_.position += frames_.size();
+    end_.next_offset = records.back().offset + 1;
+    end_.append_time = records.back().append_time;
+  }
+  if (durable == Durable::kNo || is_synced()) return Status::Ok();
+  Status status = SyncFile(before.position);
+  if (!status.ok()) end_ = before;
+  return status;
+}
+
+Status SegmentWriter::RollIfFull(std::span<const Record> records) {
+  uint64_t bytes = 0;
+  for (const Record& record : records) bytes += FrameBytes(record.bytes.size());
+  bool is_empty = end_.position == kSegmentHeaderBytes;
+  if (is_empty || end_.position + bytes <= segment_bytes_max_) return Status::Ok();
+  if (!is_synced()) ODOMETER_RETURN_IF_ERROR(SyncFile(end_.position));
+  SegmentHeader next = header_;
+  next.base_offset = end_.next_offset;
+  next.append_time_before = end_.append_time;
+  next.bytes_before = end_.position;
+  next.checksum_before = header_.Checksum();
+  Result<std::unique_ptr<File>> file = CreateSegment(files_, directory_, next);
+  if (!file.ok()) return file.status();
+  header_ = next;
+  file_ = std::move(*file);
+  end_.base_offset = next.base_offset;
+  end_.position = synced_position_ = kSegmentHeaderBytes;
+  return Status::Ok();
+}
+
+void SegmentWriter::EncodeAll(std::span<const Record> records) {
+  if (frames_.capacity() > kKeepBytesMax) frames_ = std::string();
+  frames_.clear();
+  const uint32_t header_checksum = header_.Checksum();
+  bool after_sync = is_synced();
+  for (const Record& record : records) {
+    written_.Add({record.offset, end_.position + frames_.size()});
+    EncodeFrame({record, after_sync}, header_checksum, &frames_);
+    after_sync = false;
+  }
+}
+
+// After a failed sync the kernel may have dropped the pages and called them clean, so a second sync that succeeds
+// proves nothing. Only a full disk can be taken back, and only if nothing but the last Write() was at stake.
+Status SegmentWriter::SyncFile(uint64_t undo_to) {
+  Status status = file_->Sync();
+  if (status.ok()) {
+    synced_position_ = end_.position;
+    return status;
+  }
+  if (status.code() == Code::kDiskFull && synced_position_ == undo_to) {
+    Status undone = Undo(undo_to);
+    return undone.ok() ? status : undone;
+  }
+  if (undo_to < end_.position) (void)file_->Truncate(undo_to);
+  return Break(status);
+}
+
+Status SegmentWriter::Undo(uint64_t position) {
+  Status status = file_->Truncate(position);
+  // Synced, or a power loss could bring back what the caller is told is not in the log.
+  if (status.ok()) status = file_->Sync();
+  if (!status.ok()) return Break(status);
+  synced_position_ = position;
+  return Status::Ok();
+}
+
+Status SegmentWriter::Break(const Status& cause) {
+  broken_ = Status(Code::kIo, directory_ + " must be reopened: " + cause.message());
+  return Status(Code::kUnavailable, "outcome unknown: " + cause.message());
+}
+
+}  // namespace odometer

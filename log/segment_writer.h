@@ -1,0 +1,78 @@
+// log/segment_writer.h: SegmentWriter, which writes the segments of one partition's directory, one after another.
+//
+//   SegmentWriter writer = ...;                        // of an opened directory (segment_directory.h)
+//   Status status = writer.Write(records, SegmentWriter::Durable::kYes);
+//   if (status.ok()) Publish(writer.end(), writer.written());
+//
+// What a Write() gives is adjacent in one segment and all or nothing. When a segment is full, it is synced before the
+// next one is made, so at most the last segment of a directory can be torn.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "log/segment.h"
+
+namespace odometer {
+
+// Confined to one thread at a time.
+class SegmentWriter {
+ public:
+  enum class Durable { kYes, kNo };
+
+  // Where the records end.
+  struct End {
+    uint64_t base_offset = 0;  // of the last segment
+    uint64_t position = 0;     // in it
+    uint64_t next_offset = 0;
+    AppendTime append_time;    // of the last record
+  };
+
+  // Begins the first segment of a directory that has none. kDiskFull and kIo leave none.
+  static Result<std::unique_ptr<SegmentWriter>> Create(FileSystem& files, const std::string& directory,
+                                                       const SegmentHeader& header, uint64_t segment_bytes_max);
+  // Goes on at `end`, where the file that has this header ends; all of it must be on stable storage.
+  static Result<std::unique_ptr<SegmentWriter>> Resume(FileSystem& files, const std::string& directory,
+                                                       const SegmentHeader& header, const End& end,
+                                                       uint64_t segment_bytes_max);
+
+  // Writes the records, which go on at end().next_offset, and with kYes everything up to them to stable storage.
+  //   kDiskFull, kIo  nothing of it is in the segments; a later Write() may succeed unless is_broken()
+  //   kUnavailable    what is on the disk is not known (a sync failed); is_broken()
+  // Once is_broken(), every call is kIo: the directory must be opened anew, which looks at what is really there.
+  Status Write(std::span<const Record> records, Durable durable);
+  Status Sync() { return Write({}, Durable::kYes); }
+
+  const End& end() const { return end_; }
+  bool is_synced() const { return synced_position_ == end_.position; }
+  bool is_broken() const { return !broken_.ok(); }
+  // Of the last Write(): the first record and then one about every 64 KiB.
+  const SparseIndex& written() const { return written_; }
+
+ private:
+  SegmentWriter(FileSystem& files, std::string directory, SegmentHeader header, std::unique_ptr<File> file, End end,
+                uint64_t segment_bytes_max);
+
+  Status RollIfFull(std::span<const Record> records);
+  void EncodeAll(std::span<const Record> records);
+  Status SyncFile(uint64_t undo_to);
+  // Takes back what was written after `position`.
+  Status Undo(uint64_t position);
+  Status Break(const Status& cause);
+
+  FileSystem& files_;
+  const std::string directory_;
+  const uint64_t segment_bytes_max_;
+  SegmentHeader header_;
+  std::unique_ptr<File> file_;
+  End end_;
+  uint64_t synced_position_;
+  std::string frames_;  // reused
+  SparseIndex written_;
+  Status broken_;
+};
+
+}  // namespace odometer

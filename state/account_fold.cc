@@ -1,0 +1,500 @@
+#include "state/account_fold.h"
+
+#include <algorithm>
+
+#include "core/period.h"
+
+namespace odometer {
+
+namespace {
+
+// Amounts above this make the change careful; below it no single record can carry a figure out of range unseen.
+constexpr int64_t kLargeAmount = int64_t{1} << 50;
+bool Large(int64_t amount) { return amount > kLargeAmount || amount < -kLargeAmount; }
+bool Large(const Tokens& t) {
+  return Large(t.input_uncached) || Large(t.cache_read) || Large(t.cache_write_5m) || Large(t.cache_write_1h) ||
+         Large(t.output) || Large(t.reasoning);
+}
+
+__int128 TotalOf(const Tokens& t) {
+  return static_cast<__int128>(t.input_uncached) + t.cache_read + t.cache_write_5m + t.cache_write_1h + t.output;
+}
+
+bool NeedsCare(const Event& event) {
+  switch (event.type) {
+    case EventType::kTurnRecorded: {
+      const Turn& turn = event.turn;
+      return Large(turn.tokens) || Large(turn.llm_calls.value_or(0)) || Large(turn.duration_us.value_or(0)) ||
+             Large(turn.time_to_first_token_us.value_or(0)) || Large(turn.provided_cost_nano_usd.value_or(0)) ||
+             Large(turn.rag_output_tokens_saved) || turn.turn_number.value_or(0) > static_cast<uint64_t>(kLargeAmount);
+    }
+    case EventType::kTurnAmended: {
+      const Amendment& amendment = event.amendment;
+      return Large(amendment.tokens_delta) || Large(amendment.llm_calls_delta) ||
+             Large(amendment.provided_cost_delta_nano_usd) || Large(amendment.rag_output_tokens_saved_delta);
+    }
+    case EventType::kInteractionBatch:
+      return true;
+    case EventType::kInteractionRecorded: {
+      const Interaction& fact = event.interactions.front();
+      CostParts cost = fact.provided_cost.value_or(CostParts());
+      return Large(fact.tokens) || Large(fact.db_operations) || Large(fact.api_calls) || Large(fact.compute_us) ||
+             Large(fact.duration_us.value_or(0)) || Large(cost.ai_tokens_nano_usd) || Large(cost.db_ops_nano_usd) ||
+             Large(cost.api_calls_nano_usd) || Large(cost.compute_time_nano_usd);
+    }
+    default:
+      return false;
+  }
+}
+
+void Extend(int64_t time_us, int64_t* first_us, int64_t* last_us) {
+  if (*first_us == kNever || time_us < *first_us) *first_us = time_us;
+  *last_us = std::max(*last_us, time_us);
+}
+
+// Whether (time, id) is later than what a row holds.
+bool IsLater(FoldTime time, const EventId& id, int64_t held_us, const EventId& held_id) {
+  return time.us != held_us ? time.us > held_us : id > held_id;
+}
+
+}  // namespace
+
+Result<Reason> AccountFold::Fold(const Event& event, AppendTime append) {
+  refusal_ = Reason::kNone;
+  Status folded = FoldOne(event, append);
+  bool fits = change_.Finish();
+  if (!folded.ok()) return folded;
+  if (refusal_ != Reason::kNone) return refusal_;
+  return fits ? Reason::kNone : Reason::kOverflow;
+}
+
+Status AccountFold::FoldOne(const Event& event, AppendTime append) {
+  switch (event.type) {
+    case EventType::kTurnRecorded: return FoldTurn(event, append);
+    case EventType::kTurnAmended: return FoldAmendment(event, append);
+    case EventType::kSessionStarted:
+    case EventType::kSessionRenamed:
+    case EventType::kSessionEnded:
+    case EventType::kSessionSummarized: return FoldSession(event, append);
+    case EventType::kInteractionRecorded:
+    case EventType::kInteractionBatch: return FoldInteractions(event, append);
+    case EventType::kCaseChampioned:
+    case EventType::kCollectionSubscribed:
+    case EventType::kCollectionUnsubscribed: return FoldKnowledge(event, append);
+    case EventType::kConfigChanged: return FoldConfig(event, append);
+    default: ODOMETER_CHECK(false && "not an account event");
+  }
+  return Status::Ok();
+}
+
+#define ODOMETER_RESOLVE(table, into, build)                  \
+  do {                                                        \
+    auto node_ = tables_.table.FindOrMake((build).view());    \
+    if (!node_.ok()) return node_.status();                   \
+    into = *node_;                                            \
+  } while (0)
+
+Result<AccountFold::Rows> AccountFold::Resolve(std::string_view tenant, std::string_view user, std::string_view session,
+                                               FoldTime time, const Service* service) {
+  Rows rows;
+  rows.time = time;
+  KeyBuilder& key = tables_.key;
+  int64_t month = Period::Of(time).month;
+  if (PlantedBug("off_by_one_month") && time.us % kUsPerDay > 23 * kUsPerHour) ++month;
+  int64_t day = DayOf(time);
+  ODOMETER_RESOLVE(tenants, rows.tenant, key.Begin(RowKind::kTenant).Text(tenant));
+  ODOMETER_RESOLVE(accounts, rows.account, key.Begin(RowKind::kAccount).Text(tenant).Text(user));
+  ODOMETER_RESOLVE(periods, rows.period, key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(month));
+  ODOMETER_RESOLVE(days, rows.day, key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(day));
+  if (service != nullptr) {
+    ODOMETER_RESOLVE(service_days, rows.service,
+                     key.Begin(RowKind::kServiceDay).Text(tenant).Number(day).Text(service->service).Text(service->operation).Text(service->model));
+  }
+  if (session.empty()) return rows;
+  ODOMETER_RESOLVE(sessions, rows.session, key.Begin(RowKind::kSession).Text(tenant).Text(user).Text(session));
+  int64_t first_us = rows.session->row.first_us;
+  if (first_us != kNever && time.us < first_us) {
+    FoldTime before{first_us};
+    ODOMETER_RESOLVE(periods, rows.old_period, key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(Period::Of(before).month));
+    ODOMETER_RESOLVE(days, rows.old_day, key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(DayOf(before)));
+  }
+  return rows;
+}
+
+bool AccountFold::NeedsCare(const Rows& rows) const {
+  bool high = rows.tenant->high || rows.account->high || rows.period->high || rows.day->high;
+  high |= rows.session != nullptr && rows.session->high;
+  high |= rows.service != nullptr && rows.service->high;
+  return high || rows.tenant->row.users + 128 >= options_.users_max;
+}
+
+void AccountFold::TouchAll(const Rows& rows) {
+  change_.Touch(tables_.tenants, rows.tenant);
+  bool new_user = rows.account->made;
+  change_.Touch(tables_.accounts, rows.account);
+  change_.Touch(tables_.periods, rows.period);
+  change_.Touch(tables_.days, rows.day);
+  if (rows.service != nullptr) change_.Touch(tables_.service_days, rows.service);
+  if (new_user) {
+    rows.account->made = false;  // a batch may name the user again
+    if (rows.tenant->row.users >= options_.users_max) {
+      refusal_ = Reason::kCardinality;
+      change_.Fail();
+    }
+    change_.Add(rows.tenant, rows.tenant->row.users, 1);
+  }
+  if (rows.session != nullptr) TouchSession(rows);
+}
+
+void AccountFold::TouchSession(const Rows& rows) {
+  SessionRow& session = rows.session->row;
+  change_.Touch(tables_.sessions, rows.session);
+  if (session.first_us == kNever) {
+    change_.Add(rows.account, rows.account->row.usage.sessions, 1);
+    change_.Add(rows.tenant, rows.tenant->row.usage.sessions, 1);
+    change_.Add(rows.period, rows.period->row.usage.sessions, 1);
+    change_.Add(rows.day, rows.day->row.sessions, 1);
+    change_.AddToRing(rows.account, rows.account->row.sessions_ring, HourOf(rows.time));
+  } else if (rows.time.us < session.first_us) {
+    MoveSession(rows);
+  }
+  Extend(rows.time.us, &session.first_us, &session.last_us);
+}
+
+// An earlier fact of a known session moves its beginning.
+void AccountFold::MoveSession(const Rows& rows) {
+  int64_t old_hour = HourOf(FoldTime{rows.session->row.first_us});
+  if (rows.old_period != nullptr && rows.old_period != rows.period) {
+    change_.Touch(tables_.periods, rows.old_period);
+    change_.Add(rows.old_period, rows.old_period->row.usage.sessions, -1);
+    change_.Add(rows.period, rows.period->row.usage.sessions, 1);
+  }
+  if (rows.old_day != nullptr && rows.old_day != rows.day) {
+    change_.Touch(tables_.days, rows.old_day);
+    change_.Add(rows.old_day, rows.old_day->row.sessions, -1);
+    change_.Add(rows.day, rows.day->row.sessions, 1);
+  }
+  if (old_hour != HourOf(rows.time)) {
+    rows.account->row.sessions_ring.Subtract(old_hour, 1);
+    change_.AddToRing(rows.account, rows.account->row.sessions_ring, HourOf(rows.time));
+  }
+}
+
+// Turns and interactions are use; amendments and sessions are not.
+void AccountFold::UseAt(const Rows& rows) {
+  Extend(rows.time.us, &rows.account->row.first_use_us, &rows.account->row.last_use_us);
+  Extend(rows.time.us, &rows.period->row.first_use_us, &rows.period->row.last_use_us);
+}
+
+void AccountFold::Envelope(const Event& event, AppendTime append, TenantNode* tenant) {
+  bool ahead = event.event_time.us > append.us;
+  int64_t greatest = PlaceAt(event.event_time, append).us;
+  if (event.type == EventType::kInteractionBatch) {
+    for (const Interaction& item : event.interactions) {
+      ahead |= item.event_time.us > append.us;
+      greatest = std::max(greatest, PlaceAt(item.event_time, append).us);
+    }
+  }
+  tenant->row.max_fold_us = std::max(tenant->row.max_fold_us, greatest);
+  if (ahead) change_.Add(tenant, tenant->row.clock_ahead_events, 1);
+}
+
+template <class Node>
+void AccountFold::AddNamed(Node* node, std::string_view model, std::string_view provider, int64_t turns, __int128 tokens) {
+  if (!model.empty()) {
+    NameCount& count = node->row.models.Slot(model);
+    change_.Add(node, count.turns, turns);
+    change_.AddWide(node, count.tokens, tokens);
+  }
+  if (!provider.empty()) {
+    NameCount& count = node->row.providers.Slot(provider);
+    change_.Add(node, count.turns, turns);
+    change_.AddWide(node, count.tokens, tokens);
+  }
+}
+
+void AccountFold::AddTurnUsage(const Rows& rows, const Turn& turn) {
+  auto add = [&](auto* node) {
+    Usage& usage = node->row.usage;
+    auto plus = [&](int64_t& figure, int64_t delta) { change_.Add(node, figure, delta); };
+    plus(usage.requests, 1);
+    plus(usage.llm_calls, turn.llm_calls.value_or(1));
+    plus(usage.turns[static_cast<size_t>(turn.status) - 1], 1);
+    change_.AddTokens(node, usage.tokens, turn.tokens);
+    plus(usage.cost_ai_tokens_nano_usd, turn.provided_cost_nano_usd.value_or(0));
+    plus(turn.provided_cost_nano_usd ? usage.priced_facts : usage.unpriced_facts, 1);
+    plus(usage.rag_turns, turn.rag_used ? 1 : 0);
+    plus(usage.rag_guided_turns, turn.rag_guided ? 1 : 0);
+    plus(usage.rag_output_tokens_saved, turn.rag_output_tokens_saved);
+    plus(usage.rag_unpriced_turns, turn.rag_output_tokens_saved > 0 ? 1 : 0);
+    plus(usage.duration_us, turn.duration_us.value_or(0));
+    plus(usage.timed_turns, turn.duration_us ? 1 : 0);
+    plus(usage.first_token_us, turn.time_to_first_token_us.value_or(0));
+    plus(usage.first_token_turns, turn.time_to_first_token_us ? 1 : 0);
+    AddNamed(node, turn.model(), turn.provider, 1, TotalOf(turn.tokens));
+  };
+  add(rows.account);
+  add(rows.period);
+  add(rows.tenant);
+}
+
+Status AccountFold::FoldTurn(const Event& event, AppendTime append) {
+  const Turn& turn = event.turn;
+  FoldTime time = PlaceAt(event.event_time, append);
+  Service service{turn.service, turn.operation, turn.model()};
+  Result<Rows> resolved = Resolve(event.tenant, turn.user, turn.session, time, &service);
+  if (!resolved.ok()) return resolved.status();
+  Rows& rows = *resolved;
+  change_.Begin(odometer::NeedsCare(event) || NeedsCare(rows));
+  TouchAll(rows);
+  Envelope(event, append, rows.tenant);
+  UseAt(rows);
+  AddTurnUsage(rows, turn);
+  int64_t hour = HourOf(time);
+  int64_t calls = turn.llm_calls.value_or(1);
+  int64_t cost = turn.provided_cost_nano_usd.value_or(0);
+
+  change_.Add(rows.account, rows.account->row.events, 1);
+  change_.AddToRing(rows.account, rows.account->row.requests_ring, hour);
+  change_.AddToRing(rows.account, rows.account->row.turns_ring, hour);
+
+  DayRow& day = rows.day->row;
+  change_.Add(rows.day, day.requests, 1);
+  change_.Add(rows.day, day.turns, 1);
+  change_.Add(rows.day, day.llm_calls, calls);
+  change_.AddTokens(rows.day, day.tokens, turn.tokens);
+  change_.Add(rows.day, day.cost_nano_usd, cost);
+  change_.AddCount(rows.day, day.hours[static_cast<size_t>(hour % 24)]);
+
+  if (rows.session != nullptr) {
+    SessionRow& session = rows.session->row;
+    change_.Add(rows.session, session.turns, 1);
+    change_.Add(rows.session, session.llm_calls, calls);
+    change_.AddTokens(rows.session, session.tokens, turn.tokens);
+    change_.Add(rows.session, session.cost_nano_usd, cost);
+    change_.Set(rows.session, session.last_turn_number,
+                std::max<__int128>(session.last_turn_number, turn.turn_number.value_or(0)));
+  }
+  ServiceDayRow& row = rows.service->row;
+  change_.Add(rows.service, row.turns, 1);
+  change_.Add(rows.service, row.llm_calls, calls);
+  change_.AddTokens(rows.service, row.tokens, turn.tokens);
+  change_.Add(rows.service, row.cost_nano_usd, cost);
+  change_.Add(rows.service, row.duration_us, turn.duration_us.value_or(0));
+  return Status::Ok();
+}
+
+Status AccountFold::FoldAmendment(const Event& event, AppendTime append) {
+  const Amendment& amendment = event.amendment;
+  FoldTime time = PlaceAt(PlantedBug("amendment_in_its_own_month") ? event.event_time : amendment.original_time, append);
+  Service service{amendment.service, amendment.operation, amendment.model};
+  Result<Rows> resolved = Resolve(event.tenant, amendment.user, amendment.session, time, &service);
+  if (!resolved.ok()) return resolved.status();
+  Rows& rows = *resolved;
+  change_.Begin(odometer::NeedsCare(event) || NeedsCare(rows));
+  TouchAll(rows);
+  Envelope(event, append, rows.tenant);
+  change_.Add(rows.account, rows.account->row.events, 1);
+  auto add = [&](auto* node) {
+    Usage& usage = node->row.usage;
+    change_.Add(node, usage.amendments, 1);
+    change_.Add(node, usage.llm_calls, amendment.llm_calls_delta);
+    change_.AddTokens(node, usage.tokens, amendment.tokens_delta);
+    change_.Add(node, usage.cost_ai_tokens_nano_usd, amendment.provided_cost_delta_nano_usd);
+    change_.Add(node, usage.rag_output_tokens_saved, amendment.rag_output_tokens_saved_delta);
+    AddNamed(node, amendment.model, amendment.provider, 0, TotalOf(amendment.tokens_delta));
+  };
+  add(rows.account);
+  add(rows.period);
+  add(rows.tenant);
+  auto add_sums = [&](auto* node) {
+    change_.Add(node, node->row.llm_calls, amendment.llm_calls_delta);
+    change_.AddTokens(node, node->row.tokens, amendment.tokens_delta);
+    change_.Add(node, node->row.cost_nano_usd, amendment.provided_cost_delta_nano_usd);
+  };
+  add_sums(rows.day);
+  add_sums(rows.service);
+  change_.Add(rows.service, rows.service->row.amendments, 1);
+  if (rows.session != nullptr) {
+    add_sums(rows.session);
+    change_.Add(rows.session, rows.session->row.amendments, 1);
+  }
+  return Status::Ok();
+}
+
+Status AccountFold::FoldSession(const Event& event, AppendTime append) {
+  const SessionFact& fact = event.session;
+  FoldTime time = PlaceAt(event.event_time, append);
+  Result<Rows> resolved = Resolve(event.tenant, fact.user, fact.session, time, nullptr);
+  if (!resolved.ok()) return resolved.status();
+  Rows& rows = *resolved;
+  change_.Begin(NeedsCare(rows));
+  TouchAll(rows);
+  Envelope(event, append, rows.tenant);
+  change_.Add(rows.account, rows.account->row.events, 1);
+  SessionRow& session = rows.session->row;
+  bool names = event.type == EventType::kSessionRenamed || (event.type == EventType::kSessionStarted && !fact.name.empty());
+  if (names && IsLater(time, event.id, session.name_us, session.name_id)) {
+    session.name = fact.name;
+    session.name_us = time.us;
+    session.name_id = event.id;
+  }
+  bool state = event.type == EventType::kSessionStarted || event.type == EventType::kSessionEnded;
+  if (state && IsLater(time, event.id, session.state_us, session.state_id)) {
+    session.ended = event.type == EventType::kSessionEnded;
+    session.state_us = time.us;
+    session.state_id = event.id;
+  }
+  if (event.type == EventType::kSessionSummarized && IsLater(time, event.id, session.summary_us, session.summary_id)) {
+    session.summary = fact.summary;
+    session.key_points.assign(fact.key_points.begin(), fact.key_points.end());
+    session.summary_us = time.us;
+    session.summary_id = event.id;
+  }
+  return Status::Ok();
+}
+
+void AccountFold::AddInteraction(const Rows& rows, const Interaction& fact) {
+  CostParts cost = fact.provided_cost.value_or(CostParts());
+  auto add = [&](auto* node) {
+    Usage& usage = node->row.usage;
+    auto plus = [&](int64_t& figure, int64_t delta) { change_.Add(node, figure, delta); };
+    plus(usage.interactions_by_kind[static_cast<size_t>(fact.kind) - 1], 1);
+    plus(usage.interactions_by_status[static_cast<size_t>(fact.status) - 1], 1);
+    change_.AddTokens(node, usage.tokens, fact.tokens);
+    plus(usage.cost_ai_tokens_nano_usd, cost.ai_tokens_nano_usd);
+    plus(usage.cost_db_ops_nano_usd, cost.db_ops_nano_usd);
+    plus(usage.cost_api_calls_nano_usd, cost.api_calls_nano_usd);
+    plus(usage.cost_compute_time_nano_usd, cost.compute_time_nano_usd);
+    plus(fact.provided_cost ? usage.priced_facts : usage.unpriced_facts, 1);
+    plus(usage.db_operations, fact.db_operations);
+    plus(usage.api_calls, fact.api_calls);
+    plus(usage.compute_us, fact.compute_us);
+    AddNamed(node, fact.model, {}, 0, TotalOf(fact.tokens));
+  };
+  add(rows.account);
+  add(rows.period);
+  add(rows.tenant);
+  auto add_sums = [&](auto* node) {
+    change_.Add(node, node->row.interactions, 1);
+    change_.AddTokens(node, node->row.tokens, fact.tokens);
+    change_.AddWide(node, node->row.cost_nano_usd,
+                    static_cast<__int128>(cost.ai_tokens_nano_usd) + cost.db_ops_nano_usd + cost.api_calls_nano_usd + cost.compute_time_nano_usd);
+  };
+  add_sums(rows.day);
+  add_sums(rows.service);
+  change_.Add(rows.service, rows.service->row.duration_us, fact.duration_us.value_or(0));
+  if (rows.session != nullptr) add_sums(rows.session);
+}
+
+Status AccountFold::FoldInteractions(const Event& event, AppendTime append) {
+  bool begun = false;
+  for (const Interaction& fact : event.interactions) {
+    Service service{fact.service, fact.operation, fact.model};
+    Result<Rows> resolved = Resolve(event.tenant, fact.user, fact.session, PlaceAt(fact.event_time, append), &service);
+    if (!resolved.ok()) return resolved.status();
+    Rows& rows = *resolved;
+    if (!begun) change_.Begin(odometer::NeedsCare(event) || NeedsCare(rows));
+    TouchAll(rows);
+    if (!begun) {
+      Envelope(event, append, rows.tenant);
+      change_.Add(rows.account, rows.account->row.events, 1);
+    }
+    begun = true;
+    UseAt(rows);
+    AddInteraction(rows, fact);
+  }
+  return Status::Ok();
+}
+
+Status AccountFold::FoldKnowledge(const Event& event, AppendTime append) {
+  FoldTime time = PlaceAt(event.event_time, append);
+  Result<Rows> resolved = Resolve(event.tenant, event.knowledge.user, {}, time, nullptr);
+  if (!resolved.ok()) return resolved.status();
+  Rows& rows = *resolved;
+  change_.Begin(NeedsCare(rows));
+  TouchAll(rows);
+  Envelope(event, append, rows.tenant);
+  change_.Add(rows.account, rows.account->row.events, 1);
+  if (event.type != EventType::kCaseChampioned) return Subscribe(event, rows, time);
+  auto add = [&](auto* node) { change_.Add(node, node->row.usage.champion_cases, 1); };
+  add(rows.account);
+  add(rows.period);
+  add(rows.tenant);
+  return Status::Ok();
+}
+
+Status AccountFold::Subscribe(const Event& event, const Rows& rows, FoldTime time) {
+  RowTable<SubscriptionRow>::Node* node = nullptr;
+  ODOMETER_RESOLVE(subscriptions, node,
+                   tables_.key.Begin(RowKind::kSubscription).Text(event.tenant).Text(event.knowledge.user).Text(event.knowledge.collection));
+  change_.Touch(tables_.subscriptions, node);
+  SubscriptionRow& row = node->row;
+  if (!IsLater(time, event.id, row.state_us, row.state_id)) return Status::Ok();
+  bool subscribed = event.type == EventType::kCollectionSubscribed;
+  int64_t change = (subscribed ? 1 : 0) - (row.subscribed ? 1 : 0);
+  change_.Add(rows.account, rows.account->row.collections_subscribed, change);
+  row.subscribed = subscribed;
+  row.state_us = time.us;
+  row.state_id = event.id;
+  return Status::Ok();
+}
+
+Status AccountFold::FoldConfig(const Event& event, AppendTime append) {
+  FoldTime time = PlaceAt(event.event_time, append);
+  Result<Rows> resolved = Resolve(event.tenant, event.config.user, {}, time, nullptr);
+  if (!resolved.ok()) return resolved.status();
+  Rows& rows = *resolved;
+  change_.Begin(NeedsCare(rows));
+  TouchAll(rows);
+  Envelope(event, append, rows.tenant);
+  change_.Add(rows.account, rows.account->row.events, 1);
+  auto add = [&](auto* node) { change_.Add(node, node->row.usage.config_changes, 1); };
+  add(rows.account);
+  add(rows.period);
+  add(rows.tenant);
+  change_.Add(rows.day, rows.day->row.config_changes, 1);
+  return Status::Ok();
+}
+
+#undef ODOMETER_RESOLVE
+
+Status AccountFold::Post(const Event& event, const Record& record) {
+  auto post = [&](std::string_view user, std::string_view session, const Posting& posting) -> Status {
+    KeyBuilder& key = tables_.key;
+    ODOMETER_RETURN_IF_ERROR(AddPosting(tables_, key.Begin(RowKind::kUserPostings).Text(event.tenant).Text(user), posting));
+    if (session.empty()) return Status::Ok();
+    return AddPosting(tables_, key.Begin(RowKind::kSessionPostings).Text(event.tenant).Text(user).Text(session), posting);
+  };
+  Posting posting{record.offset, 0, event.type, 0, event.id, 0, 0};
+  if (event.type == EventType::kTurnRecorded) {
+    const Turn& turn = event.turn;
+    posting.time_us = PlaceAt(event.event_time, record.append_time).us;
+    posting.status = static_cast<uint8_t>(turn.status);
+    posting.tokens = static_cast<int64_t>(TotalOf(turn.tokens));
+    posting.cost_nano_usd = turn.provided_cost_nano_usd.value_or(0);
+    return post(turn.user, turn.session, posting);
+  }
+  if (event.type == EventType::kTurnAmended) {
+    const Amendment& amendment = event.amendment;
+    posting.time_us = PlaceAt(amendment.original_time, record.append_time).us;
+    posting.id = amendment.original_id;
+    posting.tokens = static_cast<int64_t>(TotalOf(amendment.tokens_delta));
+    posting.cost_nano_usd = amendment.provided_cost_delta_nano_usd;
+    return post(amendment.user, amendment.session, posting);
+  }
+  for (const Interaction& fact : event.interactions) {
+    if (event.type != EventType::kInteractionRecorded && event.type != EventType::kInteractionBatch) break;
+    posting.time_us = PlaceAt(fact.event_time, record.append_time).us;
+    posting.status = static_cast<uint8_t>(fact.status);
+    posting.id = fact.id;
+    posting.tokens = static_cast<int64_t>(TotalOf(fact.tokens));
+    CostParts cost = fact.provided_cost.value_or(CostParts());
+    posting.cost_nano_usd = static_cast<int64_t>(static_cast<__int128>(cost.ai_tokens_nano_usd) + cost.db_ops_nano_usd +
+                                                 cost.api_calls_nano_usd + cost.compute_time_nano_usd);
+    ODOMETER_RETURN_IF_ERROR(post(fact.user, fact.session, posting));
+  }
+  return Status::Ok();
+}
+
+}  // namespace odometer

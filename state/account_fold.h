@@ -1,0 +1,74 @@
+// state/account_fold.h: AccountFold, what turns, amendments, sessions, interactions, knowledge and settings do to the rows
+// of a tenant's users. The meaning of each figure: docs/figures.md sections 3 and 4.
+//
+// Confined to the runner thread.
+#pragma once
+
+#include "core/event.h"
+#include "core/reason.h"
+#include "core/record.h"
+#include "state/change.h"
+#include "state/projection.h"
+#include "state/tables.h"
+
+namespace odometer {
+
+class AccountFold {
+ public:
+  AccountFold(Tables& tables, Change& change, const ProjectionOptions& options)
+      : tables_(tables), change_(change), options_(options) {}
+
+  // kNone: folded whole. kOverflow, kCardinality: nothing changed. An error: the store could not be read, and the
+  // projection must be thrown away.
+  Result<Reason> Fold(const Event& event, AppendTime append);
+  // After Fold() gave kNone: where to find the event again.
+  Status Post(const Event& event, const Record& record);
+
+ private:
+  // The rows that one fact of one user touches.
+  struct Rows {
+    FoldTime time;
+    TenantNode* tenant = nullptr;
+    AccountNode* account = nullptr;
+    PeriodNode* period = nullptr;
+    DayNode* day = nullptr;
+    SessionNode* session = nullptr;             // null: no session named
+    RowTable<ServiceDayRow>::Node* service = nullptr;  // null: the fact is none of a service
+    PeriodNode* old_period = nullptr;           // of the session's first_us before, when this fact is earlier
+    DayNode* old_day = nullptr;
+  };
+  struct Service {
+    std::string_view service, operation, model;
+  };
+
+  Result<Rows> Resolve(std::string_view tenant, std::string_view user, std::string_view session, FoldTime time,
+                       const Service* service);
+  bool NeedsCare(const Rows& rows) const;
+  // Marks all of them changed and does what every fact does: users, sessions, max_fold.
+  void TouchAll(const Rows& rows);
+  void TouchSession(const Rows& rows);
+  void MoveSession(const Rows& rows);
+  void UseAt(const Rows& rows);
+
+  Status FoldOne(const Event& event, AppendTime append);
+  Status FoldTurn(const Event& event, AppendTime append);
+  Status FoldAmendment(const Event& event, AppendTime append);
+  Status FoldSession(const Event& event, AppendTime append);
+  Status FoldInteractions(const Event& event, AppendTime append);
+  Status FoldKnowledge(const Event& event, AppendTime append);
+  Status FoldConfig(const Event& event, AppendTime append);
+
+  template <class Node>
+  void AddNamed(Node* node, std::string_view model, std::string_view provider, int64_t turns, __int128 tokens);
+  void AddTurnUsage(const Rows& rows, const Turn& turn);
+  void AddInteraction(const Rows& rows, const Interaction& interaction);
+  Status Subscribe(const Event& event, const Rows& rows, FoldTime time);
+  void Envelope(const Event& event, AppendTime append, TenantNode* tenant);
+
+  Tables& tables_;
+  Change& change_;
+  const ProjectionOptions& options_;
+  Reason refusal_ = Reason::kNone;
+};
+
+}  // namespace odometer

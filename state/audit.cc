@@ -1,0 +1,230 @@
+#include "state/audit.h"
+
+#include <algorithm>
+
+#include "state/dump.h"
+#include "state/postings.h"
+
+namespace odometer {
+
+namespace {
+
+struct RawRow {
+  std::string key;
+  std::string value;
+};
+
+// Rows of a view in key order, a page at a time, so that two views can be walked side by side.
+class Walker {
+ public:
+  explicit Walker(const View& view) : view_(view) {}
+
+  Result<const RawRow*> Peek() {
+    if (at_ == page_.size() && !done_) ODOMETER_RETURN_IF_ERROR(Load());
+    return at_ < page_.size() ? &page_[at_] : static_cast<const RawRow*>(nullptr);
+  }
+  void Next() { ++at_; }
+
+ private:
+  static constexpr size_t kPage = 4096;
+  Status Load() {
+    page_.clear();
+    at_ = 0;
+    ODOMETER_RETURN_IF_ERROR(view_.Scan(from_, {}, [&](std::string_view key, std::string_view value) {
+      page_.push_back({std::string(key), std::string(value)});
+      return page_.size() < kPage;
+    }));
+    done_ = page_.size() < kPage;
+    if (!page_.empty()) from_ = page_.back().key + '\0';
+    return Status::Ok();
+  }
+
+  const View& view_;
+  std::string from_;
+  std::vector<RawRow> page_;
+  size_t at_ = 0;
+  bool done_ = false;
+};
+
+class Comparison {
+ public:
+  Comparison(const View& stored, const View& folded, const AuditOptions& options)
+      : stored_(stored), folded_(folded), options_(options) {}
+
+  Result<AuditReport> Run() {
+    ODOMETER_RETURN_IF_ERROR(FindChainBreak());
+    Walker left(stored_), right(folded_);
+    for (;;) {
+      Result<const RawRow*> a = left.Peek();
+      Result<const RawRow*> b = right.Peek();
+      if (!a.ok()) return a.status();
+      if (!b.ok()) return b.status();
+      if (*a == nullptr && *b == nullptr) return report_;
+      int order = *a == nullptr ? 1 : *b == nullptr ? -1 : (*a)->key.compare((*b)->key);
+      ODOMETER_RETURN_IF_ERROR(Compare(order <= 0 ? *a : nullptr, order >= 0 ? *b : nullptr));
+      if (order <= 0) left.Next();
+      if (order >= 0) right.Next();
+    }
+  }
+
+ private:
+  // The first chain mark that differs says between which offsets the two logs part.
+  Status FindChainBreak() {
+    first_offset_ = stored_.meta().start;
+    next_offset_ = std::max(stored_.meta().cursor, folded_.meta().cursor);
+    std::string begin = KeyBuilder().Begin(RowKind::kChain).str();
+    uint64_t last_equal = first_offset_;
+    Status failure;
+    ODOMETER_RETURN_IF_ERROR(stored_.Scan(begin, PrefixEnd(begin), [&](std::string_view key, std::string_view value) {
+      int64_t offset = 0;
+      KeyReader reader(key);
+      if (!reader.Number(&offset)) return true;
+      Result<std::optional<std::string>> other = folded_.Get(key);
+      if (!other.ok()) {
+        failure = other.status();
+        return false;
+      }
+      if (other->has_value() && **other == value) {
+        last_equal = static_cast<uint64_t>(offset);
+        return true;
+      }
+      next_offset_ = std::min(next_offset_, static_cast<uint64_t>(offset));
+      logs_differ_ = true;
+      return false;
+    }));
+    if (stored_.meta().rolling_hash != folded_.meta().rolling_hash) logs_differ_ = true;
+    if (logs_differ_) first_offset_ = last_equal;
+    return failure;
+  }
+
+  Status Compare(const RawRow* a, const RawRow* b) {
+    const std::string& key = a != nullptr ? a->key : b->key;
+    std::optional<RowName> name = NameOf(key);
+    if (!name) {
+      Report({}, "row", a, b);
+      return Status::Ok();
+    }
+    if (ClassOf(name->kind) == RowClass::kOperational) return Status::Ok();
+    if (options_.user && std::find(name->texts.begin(), name->texts.end(), *options_.user) == name->texts.end()) return Status::Ok();
+    bool logical = ClassOf(name->kind) == RowClass::kLogical;
+    ++(logical ? report_.rows : report_.other_rows);
+    if (a == nullptr || b == nullptr) {
+      Report(*name, "row", a, b);
+      return Status::Ok();
+    }
+    std::optional<FieldMap> left, right;
+    if (a->value == b->value && !logical) return Status::Ok();
+    left = FieldsOf(name->kind, a->value, 0);
+    right = FieldsOf(name->kind, b->value, 0);
+    if (!left || !right) {
+      Report(*name, "row", a, b);
+      return Status::Ok();
+    }
+    if (logical) report_.fields += left->size();
+    CompareFields(*name, *left, *right);
+    return Status::Ok();
+  }
+
+  void CompareFields(const RowName& name, const FieldMap& left, const FieldMap& right) {
+    for (const auto& [field, value] : left) {
+      auto other = right.find(field);
+      if (other == right.end() || other->second != value) {
+        Report(name, field, value, other == right.end() ? "(absent)" : other->second);
+      }
+    }
+    for (const auto& [field, value] : right) {
+      if (!left.contains(field)) Report(name, field, "(absent)", value);
+    }
+  }
+
+  void Report(const RowName& name, const std::string& field, const RawRow* a, const RawRow* b) {
+    auto text = [](const RawRow* row) { return row == nullptr ? std::string("(absent)") : std::to_string(row->value.size()) + " bytes"; };
+    Report(name, field, text(a), text(b));
+  }
+
+  void Report(const RowName& name, const std::string& field, const std::string& stored, const std::string& folded) {
+    Difference difference{name.text, std::string(name.tenant()), name.texts.size() > 1 ? name.texts[1] : "", field, stored, folded,
+                          first_offset_, next_offset_};
+    if (!logs_differ_ && report_.differences.size() < options_.differences_max) NarrowToUser(name, &difference);
+    report_.Add(std::move(difference), options_.differences_max);
+  }
+
+  // The log is the same, so the row is wrong: a user's own postings say where its events are.
+  void NarrowToUser(const RowName& name, Difference* difference) {
+    if (ClassOf(name.kind) != RowClass::kLogical || name.texts.size() < 2) return;
+    std::string begin = KeyBuilder().Begin(RowKind::kUserPostings).Text(name.texts[0]).Text(name.texts[1]).str();
+    uint64_t first = UINT64_MAX, last = 0;
+    Status scanned = folded_.Scan(begin, PrefixEnd(begin), [&](std::string_view, std::string_view value) {
+      PostingChunk chunk;
+      if (!DecodeRow(value, &chunk)) return true;
+      for (const Posting& posting : chunk.entries) {
+        first = std::min(first, posting.offset);
+        last = std::max(last, posting.offset);
+      }
+      return true;
+    });
+    if (!scanned.ok() || first == UINT64_MAX) return;
+    difference->first_offset = first;
+    difference->next_offset = last + 1;
+  }
+
+  const View& stored_;
+  const View& folded_;
+  const AuditOptions& options_;
+  AuditReport report_;
+  uint64_t first_offset_ = 0;
+  uint64_t next_offset_ = 0;
+  bool logs_differ_ = false;
+};
+
+template <class Row>
+Status SumEvents(const View& view, RowKind kind, uint64_t* sum) {
+  std::string begin = KeyBuilder().Begin(kind).str();
+  Status failure;
+  ODOMETER_RETURN_IF_ERROR(view.Scan(begin, PrefixEnd(begin), [&](std::string_view key, std::string_view value) {
+    Row row;
+    if (!DecodeRow(value, &row)) {
+      std::optional<RowName> name = NameOf(key);
+      failure = Status(Code::kCorrupt, "row " + (name ? name->text : "?") + " cannot be read");
+      return false;
+    }
+    *sum += static_cast<uint64_t>(row.events);
+    return true;
+  }));
+  return failure;
+}
+
+}  // namespace
+
+void AuditReport::Add(Difference difference, size_t most) {
+  ++difference_count;
+  if (differences.size() < most) differences.push_back(std::move(difference));
+}
+
+Result<AuditReport> CompareStores(const View& stored, const View& folded, const AuditOptions& options) {
+  return Comparison(stored, folded, options).Run();
+}
+
+Result<std::vector<Difference>> CheckConservation(const View& view) {
+  std::vector<Difference> differences;
+  const MetaRow& meta = view.meta();
+  auto expect = [&](const std::string& field, uint64_t stored, uint64_t counted) {
+    if (stored == counted) return;
+    differences.push_back({"conservation[" + std::to_string(meta.partition) + "]", "", "", field, std::to_string(stored),
+                           std::to_string(counted), meta.start, meta.cursor});
+  };
+  expect("cursor - start - holes = applied + duplicate + quarantined", meta.cursor - meta.start - meta.holes,
+         meta.applied_total() + meta.duplicate + meta.quarantined_total());
+  uint64_t events = meta.own_events;
+  ODOMETER_RETURN_IF_ERROR(SumEvents<AccountRow>(view, RowKind::kAccount, &events));
+  ODOMETER_RETURN_IF_ERROR(SumEvents<ProjectRow>(view, RowKind::kProject, &events));
+  ODOMETER_RETURN_IF_ERROR(SumEvents<TenantRow>(view, RowKind::kTenant, &events));
+  expect("applied = sum of events over rows", meta.applied_total(), events);
+  uint64_t quarantined = 0;
+  std::string begin = KeyBuilder().Begin(RowKind::kQuarantine).str();
+  ODOMETER_RETURN_IF_ERROR(view.Scan(begin, PrefixEnd(begin), [&](std::string_view, std::string_view) { return ++quarantined > 0; }));
+  expect("quarantined = quarantine rows", meta.quarantined_total(), quarantined);
+  return differences;
+}
+
+}  // namespace odometer

@@ -1,0 +1,221 @@
+// state/codec.h: the bytes of a row, from the fields that the row names itself.
+//
+//   std::string bytes = EncodeRow(row);
+//   AccountRow row;
+//   if (!DecodeRow(bytes, &row)) return Corrupt(key);
+//
+// Integers are zigzag LEB128, so a row of small numbers is small; texts are length-prefixed. Sets are written in key
+// order, so equal rows have equal bytes whatever order their events came in.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "core/ids.h"
+#include "state/name_table.h"
+#include "state/ring.h"
+#include "state/rows.h"
+
+namespace odometer {
+
+class RowWriter {
+ public:
+  explicit RowWriter(std::string* out) : out_(out) {}
+
+  void Unsigned(uint64_t value) {
+    char bytes[10];
+    int n = 0;
+    while (value >= 0x80) {
+      bytes[n++] = static_cast<char>(value | 0x80);
+      value >>= 7;
+    }
+    bytes[n++] = static_cast<char>(value);
+    out_->append(bytes, n);
+  }
+  void Signed(int64_t value) { Unsigned((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63)); }
+
+  template <class T>
+  void operator()(const char*, const T& value) { Write(value); }
+
+  void Write(int64_t value) { Signed(value); }
+  void Write(uint64_t value) { Unsigned(value); }
+  void Write(uint32_t value) { Unsigned(value); }
+  void Write(uint8_t value) { Unsigned(value); }
+  void Write(EventType value) { Unsigned(static_cast<uint8_t>(value)); }
+  void Write(bool value) { Unsigned(value ? 1 : 0); }
+  void Write(const std::string& value) {
+    Unsigned(value.size());
+    *out_ += value;
+  }
+  void Write(const Uuid& value) { out_->append(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()); }
+  void Write(const Ring& ring) {
+    Signed(ring.newest_hour);
+    for (int64_t back = 0; back < Ring::kHours; ++back) Unsigned(ring.At(ring.newest_hour - back));
+  }
+  void Write(const NameCount& count) {
+    Write(count.name);
+    Signed(count.turns);
+    Signed(count.tokens);
+  }
+  template <size_t kNames>
+  void Write(const NameTable<kNames>& table) {
+    Write(table.Sorted());
+    Write(table.other);
+  }
+  void Write(const OperationFigures& figures) {
+    for (int64_t n : figures.by_status) Signed(n);
+    Signed(figures.requested);
+    Signed(figures.succeeded);
+    Signed(figures.payload_bytes);
+    Signed(figures.duration_us);
+    Signed(figures.timed);
+  }
+  void Write(const HourCell& cell) {
+    Unsigned(static_cast<uint64_t>(cell.operation));
+    Unsigned(static_cast<uint64_t>(cell.status));
+    HourCell::Fields(cell, *this);
+  }
+  // A struct that names its fields.
+  template <class T>
+    requires requires(const T& row, RowWriter& writer) { T::Fields(row, writer); }
+  void Write(const T& value) {
+    T::Fields(value, *this);
+  }
+  template <class T, size_t n>
+  void Write(const std::array<T, n>& values) {
+    for (const T& value : values) Write(value);
+  }
+  template <class T>
+  void Write(const std::vector<T>& values) {
+    Unsigned(values.size());
+    for (const T& value : values) Write(value);
+  }
+
+ private:
+  std::string* out_;
+};
+
+// Every Read leaves ok() false once the bytes do not fit; nothing throws, nothing is read past the end.
+class RowReader {
+ public:
+  explicit RowReader(std::string_view bytes) : rest_(bytes) {}
+  bool ok() const { return ok_; }
+  bool done() const { return ok_ && rest_.empty(); }
+
+  uint64_t Unsigned() {
+    uint64_t value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      if (rest_.empty()) break;
+      uint8_t byte = static_cast<uint8_t>(rest_.front());
+      rest_.remove_prefix(1);
+      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    ok_ = false;
+    return 0;
+  }
+  int64_t Signed() {
+    uint64_t value = Unsigned();
+    return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
+  }
+
+  template <class T>
+  void operator()(const char*, T& value) { Read(value); }
+
+  void Read(int64_t& value) { value = Signed(); }
+  void Read(uint64_t& value) { value = Unsigned(); }
+  void Read(uint32_t& value) { value = static_cast<uint32_t>(Unsigned()); }
+  void Read(uint8_t& value) { value = static_cast<uint8_t>(Unsigned()); }
+  void Read(EventType& value) { value = static_cast<EventType>(Unsigned()); }
+  void Read(bool& value) { value = Unsigned() != 0; }
+  void Read(std::string& value) {
+    uint64_t size = Unsigned();
+    if (size > rest_.size()) ok_ = false;
+    if (!ok_) return;
+    value.assign(rest_.substr(0, size));
+    rest_.remove_prefix(size);
+  }
+  void Read(Uuid& value) {
+    if (rest_.size() < value.bytes.size()) ok_ = false;
+    if (!ok_) return;
+    std::memcpy(value.bytes.data(), rest_.data(), value.bytes.size());
+    rest_.remove_prefix(value.bytes.size());
+  }
+  void Read(Ring& ring) {
+    ring.newest_hour = Signed();
+    if (ring.newest_hour < 0) ok_ = false;
+    for (int64_t back = 0; back < Ring::kHours; ++back) {
+      uint32_t count = static_cast<uint32_t>(Unsigned());
+      int64_t hour = ring.newest_hour - back;
+      if (ok_ && hour >= 0) ring.buckets[static_cast<size_t>(hour % Ring::kHours)] = count;
+    }
+  }
+  void Read(NameCount& count) {
+    Read(count.name);
+    count.turns = Signed();
+    count.tokens = Signed();
+  }
+  template <size_t kNames>
+  void Read(NameTable<kNames>& table) {
+    Read(table.names);
+    Read(table.other);
+    if (table.names.size() > kNames) ok_ = false;
+  }
+  void Read(OperationFigures& figures) {
+    for (int64_t& n : figures.by_status) n = Signed();
+    figures.requested = Signed();
+    figures.succeeded = Signed();
+    figures.payload_bytes = Signed();
+    figures.duration_us = Signed();
+    figures.timed = Signed();
+  }
+  void Read(HourCell& cell) {
+    cell.operation = static_cast<OperationKind>(Unsigned());
+    cell.status = static_cast<OperationStatus>(Unsigned());
+    HourCell::Fields(cell, *this);
+  }
+  template <class T>
+    requires requires(T& row, RowReader& reader) { T::Fields(row, reader); }
+  void Read(T& value) {
+    T::Fields(value, *this);
+  }
+  template <class T, size_t n>
+  void Read(std::array<T, n>& values) {
+    for (T& value : values) Read(value);
+  }
+  template <class T>
+  void Read(std::vector<T>& values) {
+    uint64_t size = Unsigned();
+    values.clear();
+    for (uint64_t i = 0; i < size && ok_; ++i) Read(values.emplace_back());
+  }
+
+ private:
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+template <class Row>
+void EncodeRow(const Row& row, std::string* out) {
+  RowWriter writer(out);
+  Row::Fields(row, writer);
+}
+template <class Row>
+std::string EncodeRow(const Row& row) {
+  std::string out;
+  EncodeRow(row, &out);
+  return out;
+}
+template <class Row>
+bool DecodeRow(std::string_view bytes, Row* row) {
+  RowReader reader(bytes);
+  Row::Fields(*row, reader);
+  return reader.done();
+}
+
+}  // namespace odometer

@@ -1,0 +1,34 @@
+// state/dedupe.h: Dedupe, which decides whether a record was seen before, from rows that commit with everything else.
+// The rules, in order: docs/figures.md section 1, step 5. Confined to the runner thread.
+#pragma once
+
+#include "core/event.h"
+#include "state/change.h"
+#include "state/projection.h"
+#include "state/tables.h"
+
+namespace odometer {
+
+class Dedupe {
+ public:
+  Dedupe(Tables& tables, Change& change) : tables_(tables), change_(change) {}
+
+  enum class Seen { kNew, kDuplicate, kUnverified, kOtherDoor, kConflict, kTooManyGaps };
+  // What the record is; kNew has been remembered. hash is of the record's bytes.
+  Result<Seen> Look(const Event& event, uint64_t hash);
+  // Moves the seqs of a GapReported from missing to lost. kNone or kTooManyGaps.
+  Result<Reason> Report(const Event& event);
+
+ private:
+  using StreamNode = RowTable<StreamRow>::Node;
+
+  Result<Seen> LookInIndex(const Event& event, uint64_t hash);
+  Status Insert(const Event& event, StreamNode* stream, uint64_t hash);
+  Result<StreamNode*> StreamOf(const Uuid& producer, uint64_t epoch, uint64_t slot);
+  Status AddToTenant(const Event& event, int64_t missing, int64_t lost);
+
+  Tables& tables_;
+  Change& change_;
+};
+
+}  // namespace odometer

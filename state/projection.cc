@@ -1,0 +1,197 @@
+#include "state/projection.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/placement.h"
+#include "state/account_fold.h"
+#include "state/chain.h"
+#include "state/dedupe.h"
+#include "state/hash.h"
+#include "state/vector_fold.h"
+
+namespace odometer {
+
+const char* OutcomeName(Outcome::Kind kind) {
+  switch (kind) {
+    case Outcome::Kind::kApplied: return "applied";
+    case Outcome::Kind::kDuplicate: return "duplicate";
+    case Outcome::Kind::kQuarantined: return "quarantined";
+  }
+  return "";
+}
+
+struct Projection::Impl {
+  Impl(Store& the_store, const ProjectionOptions& the_options)
+      : store(the_store), options(the_options), tables(the_store), accounts(tables, change, options), vectors(tables, change, options),
+        dedupe(tables, change), meta(the_store.meta()) {}
+
+  Store& store;
+  ProjectionOptions options;
+  Tables tables;
+  Change change;
+  AccountFold accounts;
+  VectorFold vectors;
+  Dedupe dedupe;
+  MetaRow meta;
+  bool meta_dirty = false;
+  Event event;  // reused
+  std::vector<std::pair<std::string, std::string>> pending;  // quarantine and chain rows since the last commit
+
+  Result<Outcome> Judge(const Record& record, uint64_t hash);
+  Result<Reason> FoldNew(const Record& record);
+  Reason CheckPlace(const Record& record) const;
+  void Chain(const Record& record, const std::array<uint64_t, 2>& hash);
+  void Count(const Record& record, const Outcome& outcome);
+  void Quarantine(const Record& record, Reason reason);
+};
+
+Projection::Projection(Store& store, ProjectionOptions options) : impl_(std::make_unique<Impl>(store, options)) {}
+Projection::~Projection() = default;
+
+const MetaRow& Projection::meta() const { return impl_->meta; }
+
+Result<Outcome> Projection::Apply(const Record& record) {
+  ODOMETER_CHECK(record.offset >= impl_->meta.cursor);
+  if (record.offset > impl_->meta.cursor) SkipTo(record.offset);
+  std::array<uint64_t, 2> hash = Hash128Of(record.bytes);
+  Result<Outcome> outcome = impl_->Judge(record, hash[0]);
+  if (!outcome.ok()) return outcome;
+  impl_->Chain(record, hash);
+  impl_->Count(record, *outcome);
+  return outcome;
+}
+
+void Projection::SkipTo(uint64_t offset) {
+  MetaRow& meta = impl_->meta;
+  ODOMETER_CHECK(offset >= meta.cursor);
+  meta.holes += offset - meta.cursor;
+  meta.cursor = offset;
+  impl_->meta_dirty = true;
+}
+
+Result<Outcome> Projection::Impl::Judge(const Record& record, uint64_t hash) {
+  auto quarantined = [&](Reason reason) { return Outcome{Outcome::Kind::kQuarantined, reason, event.type}; };
+  event.type = EventType::kNone;
+  if (Reason reason = Decode(record.bytes, &event); reason != Reason::kNone) {
+    event.type = EventType::kNone;
+    return quarantined(reason);
+  }
+  if (Reason reason = CheckPlace(record); reason != Reason::kNone) return quarantined(reason);
+  Outcome applied{Outcome::Kind::kApplied, Reason::kNone, event.type};
+  if (event.type == EventType::kGenesis || event.type == EventType::kTick) return applied;
+
+  if (PlantedBug("dedupe_after_fold")) {
+    Result<Reason> early = FoldNew(record);
+    if (!early.ok()) return early.status();
+  }
+  Result<Dedupe::Seen> seen = dedupe.Look(event, hash);
+  if (!seen.ok()) return seen.status();
+  switch (*seen) {
+    case Dedupe::Seen::kNew: break;
+    case Dedupe::Seen::kConflict:
+      if (PlantedBug("conflict_is_duplicate")) return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
+      return quarantined(Reason::kConflict);
+    case Dedupe::Seen::kTooManyGaps: return quarantined(Reason::kTooManyGaps);
+    case Dedupe::Seen::kUnverified: ++meta.duplicate_unverified; return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
+    case Dedupe::Seen::kOtherDoor: ++meta.duplicate_other_door; return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
+    case Dedupe::Seen::kDuplicate: return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
+  }
+  if (PlantedBug("dedupe_after_fold")) return applied;
+  Result<Reason> folded = FoldNew(record);
+  if (!folded.ok()) return folded.status();
+  return *folded == Reason::kNone ? applied : quarantined(*folded);
+}
+
+Reason Projection::Impl::CheckPlace(const Record& record) const {
+  if ((event.type == EventType::kGenesis) != (record.offset == 0)) return Reason::kGenesisPosition;
+  if (event.type == EventType::kGenesis || event.type == EventType::kTick) return Reason::kNone;
+  uint32_t slot = SlotOf(event.tenant);
+  bool placed = slot % meta.partitions == meta.partition && (!event.producer || event.producer->slot == slot) &&
+                (event.type != EventType::kGapReported || event.gap.slot == slot);
+  return placed ? Reason::kNone : Reason::kMisplaced;
+}
+
+Result<Reason> Projection::Impl::FoldNew(const Record& record) {
+  if (event.type == EventType::kGapReported) return dedupe.Report(event);
+  Result<Reason> folded = IsVector(event.type) ? vectors.Fold(event, record.append_time) : accounts.Fold(event, record.append_time);
+  if (!folded.ok() || *folded != Reason::kNone) return folded;
+  Status posted = IsVector(event.type) ? vectors.Post(event, record) : accounts.Post(event, record);
+  if (!posted.ok()) return posted;
+  return Reason::kNone;
+}
+
+void Projection::Impl::Chain(const Record& record, const std::array<uint64_t, 2>& hash) {
+  if (record.offset % kChainStep == 0) {
+    pending.emplace_back(KeyBuilder().Begin(RowKind::kChain).Number(static_cast<int64_t>(record.offset)).str(),
+                         EncodeRow(ChainRow{meta.rolling_hash}));
+  }
+  meta.rolling_hash = ChainLink(meta.rolling_hash, record, hash);
+}
+
+void Projection::Impl::Count(const Record& record, const Outcome& outcome) {
+  meta_dirty = true;
+  meta.cursor = record.offset + 1;
+  meta.log_time_us = std::max(meta.log_time_us, record.append_time.us);
+  switch (outcome.kind) {
+    case Outcome::Kind::kApplied:
+      ++meta.applied[static_cast<size_t>(outcome.type)];
+      if (IsOwn(outcome.type)) ++meta.own_events;
+      break;
+    case Outcome::Kind::kDuplicate:
+      ++meta.duplicate;
+      break;
+    case Outcome::Kind::kQuarantined:
+      ++meta.quarantined[static_cast<size_t>(outcome.reason)];
+      Quarantine(record, outcome.reason);
+      break;
+  }
+}
+
+void Projection::Impl::Quarantine(const Record& record, Reason reason) {
+  if (PlantedBug("quarantine_lost")) return;
+  QuarantineRow row;
+  row.reason = static_cast<uint8_t>(reason);
+  row.append_time_us = record.append_time.us;
+  row.size_bytes = record.bytes.size();
+  row.null_payload = record.bytes.data() == nullptr;
+  row.head = record.bytes.substr(0, 4096);
+  pending.emplace_back(KeyBuilder().Begin(RowKind::kQuarantine).Number(static_cast<int64_t>(record.offset)).str(), EncodeRow(row));
+}
+
+bool Projection::dirty() const { return impl_->meta_dirty; }
+
+Status Projection::Commit() {
+  Impl& impl = *impl_;
+  if (!impl.meta_dirty) return Status::Ok();
+  RowBatch batch;
+  impl.tables.ForEach([&](auto& table) { table.WriteTo(&batch); });
+  for (const auto& [key, value] : impl.pending) batch.Put(key, value);
+  ODOMETER_RETURN_IF_ERROR(impl.store.Commit(batch, impl.meta));
+  impl.tables.ForEach([](auto& table) { table.MarkClean(); });
+  impl.pending.clear();
+  impl.meta_dirty = false;
+  // Every table gives up in proportion to what it holds.
+  uint64_t held = bytes_in_memory();
+  uint64_t allowed = impl.options.memory_bytes_max;
+  if (held > allowed) {
+    impl.tables.ForEach([&](auto& table) {
+      table.Evict(static_cast<size_t>(static_cast<__int128>(table.bytes()) * allowed / held / 4 * 3));
+    });
+  }
+  return Status::Ok();
+}
+
+uint64_t Projection::rows_in_memory() const {
+  uint64_t rows = 0;
+  impl_->tables.ForEach([&](const auto& table) { rows += table.rows(); });
+  return rows;
+}
+
+uint64_t Projection::bytes_in_memory() const {
+  uint64_t bytes = 0;
+  impl_->tables.ForEach([&](const auto& table) { bytes += table.bytes(); });
+  return bytes;
+}
+
+}  // namespace odometer

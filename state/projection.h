@@ -1,0 +1,62 @@
+// state/projection.h: Projection, the fold of one partition: records in, rows out. Pure: no clock, randomness, locale,
+// float, pointer order or hash order has any part in a figure.
+//
+//   Projection projection(store, options);
+//   for (const Record& record : batch) outcomes.push_back(projection.Apply(record));
+//   projection.Commit(store);            // every changed row and the cursor, atomically; then rows may be evicted
+//
+// What each outcome and figure means: docs/figures.md. Confined to the runner thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "core/event.h"
+#include "core/reason.h"
+#include "core/record.h"
+#include "core/status.h"
+#include "state/store.h"
+
+namespace odometer {
+
+struct Outcome {
+  enum class Kind : uint8_t { kApplied, kDuplicate, kQuarantined };
+  Kind kind = Kind::kApplied;
+  Reason reason = Reason::kNone;       // when quarantined
+  EventType type = EventType::kNone;   // when decoded
+};
+const char* OutcomeName(Outcome::Kind kind);  // "applied", "duplicate", "quarantined"
+
+struct ProjectionOptions {
+  uint64_t memory_bytes_max = 1ull << 30;  // of rows in RAM, between commits; what is clean is evicted above it
+  int64_t users_max = 10'000'000;          // of one tenant
+  int64_t projects_max = 100'000;
+};
+
+class Projection {
+ public:
+  // The store must outlive it.
+  Projection(Store& store, ProjectionOptions options);
+  ~Projection();
+
+  // Folds one record; it must stand at or above the cursor. A read error of the store is returned, and nothing folded:
+  // the runner halts on it.
+  Result<Outcome> Apply(const Record& record);
+  // The log skips from the cursor to `offset`: counted as holes.
+  void SkipTo(uint64_t offset);
+
+  bool dirty() const;
+  // On an error nothing was written and everything is kept: try again later.
+  Status Commit();
+
+  const MetaRow& meta() const;
+  uint64_t rows_in_memory() const;
+  uint64_t bytes_in_memory() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace odometer

@@ -1,0 +1,206 @@
+#include "state/store.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/slice.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/write_batch.h>
+
+namespace odometer {
+
+namespace {
+
+// RocksDB asserts on a null pointer, even of no bytes.
+rocksdb::Slice SliceOf(std::string_view text) { return {text.data() == nullptr ? "" : text.data(), text.size()}; }
+std::string_view ViewOf(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+Status FromRocks(const std::string& doing, const rocksdb::Status& status) {
+  if (status.ok()) return Status::Ok();
+  std::string text = "store: " + doing + ": " + status.ToString();
+  if (status.IsNoSpace()) return {Code::kDiskFull, text};
+  if (status.IsCorruption()) return {Code::kCorrupt, text};
+  if (text.find("No space left") != std::string::npos) return {Code::kDiskFull, text};
+  if (text.find("lock") != std::string::npos) return {Code::kConflict, text + " (is another daemon running on it?)"};
+  return {Code::kIo, text};
+}
+
+rocksdb::Options RocksOptions(const StoreOptions& options) {
+  rocksdb::Options rocks;
+  rocks.create_if_missing = !options.read_only;
+  if (options.env != nullptr) rocks.env = options.env;
+  rocks.write_buffer_size = options.memtable_bytes;
+  rocks.max_write_buffer_number = 3;
+  rocks.max_background_jobs = 2;
+  rocks.paranoid_checks = true;
+  rocks.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  rocks.info_log_level = rocksdb::InfoLogLevel::ERROR_LEVEL;
+  rocks.keep_log_file_num = 2;
+  rocks.max_open_files = 256;
+  rocksdb::BlockBasedTableOptions table;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.block_cache = rocksdb::NewLRUCache(16 << 20);
+  rocks.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return rocks;
+}
+
+}  // namespace
+
+struct RowBatch::Impl {
+  rocksdb::WriteBatch batch;
+};
+
+RowBatch::RowBatch() : impl_(std::make_unique<Impl>()) {}
+RowBatch::~RowBatch() = default;
+RowBatch::RowBatch(RowBatch&&) noexcept = default;
+RowBatch& RowBatch::operator=(RowBatch&&) noexcept = default;
+void RowBatch::Put(std::string_view key, std::string_view value) { impl_->batch.Put(SliceOf(key), SliceOf(value)); }
+void RowBatch::Delete(std::string_view key) { impl_->batch.Delete(SliceOf(key)); }
+size_t RowBatch::bytes() const { return impl_->batch.GetDataSize(); }
+size_t RowBatch::count() const { return static_cast<size_t>(impl_->batch.Count()); }
+
+struct Store::Impl {
+  std::unique_ptr<rocksdb::DB> db;
+  StoreOptions options;
+  bool needs_resume = false;
+};
+
+namespace {
+
+class RocksView : public View {
+ public:
+  RocksView(std::shared_ptr<void> owner, rocksdb::DB* db, MetaRow meta)
+      : owner_(std::move(owner)), db_(db), snapshot_(db->GetSnapshot()), meta_(std::move(meta)) {}
+  ~RocksView() override { db_->ReleaseSnapshot(snapshot_); }
+
+  const MetaRow& meta() const override { return meta_; }
+
+  Result<std::optional<std::string>> Get(std::string_view key) const override {
+    rocksdb::ReadOptions read;
+    read.snapshot = snapshot_;
+    std::string value;
+    rocksdb::Status status = db_->Get(read, SliceOf(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    if (!status.ok()) return FromRocks("read", status);
+    return std::optional<std::string>(std::move(value));
+  }
+
+  Status Scan(std::string_view begin, std::string_view end,
+              const std::function<bool(std::string_view, std::string_view)>& row) const override {
+    return Walk(begin, end, row, false);
+  }
+  Status ScanBack(std::string_view begin, std::string_view end,
+                  const std::function<bool(std::string_view, std::string_view)>& row) const override {
+    return Walk(begin, end, row, true);
+  }
+
+ private:
+  Status Walk(std::string_view begin, std::string_view end,
+              const std::function<bool(std::string_view, std::string_view)>& row, bool back) const {
+    rocksdb::ReadOptions read;
+    read.snapshot = snapshot_;
+    rocksdb::Slice lower = SliceOf(begin), upper = SliceOf(end);
+    read.iterate_lower_bound = &lower;
+    if (!end.empty()) read.iterate_upper_bound = &upper;
+    std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(read));
+    back ? it->SeekToLast() : it->Seek(lower);
+    while (it->Valid() && row(ViewOf(it->key()), ViewOf(it->value()))) back ? it->Prev() : it->Next();
+    return FromRocks("scan", it->status());
+  }
+
+  std::shared_ptr<void> owner_;
+  rocksdb::DB* db_;
+  const rocksdb::Snapshot* snapshot_;
+  MetaRow meta_;
+};
+
+std::string MetaKey() { return KeyBuilder().Begin(RowKind::kMeta).str(); }
+
+Status CheckIdentity(const MetaRow& meta, const StoreOptions& options) {
+  auto differs = [&](const std::string& what, const std::string& stored, const std::string& asked) {
+    return Status(Code::kConflict, "store " + options.path + " was made for " + what + " " + stored + ", not " + asked);
+  };
+  if (meta.fold_version != kFoldVersion) {
+    return differs("fold version", std::to_string(meta.fold_version), std::to_string(kFoldVersion) + ": fold the log anew beside it");
+  }
+  if (options.read_only) return Status::Ok();
+  if (meta.log_id != options.log_id) return differs("log", meta.log_id.ToString(), options.log_id.ToString());
+  if (meta.partition != options.partition) return differs("partition", std::to_string(meta.partition), std::to_string(options.partition));
+  if (meta.partitions != options.partitions) {
+    return differs("a log of", std::to_string(meta.partitions) + " partitions", std::to_string(options.partitions));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
+  std::unique_ptr<Store> store(new Store());
+  store->impl_ = std::make_shared<Impl>();
+  store->impl_->options = options;
+  rocksdb::DB* db = nullptr;
+  rocksdb::Options rocks = RocksOptions(options);
+  rocksdb::Status opened = options.read_only ? rocksdb::DB::OpenForReadOnly(rocks, options.path, &db) : rocksdb::DB::Open(rocks, options.path, &db);
+  if (!opened.ok()) return FromRocks("open " + options.path, opened);
+  store->impl_->db.reset(db);
+
+  Result<std::optional<std::string>> bytes = store->Get(MetaKey());
+  if (!bytes.ok()) return bytes.status();
+  store->is_new_ = !bytes->has_value();
+  if (store->is_new_) {
+    if (options.read_only) return Status(Code::kNotFound, "store " + options.path + " holds no committed rows");
+    store->meta_.log_id = options.log_id;
+    store->meta_.partition = options.partition;
+    store->meta_.partitions = options.partitions;
+    return store;
+  }
+  if (!DecodeRow(**bytes, &store->meta_)) return Status(Code::kCorrupt, "store " + options.path + ": its meta row cannot be read");
+  ODOMETER_RETURN_IF_ERROR(CheckIdentity(store->meta_, options));
+  return store;
+}
+
+Store::~Store() = default;
+
+Status Store::Commit(RowBatch& rows, const MetaRow& meta) {
+  if (impl_->needs_resume) {
+    // Without it RocksDB refuses every later write, though the disk has room again.
+    rocksdb::Status resumed = impl_->db->Resume();
+    if (!resumed.ok()) return FromRocks("resume after a failed write", resumed);
+    impl_->needs_resume = false;
+  }
+  rows.Put(MetaKey(), EncodeRow(meta));
+  rocksdb::Status written = impl_->db->Write(rocksdb::WriteOptions(), &rows.impl_->batch);
+  if (!written.ok()) {
+    impl_->needs_resume = true;
+    return FromRocks("commit", written);
+  }
+  meta_ = meta;
+  is_new_ = false;
+  return Status::Ok();
+}
+
+Status Store::Sync() { return FromRocks("sync", impl_->db->SyncWAL()); }
+
+Result<std::optional<std::string>> Store::Get(std::string_view key) const {
+  std::string value;
+  rocksdb::Status status = impl_->db->Get(rocksdb::ReadOptions(), SliceOf(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  if (!status.ok()) return FromRocks("read", status);
+  return std::optional<std::string>(std::move(value));
+}
+
+std::shared_ptr<const View> Store::NewView() const {
+  return std::make_shared<RocksView>(impl_, impl_->db.get(), meta_);
+}
+
+Status Store::Checkpoint(const std::string& directory) const {
+  rocksdb::Checkpoint* checkpoint = nullptr;
+  rocksdb::Status made = rocksdb::Checkpoint::Create(impl_->db.get(), &checkpoint);
+  if (!made.ok()) return FromRocks("checkpoint", made);
+  std::unique_ptr<rocksdb::Checkpoint> owned(checkpoint);
+  return FromRocks("checkpoint to " + directory, owned->CreateCheckpoint(directory));
+}
+
+}  // namespace odometer

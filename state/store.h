@@ -1,0 +1,120 @@
+// state/store.h: Store, the rows of one partition on disk with the cursor that belongs to them, and View, a consistent
+// read of it.
+//
+//   std::unique_ptr<Store> store = Store::Open(options).value();
+//   uint64_t from = store->cursor();                       // where folding goes on
+//   store->Commit(std::move(rows), next_cursor);           // rows and cursor in one atomic write
+//   std::shared_ptr<const View> view = store->NewView();   // what has been committed; never blocks the fold
+//
+// One writer thread; NewView() and Views are thread-safe. One process has a store open (kConflict for a second).
+// A crash loses at most commits that were not yet synced, never a part of one; the log has their records.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/ids.h"
+#include "core/status.h"
+#include "state/codec.h"
+#include "state/keys.h"
+#include "state/meta.h"
+#include "state/postings.h"
+#include "state/rows.h"
+
+namespace rocksdb {
+class DB;
+class Env;
+}  // namespace rocksdb
+
+namespace odometer {
+
+// Changes of one commit, in any order; the last change of a key counts.
+class RowBatch {
+ public:
+  RowBatch();
+  ~RowBatch();
+  RowBatch(RowBatch&&) noexcept;
+  RowBatch& operator=(RowBatch&&) noexcept;
+  void Put(std::string_view key, std::string_view value);
+  void Delete(std::string_view key);
+  size_t bytes() const;
+  size_t count() const;
+
+ private:
+  friend class Store;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Rows as they were at one commit. Thread-safe.
+class View {
+ public:
+  virtual ~View() = default;
+
+  // Cursor, counts, log time and identity of that commit.
+  virtual const MetaRow& meta() const = 0;
+
+  // The bytes at a key; nullopt when there are none; kCorrupt or kIo when they cannot be read.
+  virtual Result<std::optional<std::string>> Get(std::string_view key) const = 0;
+  // Keys in [begin, end) in order, until the callback answers false.
+  virtual Status Scan(std::string_view begin, std::string_view end,
+                      const std::function<bool(std::string_view key, std::string_view value)>& row) const = 0;
+  // The same from the end.
+  virtual Status ScanBack(std::string_view begin, std::string_view end,
+                          const std::function<bool(std::string_view key, std::string_view value)>& row) const = 0;
+};
+
+struct StoreOptions {
+  std::string path;
+  rocksdb::Env* env = nullptr;  // null: the machine's; a test gives one in memory
+  Uuid log_id;                  // the store belongs to this log,
+  uint32_t partition = 0;       // this partition
+  uint32_t partitions = 1;      // of this many; kConflict when it was made for others, naming both
+  bool read_only = false;       // of a checkpoint; log_id, partition and partitions are then taken from it
+  uint64_t memtable_bytes = 32ull << 20;
+};
+
+class Store {
+ public:
+  static Result<std::unique_ptr<Store>> Open(const StoreOptions& options);
+  ~Store();
+
+  const MetaRow& meta() const { return meta_; }
+  uint64_t cursor() const { return meta_.cursor; }
+  bool is_new() const { return is_new_; }
+
+  // Writes rows and meta in one batch. On kDiskFull or kIo nothing was written and the same commit may be tried again.
+  Status Commit(RowBatch& rows, const MetaRow& meta);
+  // Makes all commits durable against power loss.
+  Status Sync();
+  Result<std::optional<std::string>> Get(std::string_view key) const;
+  std::shared_ptr<const View> NewView() const;
+  // A copy that opens as a store of its own, at the last commit, in a directory that must not exist.
+  Status Checkpoint(const std::string& directory) const;
+
+ private:
+  Store() = default;
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+  MetaRow meta_;
+  bool is_new_ = false;
+};
+
+// Typed reads over any View: nullopt when there is no such row, kCorrupt when its bytes are not a row.
+template <class Row>
+Result<std::optional<Row>> ReadRow(const View& view, std::string_view key) {
+  Result<std::optional<std::string>> bytes = view.Get(key);
+  if (!bytes.ok()) return bytes.status();
+  if (!bytes->has_value()) return std::optional<Row>();
+  Row row;
+  if (!DecodeRow(**bytes, &row)) return Status(Code::kCorrupt, "store: a row's bytes cannot be read");
+  return std::optional<Row>(std::move(row));
+}
+
+}  // namespace odometer

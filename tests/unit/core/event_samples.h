@@ -1,0 +1,387 @@
+// tests/unit/core/event_samples.h: events for tests; one with every field set for each type, and random ones.
+//
+//   Texts texts;                                                     // keep it as long as the events
+//   Event event = FullEvent(EventType::kTurnRecorded, &texts);       // literal values, the same for ever
+//   Event other = RandomEvent(EventType::kTurnRecorded, random, &texts);
+#pragma once
+
+#include <cstdlib>
+#include <deque>
+#include <limits>
+#include <random>
+#include <string>
+#include <string_view>
+
+#include "core/event.h"
+
+namespace odometer::testing {
+
+// Owns what the string_views of an event point to.
+class Texts {
+ public:
+  std::string_view Keep(std::string text) { return texts_.emplace_back(std::move(text)); }
+
+ private:
+  std::deque<std::string> texts_;
+};
+
+// From the environment, so that a failed run can be run again; the caller prints it.
+inline uint64_t Seed() {
+  const char* text = std::getenv("ODOMETER_SEED");
+  return text == nullptr ? 20'240'229 : std::strtoull(text, nullptr, 10);
+}
+
+inline Uuid UuidOf(uint8_t last) {
+  Uuid id = *Uuid::Parse("018f3c5e-7a10-7c3d-9b1e-5a0c6d2e4f00");
+  id.bytes[15] = last;
+  return id;
+}
+
+inline Interaction FullInteraction(uint8_t number) {
+  Interaction interaction;
+  interaction.id = UuidOf(number);
+  interaction.event_time = EventTime{1'700'000'000'123'456 + number};
+  interaction.user = "ana";
+  interaction.session = "s-1";
+  interaction.kind = InteractionKind::kApi;
+  interaction.status = InteractionStatus::kFailed;
+  interaction.service = "search";
+  interaction.operation = "query";
+  interaction.model = "small-2";
+  interaction.tokens = {11, 12, 13, 14, 15, 6};
+  interaction.db_operations = 17;
+  interaction.api_calls = 18;
+  interaction.compute_us = 19;
+  interaction.duration_us = 20;
+  interaction.provided_cost = CostParts{21, 22, 23, 24};
+  interaction.metadata = R"({"trace":"t-9"})";
+  return interaction;
+}
+
+inline Turn FullTurn() {
+  Turn turn;
+  turn.user = "ana";
+  turn.session = "s-1";
+  turn.turn_number = 7;
+  turn.provider = "acme";
+  turn.model_requested = "large";
+  turn.model_served = "large-3";
+  turn.tokens = {1000, 200, 30, 40, 500, 60};
+  turn.llm_calls = 2;
+  turn.status = TurnStatus::kPartial;
+  turn.error_type = "rate_limited";
+  turn.duration_us = 1'234'567;
+  turn.time_to_first_token_us = 234'567;
+  turn.provided_cost_nano_usd = 12'345'678;
+  turn.has_rag = true;
+  turn.rag_used = true;
+  turn.rag_guided = true;
+  turn.rag_collections = {"manuals", "", "na\xc3\xafve"};
+  turn.rag_output_tokens_saved = 321;
+  turn.service = "chat";
+  turn.operation = "answer";
+  turn.metadata = R"({"a": 1,  "b":[true,null]})";
+  turn.query_digest = std::string_view("\x00\x01\xfe\xff", 4);
+  turn.query_length_bytes = 42;
+  return turn;
+}
+
+inline Operation FullOperation(EventType type) {
+  Operation operation;
+  operation.user = "ana";
+  operation.project = "p-1";
+  operation.collection = "manuals";
+  operation.status = OperationStatus::kPartialFailure;
+  operation.requested = 100;
+  operation.succeeded = 90;
+  bool adds = type == EventType::kVectorsAdded || type == EventType::kVectorsUpserted;
+  bool removes = type == EventType::kVectorsDeleted || type == EventType::kCollectionDropped;
+  operation.vectors_delta = adds ? 80 : removes ? -80 : 0;
+  operation.bytes_delta = adds ? 8000 : removes ? -8000 : 0;
+  if (type == EventType::kCollectionCreated) operation.vectors_delta = 1;
+  operation.payload_bytes = 9000;
+  operation.duration_us = 4321;
+  operation.service = "store";
+  operation.operation = "write";
+  operation.metadata = R"({"shard":3})";
+  if (type == EventType::kVectorsUpserted) operation.inserted = 80;
+  if (type == EventType::kVectorsSearched) operation.results = 10;
+  if (type == EventType::kVectorsSearched) operation.had_filter = true;
+  if (type == EventType::kVectorsCounted) operation.counted_vectors = 123'456;
+  if (type == EventType::kVectorsCounted) operation.counted_bytes = 789'012'345;
+  return operation;
+}
+
+inline void FillPayload(Event* event) {
+  EventType type = event->type;
+  event->turn = FullTurn();
+  event->amendment = {UuidOf(0x77), EventTime{1'699'999'999'000'001}, "ana", "s-1", "acme", "large-3", "chat", "answer",
+                      Tokens{-1, 2, -3, 4, -5, 6}, -1, std::numeric_limits<int64_t>::min(), 9, "provider's late bill"};
+  event->session.user = "ana";
+  event->session.session = "s-1";
+  bool has_name = type == EventType::kSessionStarted || type == EventType::kSessionRenamed;
+  if (has_name) event->session.name = "Caf\xc3\xa9 talk";
+  if (type == EventType::kSessionStarted) event->session.metadata = R"({"app":"web"})";
+  if (type == EventType::kSessionSummarized) event->session.summary = "They spoke of coffee.";
+  if (type == EventType::kSessionSummarized) event->session.key_points = {"beans", "water"};
+  event->interactions = {FullInteraction(1)};
+  if (type == EventType::kInteractionBatch) event->interactions.push_back(FullInteraction(2));
+  if (type == EventType::kInteractionRecorded) event->interactions[0].id = event->id;
+  if (type == EventType::kInteractionRecorded) event->interactions[0].event_time = event->event_time;
+  event->knowledge = {"ana", "manuals", type == EventType::kCaseChampioned ? "case-5" : ""};
+  event->operation = FullOperation(type);
+  event->config = {"ana", "p-1", "index.lists", R"({"from":10,"to":20})"};
+  event->genesis = {UuidOf(0x99), 3, 8, 1};
+  event->tick_reason = "silent";
+  event->gap = {UuidOf(0x55), 4, 123, {{5, 5}, {8, 12}}, "spool lost"};
+}
+
+// An event of this type in which every field that it can have says something.
+inline Event FullEvent(EventType type) {
+  Event event;
+  event.type = type;
+  event.id = UuidOf(static_cast<uint8_t>(type));
+  event.id_kind = IdKind::kDerived;
+  bool has_tenant = type != EventType::kGenesis && type != EventType::kTick;
+  event.tenant = has_tenant ? "default" : "";
+  event.event_time = EventTime{1'700'000'000'123'456};
+  event.source = "shop";
+  event.producer = ProducerStamp{UuidOf(0x44), 3, 123, 17};
+  event.ask = UuidOf(0x33);
+  FillPayload(&event);
+  return event;
+}
+
+// The least that a turn must say.
+inline Event MinimalTurn() {
+  Event event;
+  event.type = EventType::kTurnRecorded;
+  event.id = UuidOf(0xaa);
+  event.tenant = "default";
+  event.turn.user = "ana";
+  return event;
+}
+
+// Random values that pass CheckMeaning(): every optional field absent, zero or set, every enum value, edges of ranges.
+class RandomEvents {
+ public:
+  RandomEvents(uint64_t seed, Texts* texts) : random_(seed), texts_(texts) {}
+
+  Event Next(EventType type) {
+    Event event;
+    event.type = type;
+    event.id = Id();
+    event.id_kind = Pick(IdKind::kDerived);
+    bool has_tenant = type != EventType::kGenesis && type != EventType::kTick;
+    if (has_tenant) event.tenant = Name();
+    event.event_time = Time();
+    event.source = MaybeName();
+    if (Coin()) event.producer = ProducerStamp{Id(), random_(), Below(256), random_() | 1};
+    if (Coin()) event.ask = Id();
+    Fill(&event);
+    return event;
+  }
+
+  std::mt19937_64& random() { return random_; }
+
+ private:
+  bool Coin() { return Below(2) == 0; }
+  uint64_t Below(uint64_t limit) { return random_() % limit; }
+  template <class Enum>
+  Enum Pick(Enum last) {
+    return static_cast<Enum>(1 + Below(static_cast<uint64_t>(last)));
+  }
+  Uuid Id() {
+    Uuid id;
+    for (uint8_t& byte : id.bytes) byte = static_cast<uint8_t>(random_());
+    id.bytes[0] |= 1;
+    return id;
+  }
+  EventTime Time() {
+    if (Below(8) == 0) return EventTime{Coin() ? 0 : kEventTimeLimitUs - 1};
+    return EventTime{static_cast<int64_t>(Below(kEventTimeLimitUs))};
+  }
+  int64_t Amount() {
+    constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+    switch (Below(4)) {
+      case 0: return 0;
+      case 1: return static_cast<int64_t>(Below(kMax));
+      case 2: return kMax;
+      default: return static_cast<int64_t>(Below(100'000));
+    }
+  }
+  int64_t Delta() {
+    switch (Below(4)) {
+      case 0: return 0;
+      case 1: return std::numeric_limits<int64_t>::min();
+      case 2: return static_cast<int64_t>(random_());
+      default: return static_cast<int64_t>(Below(2000)) - 1000;
+    }
+  }
+  std::optional<int64_t> MaybeAmount() { return Coin() ? std::optional<int64_t>(Amount()) : std::nullopt; }
+  std::string_view Text(size_t bytes_max) {
+    static constexpr std::string_view kPieces[] = {"a", "Z", "0", " ", "\"", "\\", "\n", "\x7f", "\xc3\xa9",
+                                                   "\xe2\x82\xac", "\xf0\x9f\x8d\xb0", "\xed\x9f\xbf",
+                                                   "\xf4\x8f\xbf\xbf", "abcdefgh", std::string_view("\0", 1)};
+    size_t bytes = Below(8) == 0 ? bytes_max : Below(std::min<size_t>(bytes_max, 40) + 1);
+    std::string text;
+    while (text.size() < bytes) {
+      std::string_view piece = kPieces[Below(std::size(kPieces))];
+      if (text.size() + piece.size() > bytes) piece = "x";
+      text += piece;
+    }
+    return texts_->Keep(std::move(text));
+  }
+  std::string_view Name() {
+    std::string_view text = Text(kIdTextBytesMax);
+    return text.empty() ? "n" : text;
+  }
+  std::string_view MaybeName() { return Coin() ? Text(kIdTextBytesMax) : std::string_view(); }
+  std::string_view Metadata() { return Coin() ? Text(kMetadataBytesMax) : std::string_view(); }
+  Tokens Amounts() {
+    Tokens tokens;
+    if (Coin()) return tokens;
+    tokens = {Amount(), Amount(), Amount(), Amount(), Amount(), 0};
+    tokens.reasoning = static_cast<int64_t>(Below(static_cast<uint64_t>(tokens.output) + 1));
+    return tokens;
+  }
+  Tokens Deltas() { return Coin() ? Tokens{} : Tokens{Delta(), Delta(), Delta(), Delta(), Delta(), Delta()}; }
+
+  Turn RandomTurn() {
+    Turn turn;
+    turn.user = Name();
+    turn.session = MaybeName();
+    if (Coin()) turn.turn_number = random_();
+    turn.provider = MaybeName();
+    turn.model_requested = MaybeName();
+    turn.model_served = MaybeName();
+    turn.tokens = Amounts();
+    turn.llm_calls = MaybeAmount();
+    turn.status = Pick(TurnStatus::kTimeout);
+    turn.error_type = MaybeName();
+    turn.duration_us = MaybeAmount();
+    turn.time_to_first_token_us = MaybeAmount();
+    turn.provided_cost_nano_usd = MaybeAmount();
+    turn.has_rag = Coin();
+    if (turn.has_rag) {
+      turn.rag_used = Coin();
+      turn.rag_guided = Coin();
+      for (uint64_t i = Below(kRagCollectionsMax + 1); i > 0; --i) turn.rag_collections.push_back(MaybeName());
+      turn.rag_output_tokens_saved = Amount();
+    }
+    turn.service = MaybeName();
+    turn.operation = MaybeName();
+    turn.metadata = Metadata();
+    if (Coin()) turn.query_digest = Text(64);
+    if (Coin()) turn.query_length_bytes = random_();
+    return turn;
+  }
+
+  Interaction RandomInteraction() {
+    Interaction interaction;
+    interaction.id = Id();
+    interaction.event_time = Time();
+    interaction.user = Name();
+    interaction.session = MaybeName();
+    interaction.kind = Pick(InteractionKind::kCostEvent);
+    interaction.status = Pick(InteractionStatus::kTimeout);
+    interaction.service = MaybeName();
+    interaction.operation = MaybeName();
+    interaction.model = MaybeName();
+    interaction.tokens = Amounts();
+    interaction.db_operations = Amount();
+    interaction.api_calls = Amount();
+    interaction.compute_us = Amount();
+    interaction.duration_us = MaybeAmount();
+    if (Coin()) interaction.provided_cost = CostParts{Amount(), Amount(), Amount(), Amount()};
+    interaction.metadata = Metadata();
+    return interaction;
+  }
+
+  Operation RandomOperation(EventType type) {
+    Operation operation;
+    operation.user = Name();
+    operation.project = Name();
+    operation.collection = Name();
+    operation.status = Pick(OperationStatus::kQuotaExceeded);
+    operation.requested = Amount();
+    bool did = operation.status == OperationStatus::kSuccess || operation.status == OperationStatus::kPartialFailure;
+    if (did) {
+      operation.succeeded = static_cast<int64_t>(Below(static_cast<uint64_t>(operation.requested) + 1));
+      bool has_delta = type != EventType::kVectorsSearched && type != EventType::kVectorsCounted;
+      bool removes = type == EventType::kVectorsDeleted || type == EventType::kCollectionDropped;
+      if (has_delta) operation.vectors_delta = removes ? -Amount() : Amount();
+      if (has_delta) operation.bytes_delta = Delta();
+    }
+    operation.payload_bytes = Amount();
+    operation.duration_us = MaybeAmount();
+    operation.service = MaybeName();
+    operation.operation = MaybeName();
+    operation.metadata = Metadata();
+    if (type == EventType::kVectorsUpserted) operation.inserted = operation.succeeded / 2;
+    if (type == EventType::kVectorsSearched) operation.results = Amount();
+    if (type == EventType::kVectorsSearched) operation.had_filter = Coin();
+    if (type == EventType::kVectorsCounted) operation.counted_vectors = Amount();
+    if (type == EventType::kVectorsCounted) operation.counted_bytes = Amount();
+    return operation;
+  }
+
+  void FillSession(Event* event) {
+    SessionFact& fact = event->session;
+    fact.user = Name();
+    fact.session = Name();
+    if (event->type == EventType::kSessionStarted || event->type == EventType::kSessionRenamed) fact.name = MaybeName();
+    if (event->type == EventType::kSessionStarted) fact.metadata = Metadata();
+    if (event->type != EventType::kSessionSummarized) return;
+    fact.summary = Text(kSummaryBytesMax);
+    for (uint64_t i = Below(kKeyPointsMax + 1); i > 0; --i) fact.key_points.push_back(Text(kKeyPointBytesMax));
+  }
+
+  void FillGap(Gap* gap) {
+    *gap = {Id(), random_(), Below(256), {}, MaybeName()};
+    for (uint64_t i = 1 + Below(Coin() ? 3 : kGapRangesMax); i > 0; --i) {
+      uint64_t first = 1 + Below(1u << 30);
+      gap->ranges.push_back({first, Coin() ? first : random_() | (1ull << 63)});
+    }
+  }
+
+  void Fill(Event* event) {
+    EventType type = event->type;
+    if (type == EventType::kTurnRecorded) event->turn = RandomTurn();
+    if (type == EventType::kTurnAmended) {
+      event->amendment = {Id(), Time(), Name(), MaybeName(), MaybeName(), MaybeName(), MaybeName(), MaybeName(),
+                          Deltas(), Delta(), Delta(), Delta(), MaybeName()};
+    }
+    if (type >= EventType::kSessionStarted && type <= EventType::kSessionSummarized) FillSession(event);
+    if (type == EventType::kInteractionRecorded) {
+      event->interactions.push_back(RandomInteraction());
+      event->interactions[0].id = event->id;
+      event->interactions[0].event_time = event->event_time;
+    }
+    if (type == EventType::kInteractionBatch) {
+      for (uint64_t i = 1 + Below(Coin() ? 3 : kInteractionsMax); i > 0; --i) {
+        event->interactions.push_back(RandomInteraction());
+        // A hundred texts of the full length would not fit into the record.
+        event->interactions.back().metadata = MaybeName();
+      }
+    }
+    if (type >= EventType::kCaseChampioned && type <= EventType::kCollectionUnsubscribed) {
+      event->knowledge = {Name(), Name(), type == EventType::kCaseChampioned ? MaybeName() : std::string_view()};
+    }
+    if (IsVector(type)) event->operation = RandomOperation(type);
+    if (type == EventType::kConfigChanged) event->config = {Name(), MaybeName(), MaybeName(), Metadata()};
+    if (type == EventType::kGenesis) {
+      event->genesis.log_id = Id();
+      event->genesis.partitions = static_cast<uint32_t>(1 + Below(256));
+      event->genesis.partition = static_cast<uint32_t>(Below(event->genesis.partitions));
+      event->genesis.placement_version = static_cast<uint32_t>(random_());
+    }
+    if (type == EventType::kTick) event->tick_reason = MaybeName();
+    if (type == EventType::kGapReported) FillGap(&event->gap);
+  }
+
+  std::mt19937_64 random_;
+  Texts* texts_;
+};
+
+}  // namespace odometer::testing
