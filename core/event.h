@@ -250,6 +250,7 @@ inline constexpr size_t kKeyPointsMax = 32;          // each at most 1,024 bytes
 inline constexpr size_t kKeyPointBytesMax = 1024;
 inline constexpr size_t kRagCollectionsMax = 64;
 inline constexpr size_t kGapRangesMax = 1024;
+inline constexpr uint64_t kSeqMax = uint64_t{1} << 62;  // of a producer: what is counted up from it still fits
 inline constexpr size_t kQueryDigestBytesMax = 64;
 
 // Verifies, decodes and checks the meaning; `bytes` must be 8-aligned. On a reason other than kNone, `event` is partly

@@ -10,7 +10,7 @@
 //   5. text_too_long                   a text or a list above its limit; its content is not looked at, so that shared
 //                                      offsets in hostile bytes cannot buy more work than their size
 //   6. negative_amount                 a plain amount below 0; what ends in _delta is signed, INT64_MIN included
-//   7. inconsistent_amounts            amounts that cannot be true together
+//   7. inconsistent_amounts            amounts that cannot be true together; a seq, slot or partition out of its range
 //   8. time_range                      before 1970 or after 9999
 //   9. empty_batch, batch_too_large    batches only; above the limit, the items are not looked at in 2 to 8
 
@@ -265,13 +265,16 @@ bool IsConsistent(EventType type, const Operation& operation) {
 bool IsConsistent(const Gap& gap) {
   if (gap.slot >= kSlots || gap.ranges.empty() || gap.ranges.size() > kGapRangesMax) return false;
   for (const SeqRange& range : gap.ranges) {
-    if (range.first == 0 || range.first > range.last) return false;
+    if (range.first == 0 || range.first > range.last || range.last > kSeqMax) return false;
   }
   return true;
 }
 
 bool IsConsistent(const Event& event) {
-  if (event.producer.has_value() && (event.producer->seq == 0 || event.producer->slot >= kSlots)) return false;
+  if (event.producer.has_value()) {
+    const ProducerStamp& stamp = *event.producer;
+    if (stamp.seq == 0 || stamp.seq > kSeqMax || stamp.slot >= kSlots) return false;
+  }
   if (event.type == EventType::kTurnRecorded) return event.turn.tokens.reasoning <= event.turn.tokens.output;
   if (IsVector(event.type)) return IsConsistent(event.type, event.operation);
   if (event.type == EventType::kGapReported) return IsConsistent(event.gap);

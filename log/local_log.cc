@@ -158,6 +158,8 @@ Status LocalLog::Create(FileSystem& files, Clock& clock, const std::string& dire
                                       std::to_string(partitions));
   }
   ODOMETER_RETURN_IF_ERROR(MakeDirectories(files, directory));
+  // Also when it was there: an earlier Create() or its maker may have been killed before the name was synced.
+  ODOMETER_RETURN_IF_ERROR(files.SyncDirectory(ParentOf(directory)));
   Result<std::unique_ptr<File>> lock = TakeLock(files, directory);
   if (!lock.ok()) return lock.status();
   Result<bool> exists = files.Exists(ManifestPath(directory));

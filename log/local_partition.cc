@@ -9,7 +9,7 @@ namespace odometer {
 namespace {
 
 constexpr size_t kGroupBytesMax = 4 << 20;  // what one leader writes at once, if there is more than one waiter
-constexpr size_t kFetchBufferBytes = 96 << 10;
+constexpr size_t kFetchBufferBytes = 16 << 10;
 constexpr int64_t kWaitUsMax = kUsPerHour;
 
 size_t BytesOf(std::span<const std::string_view> events) {

@@ -58,34 +58,57 @@ class Tail {
     Result<size_t> misplaced = FrameAt(start_, &frame);
     if (!misplaced.ok()) return misplaced.status();
     if (*misplaced != 0) return false;
-    AlignedBuffer chunk(kScanBytes + kFrameHeaderBytes);
     bool is_explained = false;
-    for (uint64_t position = start_ + 8; position + kFrameHeaderBytes <= file_bytes_;) {
-      Result<size_t> got = file_.ReadAt(position, chunk.data(), kScanBytes + kFrameHeaderBytes);
-      if (!got.ok()) return got.status();
-      if (*got < kFrameHeaderBytes) break;
-      size_t next = (*got - kFrameHeaderBytes) / 8 * 8 + 8;
-      for (size_t at = 0; at + kFrameHeaderBytes <= *got; at += 8) {
-        if (!MayBeFrame(chunk.data() + at, position + at)) continue;
-        Result<size_t> frame_bytes = FrameAt(position + at, &frame);
-        if (!frame_bytes.ok()) return frame_bytes.status();
-        if (*frame_bytes == 0) continue;
-        if (frame.after_sync) return false;
-        if (!is_explained) {
-          Result<bool> has_lost = HasLostSector(position + at);
-          if (!has_lost.ok()) return has_lost.status();
-          if (!*has_lost) return false;
-          is_explained = true;
-        }
-        next = at + *frame_bytes;
-        break;
+    for (uint64_t position = start_ + 8;;) {
+      Result<std::optional<Valid>> valid = NextFrame(position);
+      if (!valid.ok()) return valid.status();
+      if (!*valid) return true;
+      if ((*valid)->after_sync) return false;
+      if (!is_explained) {
+        Result<bool> has_lost = HasLostSector((*valid)->position);
+        if (!has_lost.ok()) return has_lost.status();
+        if (!*has_lost) return false;
+        is_explained = true;
       }
-      position += next;
+      position = (*valid)->end;
     }
-    return true;
   }
 
  private:
+  struct Valid {
+    uint64_t position = 0;
+    uint64_t end = 0;
+    bool after_sync = false;
+  };
+
+  // The first valid frame that begins at `position` or after it.
+  Result<std::optional<Valid>> NextFrame(uint64_t position) const {
+    Result<std::optional<Valid>> here = ValidAt(position);
+    if (!here.ok() || *here) return here;
+    AlignedBuffer chunk(kScanBytes + kFrameHeaderBytes);
+    while (position + kFrameHeaderBytes <= file_bytes_) {
+      Result<size_t> got = file_.ReadAt(position, chunk.data(), kScanBytes + kFrameHeaderBytes);
+      if (!got.ok()) return got.status();
+      size_t at = 0;
+      for (; at + kFrameHeaderBytes <= *got; at += 8) {
+        if (!MayBeFrame(chunk.data() + at, position + at)) continue;
+        Result<std::optional<Valid>> valid = ValidAt(position + at);
+        if (!valid.ok() || *valid) return valid;
+      }
+      if (at == 0) break;
+      position += at;
+    }
+    return std::optional<Valid>();
+  }
+
+  Result<std::optional<Valid>> ValidAt(uint64_t position) const {
+    Frame frame;
+    Result<size_t> frame_bytes = FrameAt(position, &frame);
+    if (!frame_bytes.ok()) return frame_bytes.status();
+    if (*frame_bytes == 0) return std::optional<Valid>();
+    return std::optional<Valid>(Valid{position, position + *frame_bytes, frame.after_sync});
+  }
+
   // A cheap look at the offset, so that few checksums are computed.
   bool MayBeFrame(const char* header, uint64_t position) const {
     uint64_t offset;
@@ -206,7 +229,7 @@ Status CutTail(FileSystem& files, const Found& last, uint32_t partition, OpenedS
   uint64_t bytes = last.bytes - opened->end.position;
   if (PlantedBug("torn_tail_accepted")) {
     opened->end.position += (bytes + 7) / 8 * 8;
-    return Status::Ok();
+    return (*file)->Truncate(opened->end.position);
   }
   ODOMETER_RETURN_IF_ERROR((*file)->Truncate(opened->end.position));
   opened->cut = TailCut{partition, last.path, opened->end.position, bytes, opened->end.next_offset};

@@ -54,6 +54,7 @@ void Extend(int64_t time_us, int64_t* first_us, int64_t* last_us) {
 
 // Whether (time, id) is later than what a row holds.
 bool IsLater(FoldTime time, const EventId& id, int64_t held_us, const EventId& held_id) {
+  if (PlantedBug("last_arrival_wins")) return true;
   return time.us != held_us ? time.us > held_us : id > held_id;
 }
 
@@ -155,7 +156,7 @@ void AccountFold::TouchSession(const Rows& rows) {
     change_.Add(rows.period, rows.period->row.usage.sessions, 1);
     change_.Add(rows.day, rows.day->row.sessions, 1);
     change_.AddToRing(rows.account, rows.account->row.sessions_ring, HourOf(rows.time));
-  } else if (rows.time.us < session.first_us) {
+  } else if (rows.time.us < session.first_us && !PlantedBug("session_stays_where_first_seen")) {
     MoveSession(rows);
   }
   Extend(rows.time.us, &session.first_us, &session.last_us);
@@ -240,7 +241,7 @@ void AccountFold::AddTurnUsage(const Rows& rows, const Turn& turn) {
 
 Status AccountFold::FoldTurn(const Event& event, AppendTime append) {
   const Turn& turn = event.turn;
-  FoldTime time = PlaceAt(event.event_time, append);
+  FoldTime time = PlantedBug("clock_ahead_trusted") ? FoldTime{event.event_time.us} : PlaceAt(event.event_time, append);
   Service service{turn.service, turn.operation, turn.model()};
   Result<Rows> resolved = Resolve(event.tenant, turn.user, turn.session, time, &service);
   if (!resolved.ok()) return resolved.status();
@@ -257,6 +258,7 @@ Status AccountFold::FoldTurn(const Event& event, AppendTime append) {
   change_.Add(rows.account, rows.account->row.events, 1);
   change_.AddToRing(rows.account, rows.account->row.requests_ring, hour);
   change_.AddToRing(rows.account, rows.account->row.turns_ring, hour);
+  if (PlantedBug("ring_advanced_by_reads")) rows.account->row.turns_ring.MoveTo(HourOf(FoldTime{append.us}) + 1);
 
   DayRow& day = rows.day->row;
   change_.Add(rows.day, day.requests, 1);
@@ -390,6 +392,7 @@ void AccountFold::AddInteraction(const Rows& rows, const Interaction& fact) {
 Status AccountFold::FoldInteractions(const Event& event, AppendTime append) {
   bool begun = false;
   for (const Interaction& fact : event.interactions) {
+    if (PlantedBug("batch_partly_folded") && &fact != &event.interactions.front() && &fact == &event.interactions.back()) break;
     Service service{fact.service, fact.operation, fact.model};
     Result<Rows> resolved = Resolve(event.tenant, fact.user, fact.session, PlaceAt(fact.event_time, append), &service);
     if (!resolved.ok()) return resolved.status();

@@ -1,5 +1,7 @@
 #include "state/dedupe.h"
 
+#include <algorithm>
+
 namespace odometer {
 
 Result<Dedupe::StreamNode*> Dedupe::StreamOf(const Uuid& producer, uint64_t epoch, uint64_t slot) {
@@ -18,12 +20,16 @@ Result<Dedupe::Seen> Dedupe::Look(const Event& event, uint64_t hash) {
     if (!found.ok()) return found.status();
     stream = *found;
     stream->made = false;
+    if (PlantedBug("high_water_dedupe") && seq < stream->row.seen.greatest()) return Seen::kDuplicate;
     if (stream->row.seen.Contains(seq)) {
       const StreamRow::Recent* recent = stream->row.FindRecent(seq);
       if (recent == nullptr) return Seen::kUnverified;
       return recent->hash == hash ? Seen::kDuplicate : Seen::kConflict;
     }
     if (stream->row.seen.SizeWith(seq) > kIntervalsMax) return Seen::kTooManyGaps;
+    Result<bool> booked = BookInsert(event, stream->row);
+    if (!booked.ok()) return booked.status();
+    if (!*booked) return Seen::kOverflow;
   }
   Seen seen = Seen::kNew;
   if (event.id_kind == IdKind::kDerived || !event.producer) {
@@ -31,7 +37,7 @@ Result<Dedupe::Seen> Dedupe::Look(const Event& event, uint64_t hash) {
     if (!indexed.ok()) return indexed;
     seen = *indexed;
   }
-  if (stream != nullptr) ODOMETER_RETURN_IF_ERROR(Insert(event, stream, hash));
+  if (stream != nullptr) Insert(event, stream, hash);
   return seen;
 }
 
@@ -51,31 +57,40 @@ Result<Dedupe::Seen> Dedupe::LookInIndex(const Event& event, uint64_t hash) {
   return Seen::kNew;
 }
 
-Status Dedupe::Insert(const Event& event, StreamNode* stream, uint64_t hash) {
+// What inserting the event's seq will do to the tenant's missing and lost events, booked before it is inserted.
+Result<bool> Dedupe::BookInsert(const Event& event, const StreamRow& row) {
   uint64_t seq = event.producer->seq;
-  StreamRow& row = stream->row;
-  int64_t missing_before = row.missing();
-  int64_t lost = 0;
-  if (row.lost.Contains(seq)) {
-    row.lost.Remove(seq);
-    lost = -1;
-  }
-  row.seen.Insert(seq);
-  row.Remember(seq, hash);
-  tables_.streams.MarkDirty(stream);
-  return AddToTenant(event, row.missing() - missing_before, lost);
+  uint64_t greatest = std::max({seq, row.seen.greatest(), row.lost.greatest()});
+  uint64_t lost = row.lost.Contains(seq) ? 1 : 0;
+  int64_t missing = static_cast<int64_t>(greatest - (row.seen.count() + 1) - (row.lost.count() - lost));
+  return AddToTenant(event, missing - row.missing(), -static_cast<int64_t>(lost));
 }
 
-Status Dedupe::AddToTenant(const Event& event, int64_t missing, int64_t lost) {
-  if (missing == 0 && lost == 0) return Status::Ok();
-  Result<TenantNode*> node = tables_.tenants.FindOrMake(tables_.key.Begin(RowKind::kTenant).Text(event.tenant).view());
-  if (!node.ok()) return node.status();
-  (*node)->made = false;
-  tables_.tenants.MarkDirty(*node);
-  // Far from the range's end: a seq is at most 2^40, and 8 million streams of one tenant would be needed.
-  (*node)->row.missing_events += missing;
-  (*node)->row.lost_events += lost;
-  return Status::Ok();
+void Dedupe::Insert(const Event& event, StreamNode* stream, uint64_t hash) {
+  uint64_t seq = event.producer->seq;
+  stream->row.lost.Remove(seq);
+  stream->row.seen.Insert(seq);
+  stream->row.Remember(seq, hash);
+  tables_.streams.MarkDirty(stream);
+}
+
+Result<bool> Dedupe::AddToTenant(const Event& event, int64_t missing, int64_t lost) {
+  if ((missing == 0 && lost == 0) || PlantedBug("gap_forgotten")) return true;
+  Result<TenantNode*> found = tables_.tenants.FindOrMake(tables_.key.Begin(RowKind::kTenant).Text(event.tenant).view());
+  if (!found.ok()) return found.status();
+  TenantNode* node = *found;
+  TenantRow& row = node->row;
+  int64_t new_missing = 0, new_lost = 0;
+  if (__builtin_add_overflow(row.missing_events, missing, &new_missing) || __builtin_add_overflow(row.lost_events, lost, &new_lost)) {
+    if (node->made) tables_.tenants.Erase(node);
+    return false;
+  }
+  node->made = false;
+  node->high |= IsHigh(new_missing) || IsHigh(new_lost);
+  tables_.tenants.MarkDirty(node);
+  row.missing_events = new_missing;
+  row.lost_events = new_lost;
+  return true;
 }
 
 Result<Reason> Dedupe::Report(const Event& event) {
@@ -91,11 +106,17 @@ Result<Reason> Dedupe::Report(const Event& event) {
     }
   }
   if (lost.intervals().size() > kIntervalsMax) return Reason::kTooManyGaps;
-  int64_t missing_before = stream->row.missing();
-  int64_t added = static_cast<int64_t>(lost.count() - stream->row.lost.count());
-  stream->row.lost = std::move(lost);
+  StreamRow after{stream->row.seen, std::move(lost), {}, 0};
+  int64_t added = static_cast<int64_t>(after.lost.count() - stream->row.lost.count());
+  Result<bool> booked = AddToTenant(event, after.missing() - stream->row.missing(), added);
+  if (!booked.ok()) return booked.status();
+  if (!*booked) return Reason::kOverflow;
+  stream->row.lost = std::move(after.lost);
   tables_.streams.MarkDirty(stream);
-  ODOMETER_RETURN_IF_ERROR(AddToTenant(event, stream->row.missing() - missing_before, added));
+  Result<TenantNode*> tenant = tables_.tenants.FindOrMake(tables_.key.Begin(RowKind::kTenant).Text(event.tenant).view());
+  if (!tenant.ok()) return tenant.status();
+  (*tenant)->made = false;
+  tables_.tenants.MarkDirty(*tenant);
   return Reason::kNone;
 }
 

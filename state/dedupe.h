@@ -13,19 +13,21 @@ class Dedupe {
  public:
   Dedupe(Tables& tables, Change& change) : tables_(tables), change_(change) {}
 
-  enum class Seen { kNew, kDuplicate, kUnverified, kOtherDoor, kConflict, kTooManyGaps };
+  enum class Seen { kNew, kDuplicate, kUnverified, kOtherDoor, kConflict, kTooManyGaps, kOverflow };
   // What the record is; kNew has been remembered. hash is of the record's bytes.
   Result<Seen> Look(const Event& event, uint64_t hash);
-  // Moves the seqs of a GapReported from missing to lost. kNone or kTooManyGaps.
+  // Moves the seqs of a GapReported from missing to lost. kNone, kTooManyGaps or kOverflow; then nothing is moved.
   Result<Reason> Report(const Event& event);
 
  private:
   using StreamNode = RowTable<StreamRow>::Node;
 
   Result<Seen> LookInIndex(const Event& event, uint64_t hash);
-  Status Insert(const Event& event, StreamNode* stream, uint64_t hash);
+  Result<bool> BookInsert(const Event& event, const StreamRow& row);
+  void Insert(const Event& event, StreamNode* stream, uint64_t hash);
   Result<StreamNode*> StreamOf(const Uuid& producer, uint64_t epoch, uint64_t slot);
-  Status AddToTenant(const Event& event, int64_t missing, int64_t lost);
+  // False: a figure of the tenant would leave its range, and nothing was added.
+  Result<bool> AddToTenant(const Event& event, int64_t missing, int64_t lost);
 
   Tables& tables_;
   Change& change_;

@@ -173,7 +173,7 @@ void VectorFold::AddGauges(const Event& event, const Rows& rows) {
   const Operation& op = event.operation;
   change_.Add(rows.user, rows.user->row.vectors, op.vectors_delta);
   change_.Add(rows.user, rows.user->row.bytes, op.bytes_delta);
-  if (WinsDrop(event, rows)) return TakeOut(op, rows);
+  if (WinsDrop(event, rows) && !PlantedBug("drop_keeps_vectors")) return TakeOut(op, rows);
   AddVectors(rows, op.vectors_delta, op.bytes_delta);
   if (rows.collection == nullptr) return;
   change_.Add(rows.collection, rows.collection->row.vectors, op.vectors_delta);
@@ -182,6 +182,7 @@ void VectorFold::AddGauges(const Event& event, const Rows& rows) {
 
 void VectorFold::AddVectors(const Rows& rows, __int128 vectors, __int128 bytes) {
   change_.AddWide(rows.project, rows.project->row.vectors, vectors);
+  if (PlantedBug("gauge_clamped") && rows.project->row.vectors < 0) rows.project->row.vectors = 0;
   change_.AddWide(rows.project, rows.project->row.bytes, bytes);
   change_.AddWide(rows.tenant, rows.tenant->row.vectors, vectors);
   change_.AddWide(rows.tenant, rows.tenant->row.bytes, bytes);

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cctype>
-#include <regex>
+#include <string_view>
 
 #include "tests/compat/files.h"
 
@@ -60,23 +60,44 @@ TEST(AppendOnly, TheSchemaOfThisBuildBreaksNothingReleased) {
   EXPECT_GE(released, 1);
 }
 
-// The gate on the real schema: each of its fields, enum values and union members is renamed in turn, and missed.
+struct SchemaName {
+  size_t at;
+  size_t size;
+  bool is_union_member;
+};
+
+bool IsNameCharacter(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
+
+// Where the fields with an id, the enum values and the union members of a schema are named: "name:type (id: 3)" and
+// "name = 3", the value 0 apart.
+std::vector<SchemaName> NamesIn(const std::string& text) {
+  std::vector<SchemaName> names;
+  for (size_t at = 0, end; at < text.size(); at = end + 1) {
+    end = at;
+    if (text.compare(at, 2, "//") == 0) end = text.find('\n', at);
+    if (!IsNameCharacter(text[at])) continue;
+    while (IsNameCharacter(text[end])) ++end;
+    std::string_view rest = std::string_view(text).substr(end);
+    bool is_field = rest.starts_with(':') && rest.find("(id:") < rest.find(';');
+    bool is_value = rest.starts_with(" = ") && rest[3] >= '1' && rest[3] <= '9';
+    bool is_table = std::isupper(static_cast<unsigned char>(text[at])) != 0;
+    if (is_field || is_value) names.push_back({at, end - at, is_value && is_table});
+  }
+  return names;
+}
+
+// The gate on the real schema: each of its names is changed in turn, and missed. A union member is the name of its
+// table and moves to another one instead.
 TEST(AppendOnly, NoNameOfTheRealSchemaCanBeChangedUnseen) {
   std::string text = ReadFile(ODOMETER_SCHEMA);
   std::string released = Compiled(text);
-  std::regex name(R"(([a-z_0-9]+):[\[\]A-Za-z:]+( = null)? \(id: \d+\)|([A-Za-z_0-9]+) = [1-9]\d*[,\s])");
-  int names = 0;
-  for (std::sregex_iterator at(text.begin(), text.end(), name), end; at != end; ++at) {
-    int group = (*at)[1].matched ? 1 : 3;
-    // A union member is the name of its table: it moves to another one instead.
-    bool is_member = group == 3 && std::isupper(static_cast<unsigned char>((*at)[3].str()[0]));
+  std::vector<SchemaName> names = NamesIn(text);
+  EXPECT_GE(names.size(), 170u);
+  for (const SchemaName& name : names) {
     std::string changed = text;
-    std::string from = at->str(group);
-    changed.replace(static_cast<size_t>(at->position(group)), from.size(), is_member ? from + ":Tokens" : from + "_x");
-    EXPECT_THAT(AppendOnlyBreaks(released, Compiled(changed)), Not(IsEmpty())) << at->str();
-    ++names;
+    changed.insert(name.at + name.size, name.is_union_member ? ":Tokens" : "_x");
+    EXPECT_THAT(AppendOnlyBreaks(released, Compiled(changed)), Not(IsEmpty())) << text.substr(name.at, name.size);
   }
-  EXPECT_GE(names, 170);
 }
 
 TEST(AppendOnly, NothingChangedBreaksNothing) { EXPECT_THAT(After("table A", "table A"), IsEmpty()); }

@@ -433,7 +433,7 @@ TEST(EventMeaning, DeltasHaveTheDirectionOfTheirType) {
   EXPECT_EQ(with(EventType::kVectorsUpserted, -5, 5), Reason::kNone);  // a host may merge and grow at once
 }
 
-TEST(EventMeaning, AProducersSeqStartsAtOneAndItsSlotIsBelow256) {
+TEST(EventMeaning, AProducersSeqIsFromOneTo2To62AndItsSlotBelow256) {
   auto with = [](uint64_t slot, uint64_t seq) {
     return After(EventType::kTurnRecorded, [&](Event& event) {
       event.producer->slot = slot;
@@ -441,6 +441,8 @@ TEST(EventMeaning, AProducersSeqStartsAtOneAndItsSlotIsBelow256) {
     });
   };
   EXPECT_EQ(with(255, 1), Reason::kNone);
+  EXPECT_EQ(with(0, kSeqMax), Reason::kNone);
+  EXPECT_EQ(with(0, kSeqMax + 1), Reason::kInconsistentAmounts);
   EXPECT_EQ(with(255, 0), Reason::kInconsistentAmounts);
   EXPECT_EQ(with(256, 1), Reason::kInconsistentAmounts);
 }
@@ -454,6 +456,8 @@ TEST(EventMeaning, AGapHasRangesThatRunForward) {
   };
   EXPECT_EQ(with({{1, 1}}, 255), Reason::kNone);
   EXPECT_EQ(with(std::vector<SeqRange>(1024, SeqRange{1, 2})), Reason::kNone);
+  EXPECT_EQ(with({{1, kSeqMax}}), Reason::kNone);
+  EXPECT_EQ(with({{1, kSeqMax + 1}}), Reason::kInconsistentAmounts);
   EXPECT_EQ(with({}), Reason::kInconsistentAmounts);
   EXPECT_EQ(with({{0, 1}}), Reason::kInconsistentAmounts);
   EXPECT_EQ(with({{1, 2}, {4, 3}}), Reason::kInconsistentAmounts);

@@ -176,7 +176,7 @@ class RandomEvents {
     if (has_tenant) event.tenant = Name();
     event.event_time = Time();
     event.source = MaybeName();
-    if (Coin()) event.producer = ProducerStamp{Id(), random_(), Below(256), random_() | 1};
+    if (Coin()) event.producer = ProducerStamp{Id(), random_(), Below(256), 1 + Below(kSeqMax)};
     if (Coin()) event.ask = Id();
     Fill(&event);
     return event;
@@ -341,7 +341,7 @@ class RandomEvents {
     *gap = {Id(), random_(), Below(256), {}, MaybeName()};
     for (uint64_t i = 1 + Below(Coin() ? 3 : kGapRangesMax); i > 0; --i) {
       uint64_t first = 1 + Below(1u << 30);
-      gap->ranges.push_back({first, Coin() ? first : random_() | (1ull << 63)});
+      gap->ranges.push_back({first, Coin() ? first : kSeqMax - Below(3)});
     }
   }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "tests/unit/log/local_log_fixture.h"
 #include "tests/unit/log/temp_directory.h"
 
@@ -115,6 +117,40 @@ TEST_F(LocalLogTest, AReadOnlyLogSeesWhatIsThereAndAfterARefreshWhatCame) {
     EXPECT_EQ(read.events, all) << read.status.ToString();
     EXPECT_EQ(reader->partition(0).Fetch(2).value().bytes, "b");
   }
+}
+
+TEST(LocalLog, AReadOnlyLogBesideABusyWriterSeesWholeRecordsInOrder) {
+  TempDirectory directory;
+  const Uuid log_id = *Uuid::Parse("018f3c1e-0000-7000-8000-0000000000aa");
+  ASSERT_TRUE(LocalLog::Create(PosixFileSystem(), SystemClock(), directory.path(), log_id, 1).ok());
+  LocalLog::Options options;
+  options.fsync = false;
+  options.segment_bytes_max = 20'000;
+  auto writer = LocalLog::Open(PosixFileSystem(), SystemClock(), directory.path(), options).value();
+  options.read_only = true;
+  auto reader = LocalLog::Open(PosixFileSystem(), SystemClock(), directory.path(), options).value();
+  constexpr uint64_t kEvents = 2000;
+  std::thread appender([&writer] {
+    for (uint64_t i = 1; i <= kEvents; ++i) {
+      std::string event = std::to_string(i) + std::string(i % 600, 'e');
+      std::string_view view = event;
+      EXPECT_TRUE(writer->partition(0).Append({&view, 1}).ok());
+    }
+  });
+  std::unique_ptr<EventReader> records = reader->partition(0).Read(1).value();
+  Status status;
+  for (uint64_t seen = 0; status.ok() && seen < kEvents;) {
+    status = reader->Refresh();
+    Result<std::span<const Record>> batch = records->Poll(100, 0);
+    if (!batch.ok()) status = batch.status();
+    if (!status.ok()) break;
+    for (const Record& record : *batch) {
+      ++seen;
+      EXPECT_EQ(record.bytes, std::to_string(seen) + std::string(seen % 600, 'e'));
+    }
+  }
+  appender.join();
+  EXPECT_TRUE(status.ok()) << status.ToString();
 }
 
 TEST_F(LocalLogTest, AReadOnlyOpeningLeavesATornTailAlone) {

@@ -1,0 +1,260 @@
+#include "consumers/http/routes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include "core/utf8.h"
+#include "state/meta.h"
+
+#ifndef ODOMETER_VERSION
+#define ODOMETER_VERSION "0.1.0"
+#endif
+
+namespace odometer {
+namespace {
+
+constexpr int64_t kWaitUsDefault = 2'000'000;
+constexpr int64_t kWaitMsMax = 30'000;
+constexpr int64_t kWaitSliceUs = 50'000;
+constexpr int64_t kReadyWaitUs = 1'500'000;
+constexpr int64_t kReadyFreshUs = 250'000;
+
+// min_position and wait_ms are taken by every read of figures.
+constexpr Route kRoutes[] = {
+    {"POST", "/v1/events", "wait wait_ms", &Api::PostEvents},
+    {"GET", "/v1/consumption/summary", "user min_position wait_ms", &Api::GetSummary},
+    {"GET", "/v1/consumption/system-summary", "min_position wait_ms", &Api::GetSystemSummary},
+    {"GET", "/v1/consumption/users", "sort order period limit cursor min_position wait_ms", &Api::GetUsers},
+    {"GET", "/v1/consumption/turns", "user session limit cursor min_position wait_ms", &Api::GetTurns},
+    {"GET", "/v1/consumption/sessions", "user limit cursor min_position wait_ms", &Api::GetSessions},
+    {"GET", "/v1/projects/{p}/usage", "user operation status from to min_position wait_ms", &Api::GetProjectUsage},
+    {"GET", "/v1/projects/{p}/operations", "user limit cursor min_position wait_ms", &Api::GetOperations},
+    {"GET", "/v1/users/{u}/vector-usage", "limit cursor min_position wait_ms", &Api::GetVectorUsage},
+    {"POST", "/v1/admin/checkpoint", "min_position wait_ms", &Api::PostCheckpoint},
+    {"GET", "/v1/admin/quarantine", "partition limit cursor min_position wait_ms", &Api::GetQuarantine},
+    {"GET", "/v1/admin/digest", "tenant min_position wait_ms", &Api::GetDigest},
+    {"GET", "/v1/admin/events", "partition position limit min_position wait_ms", &Api::GetEvents},
+    {"POST", "/v1/admin/records", "partition", &Api::PostRecords},
+    {"GET", "/livez", "", &Api::GetLive},
+    {"GET", "/readyz", "", &Api::GetReady},
+    {"GET", "/metrics", "", &Api::GetMetrics},
+    {"GET", "/version", "", &Api::GetVersion},
+    {"GET", "/openapi.yaml", "", &Api::GetOpenApi},
+};
+
+std::vector<std::string_view> Split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    size_t end = std::min(text.find(separator), text.size());
+    if (end > 0) parts.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+// Whether the path has the template's shape; what stands for {…} goes into `values`.
+bool Matches(std::string_view path_template, const std::vector<std::string>& segments, std::vector<std::string>* values) {
+  std::vector<std::string_view> wanted = Split(path_template, '/');
+  if (wanted.size() != segments.size()) return false;
+  values->clear();
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].front() == '{') {
+      values->push_back(segments[i]);
+    } else if (wanted[i] != segments[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Caller-made methods would make a label of any text.
+std::string_view MethodLabel(std::string_view method) {
+  for (std::string_view known : {"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"}) {
+    if (method == known) return known;
+  }
+  return "other";
+}
+
+uint64_t RandomNumber() {
+  std::random_device device;
+  return static_cast<uint64_t>(device()) << 32 | device();
+}
+
+}  // namespace
+
+std::span<const Route> Routes() { return kRoutes; }
+
+HttpResponse JsonResponse(JsonWriter& json, int status) { return {status, "application/json", json.Take(), {}}; }
+
+Status Internal(const Status& status) {
+  switch (status.code()) {
+    case Code::kInvalid:
+    case Code::kNotFound:
+    case Code::kConflict: return {Code::kCorrupt, status.message()};
+    case Code::kUnavailable: return {Code::kIo, status.message()};
+    default: return status;
+  }
+}
+
+Api::Api(Daemon& daemon, ApiOptions options)
+    : daemon_(daemon), options_(std::move(options)), users_(daemon.clock()), first_request_id_(RandomNumber()) {}
+
+std::string Api::NextRequestId() { return fmt::format("{:016x}", first_request_id_ + requests_.fetch_add(1)); }
+
+bool Api::IsInstant(const HttpRequest& request) {
+  std::string_view path = std::string_view(request.target).substr(0, request.target.find('?'));
+  return path == "/livez" || path == "/version" || path == "/openapi.yaml";
+}
+
+HttpResponse Api::Refuse(int status, std::string_view detail) {
+  metrics_.CountRequest("", "other", status, 0);
+  return ToResponse({status, std::string(DefaultKind(status)), std::string(detail), 0}, "", NextRequestId());
+}
+
+HttpResponse Api::Fail(const Call& call, const Problem& problem) const { return ToResponse(problem, call.instance, call.request_id); }
+
+HttpResponse Api::FailWith(const Call& call, const Status& status) const {
+  Problem problem = ProblemOf(status);
+  if (problem.status >= 500 && status.code() != Code::kUnavailable && options_.log) {
+    options_.log("error", fmt::format("request failed route={} request_id={} {}", call.route, call.request_id, status.ToString()));
+  }
+  return Fail(call, problem);
+}
+
+HttpResponse Api::Handle(const HttpRequest& request) {
+  int64_t begun_us = daemon_.clock().MonotonicUs();
+  Call call;
+  call.request = &request;
+  call.request_id = NextRequestId();
+  call.instance = request.target.substr(0, std::min<size_t>(request.target.find('?'), 512));
+  if (!IsUtf8(call.instance)) call.instance.clear();
+  Result<Target> target = SplitTarget(request.target);
+  HttpResponse response = target.ok() ? Dispatch(request, *target, &call) : FailWith(call, target.status());
+  response.headers.emplace_back("Odometer-Request-Id", call.request_id);
+  metrics_.CountRequest(call.route, MethodLabel(request.method), response.status, daemon_.clock().MonotonicUs() - begun_us);
+  return response;
+}
+
+HttpResponse Api::Dispatch(const HttpRequest& request, const Target& target, Call* call) {
+  std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
+  const Route* found = nullptr;
+  std::string allow;
+  for (const Route& route : kRoutes) {
+    if (!Matches(route.path, target.segments, &call->path)) continue;
+    if (route.answer == &Api::PostRecords && !options_.raw_records) continue;
+    allow = route.method == "GET" ? "GET, HEAD" : std::string(route.method);
+    call->route = route.path;
+    if (route.method == method) found = &route;
+    break;  // no path has two methods
+  }
+  if (allow.empty()) return Fail(*call, {404, "unknown-route", "there is nothing under this path; /openapi.yaml lists what there is", 0});
+  if (found == nullptr) {
+    HttpResponse refused = Fail(*call, {405, "method-not-allowed", "this path takes " + allow, 0});
+    refused.headers.emplace_back("Allow", allow);
+    return refused;
+  }
+  std::vector<std::string_view> known = Split(found->parameters, ' ');
+  for (const auto& [name, value] : target.query) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    return Fail(*call, {400, "unknown-parameter", "the parameter '" + name + "' is not one of this path's", 0});
+  }
+  Result<std::string> tenant = TenantOf(request);
+  if (!tenant.ok()) return FailWith(*call, tenant.status());
+  call->tenant = *std::move(tenant);
+  call->query = target.query;
+  Result<HttpResponse> response = (this->*found->answer)(*call);
+  return response.ok() ? *std::move(response) : FailWith(*call, response.status());
+}
+
+std::shared_ptr<const View> Api::WaitFor(Runner& runner, uint64_t next_offset, int64_t wait_us) const {
+  for (;;) {
+    int64_t slice_us = std::min(wait_us, kWaitSliceUs);
+    std::shared_ptr<const View> view = runner.WaitFor(next_offset, slice_us);
+    wait_us -= slice_us;
+    if (view != nullptr || wait_us <= 0 || stopping_) return view;
+  }
+}
+
+Status Api::AwaitMinPosition(const Call& call) {
+  Result<std::optional<Position>> position = call.PositionToken("min_position");
+  if (!position.ok()) return position.status();
+  Result<int64_t> wait_ms = call.Number("wait_ms", kWaitUsDefault / 1000, 0, kWaitMsMax);
+  if (!wait_ms.ok()) return wait_ms.status();
+  if (!position->has_value()) return Status::Ok();
+  if ((*position)->partition >= daemon_.partitions()) return Status(Code::kInvalid, "min_position names a partition that this log does not have");
+  Runner& runner = daemon_.runner((*position)->partition);
+  if (WaitFor(runner, (*position)->next_offset, *wait_ms * 1000) != nullptr) return Status::Ok();
+  return Status(Code::kUnavailable, "not folded yet: the view is at " + Position{runner.partition(), runner.view()->meta().cursor}.ToToken() +
+                                        ", min_position is " + (*position)->ToToken());
+}
+
+Result<Api::Reading> Api::Read(const Call& call) {
+  Runner& runner = daemon_.RunnerOf(call.tenant);
+  Result<std::optional<Position>> position = call.PositionToken("min_position");
+  if (!position.ok()) return position.status();
+  if (position->has_value() && (*position)->partition != runner.partition()) {
+    return Status(Code::kInvalid, fmt::format("min_position is one of partition {}; this tenant lives in partition {}",
+                                              (*position)->partition, runner.partition()));
+  }
+  ODOMETER_RETURN_IF_ERROR(AwaitMinPosition(call));
+  Reading reading;
+  reading.runner = &runner;
+  reading.view = runner.view();
+  reading.now_us = LiveNowUs(*reading.view, daemon_.clock().NowUs());
+  return reading;
+}
+
+Result<Runner*> Api::PartitionParameter(const Call& call) {
+  if (!call.Parameter("partition")) return &daemon_.RunnerOf(call.tenant);
+  Result<int64_t> partition = call.Number("partition", 0, 0, daemon_.partitions() - 1);
+  if (!partition.ok()) return partition.status();
+  return &daemon_.runner(static_cast<uint32_t>(*partition));
+}
+
+Status Api::NeverSeen(std::string_view what) const { return Status(Code::kNotFound, std::string(what) + " was never seen by this tenant"); }
+
+Result<HttpResponse> Api::GetLive(const Call&) {
+  JsonWriter json;
+  json.Object().Key("live").Bool(true).End();
+  return JsonResponse(json);
+}
+
+Result<HttpResponse> Api::GetReady(const Call&) {
+  Readiness ready;
+  {
+    std::lock_guard lock(ready_mutex_);
+    int64_t now_us = daemon_.clock().MonotonicUs();
+    if (!ready_ || now_us - ready_us_ >= kReadyFreshUs) {
+      ready_ = daemon_.CheckReady(kReadyWaitUs);
+      ready_us_ = daemon_.clock().MonotonicUs();
+    }
+    ready = *ready_;
+  }
+  JsonWriter json;
+  json.Object().Key("ready").Bool(ready.ready);
+  if (!ready.ready) {
+    json.Field("failing_step", ready.failing_step).Key("partition");
+    ready.partition < 0 ? json.Null() : json.Int(ready.partition);
+    json.Field("detail", ready.detail);
+  }
+  json.End();
+  return JsonResponse(json, ready.ready ? 200 : 503);
+}
+
+Result<HttpResponse> Api::GetMetrics(const Call&) {
+  return HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8", MetricsText(daemon_, metrics_), {}};
+}
+
+Result<HttpResponse> Api::GetVersion(const Call&) {
+  JsonWriter json;
+  json.Object().Field("name", "odometer").Field("version", ODOMETER_VERSION).Field("api", "v1");
+  json.Field("fold_version", static_cast<int64_t>(kFoldVersion)).Field("partitions", static_cast<int64_t>(daemon_.partitions()));
+  json.Field("log_id", daemon_.log().log_id().ToString()).End();
+  return JsonResponse(json);
+}
+
+}  // namespace odometer

@@ -1,0 +1,149 @@
+// consumers/http/routes.h: Api, what each route of the HTTP API answers, and the table that says which routes there are.
+//
+//   Api api(daemon, options);
+//   HttpResponse response = api.Handle(request);     // blocks where it must: appends, min_position
+//
+// The contract is openapi.yaml; the table below is held equal to it by a test. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "consumers/daemon.h"
+#include "consumers/http/call.h"
+#include "consumers/http/message.h"
+#include "consumers/http/problem.h"
+#include "consumers/http/render.h"
+#include "consumers/metrics.h"
+#include "consumers/queries_cursor.h"
+#include "consumers/queries_users.h"
+
+namespace odometer {
+
+struct ApiOptions {
+  bool raw_records = false;  // POST /v1/admin/records is there
+  std::function<void(const char* level, const std::string& text)> log;  // what went wrong inside
+};
+
+class Api;
+
+struct Route {
+  std::string_view method;
+  std::string_view path;        // "/v1/users/{u}/vector-usage"
+  std::string_view parameters;  // of the query, by name, with spaces between
+  Result<HttpResponse> (Api::*answer)(const Call&);
+};
+std::span<const Route> Routes();
+
+class Api {
+ public:
+  // The daemon must outlive it.
+  Api(Daemon& daemon, ApiOptions options);
+
+  HttpResponse Handle(const HttpRequest& request);
+  // Answers to what never became a request; see HttpServerOptions.
+  HttpResponse Refuse(int status, std::string_view detail);
+  // Whether the answer needs neither log nor store.
+  static bool IsInstant(const HttpRequest& request);
+  // From now on nothing waits for the fold: for a clean stop.
+  void StopWaiting() { stopping_ = true; }
+
+  Result<HttpResponse> PostEvents(const Call& call);
+  Result<HttpResponse> GetSummary(const Call& call);
+  Result<HttpResponse> GetSystemSummary(const Call& call);
+  Result<HttpResponse> GetUsers(const Call& call);
+  Result<HttpResponse> GetTurns(const Call& call);
+  Result<HttpResponse> GetSessions(const Call& call);
+  Result<HttpResponse> GetProjectUsage(const Call& call);
+  Result<HttpResponse> GetOperations(const Call& call);
+  Result<HttpResponse> GetVectorUsage(const Call& call);
+  Result<HttpResponse> GetLive(const Call& call);
+  Result<HttpResponse> GetReady(const Call& call);
+  Result<HttpResponse> GetMetrics(const Call& call);
+  Result<HttpResponse> GetVersion(const Call& call);
+  Result<HttpResponse> GetOpenApi(const Call& call);
+  Result<HttpResponse> PostCheckpoint(const Call& call);
+  Result<HttpResponse> GetQuarantine(const Call& call);
+  Result<HttpResponse> GetDigest(const Call& call);
+  Result<HttpResponse> GetEvents(const Call& call);
+  Result<HttpResponse> PostRecords(const Call& call);
+
+ private:
+  // What a read reads from.
+  struct Reading {
+    Runner* runner = nullptr;
+    std::shared_ptr<const View> view;
+    int64_t now_us = 0;
+    AsOf as_of() const { return AsOfView(*view); }
+    AsOf AsOfView(const View& at) const {
+      return {runner->partition(), at.meta().cursor, now_us, runner->state().log_end};
+    }
+  };
+
+  std::string NextRequestId();
+  HttpResponse Dispatch(const HttpRequest& request, const Target& target, Call* call);
+  HttpResponse Fail(const Call& call, const Problem& problem) const;
+  HttpResponse FailWith(const Call& call, const Status& status) const;
+
+  // The newest view of the tenant's partition, not older than min_position says; kUnavailable when it stays older.
+  Result<Reading> Read(const Call& call);
+  // The runner that `partition` names; the tenant's without it.
+  Result<Runner*> PartitionParameter(const Call& call);
+  std::shared_ptr<const View> WaitFor(Runner& runner, uint64_t next_offset, int64_t wait_us) const;
+  Status AwaitMinPosition(const Call& call);
+  Status NeverSeen(std::string_view what) const;
+
+  // Appends, tells readiness how it went, and answers with `answer` or a problem.
+  Result<HttpResponse> Append(const Call& call, Runner& runner, std::span<const std::string_view> events,
+                              const std::function<HttpResponse(const Appended&)>& answer);
+  // Writes one turn with what amended it, as an object.
+  Status WriteTurn(JsonWriter& json, PartitionLog& log, const TurnEntry& entry);
+  Status WriteUserRow(JsonWriter& json, const View& view, const std::string& tenant, const std::string& user,
+                      std::optional<Period> period, int64_t now_us);
+  Status WriteSystemSummary(JsonWriter& json, const Call& call, const Reading& reading, const UserTable& table);
+  Status WriteCostliest(JsonWriter& json, const Reading& reading, const SystemSummary& summary);
+  Result<std::shared_ptr<const UserTable>> TableOf(const Call& call, const Reading& reading);
+
+  // Where a cursor of a pinned listing points; listing is null when it is gone. nullopt without a cursor.
+  struct PinnedAt {
+    std::shared_ptr<const PinnedListing> listing;
+    size_t from = 0;
+  };
+  struct NamesPage {
+    size_t from = 0;
+    size_t limit = 0;
+    std::function<Status(JsonWriter&, const View&, const std::string& name)> write;
+  };
+  Result<std::optional<PinnedAt>> GoOn(const Call& call, uint64_t filter);
+  HttpResponse StartAgain(const Call& call) const;
+  Result<HttpResponse> PageOfNames(const Call& call, const Reading& reading, const PinnedListing& listing, const NamesPage& page);
+  Result<HttpResponse> PageOfTurns(const Call& call, const Reading& reading, const TurnList& list, Cursor cursor, size_t limit);
+  Result<HttpResponse> PageOfOperations(const Call& call, const Reading& reading, const OperationPage& page, const Cursor& next);
+  Result<HttpResponse> PageOfRecords(const Call& call, Runner& runner, std::optional<Position> position, size_t limit);
+
+  Daemon& daemon_;
+  ApiOptions options_;
+  HttpMetrics metrics_;
+  UserTables users_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<uint64_t> requests_{0};
+  uint64_t first_request_id_;
+
+  std::mutex ready_mutex_;  // guards the two below; held while readiness is found out, so that many askers cost one probe
+  std::optional<Readiness> ready_;
+  int64_t ready_us_ = 0;
+};
+
+// An answer of 200 with a JSON body.
+HttpResponse JsonResponse(JsonWriter& json, int status = 200);
+// Errors of the log and the store that a caller did not cause, whatever their code.
+Status Internal(const Status& status);
+
+}  // namespace odometer

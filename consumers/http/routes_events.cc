@@ -1,0 +1,217 @@
+// POST /v1/events and what else touches the log directly.
+#include <algorithm>
+#include <random>
+
+#include "consumers/event_json.h"
+#include "consumers/http/routes.h"
+#include "consumers/queries_cursor.h"
+
+namespace odometer {
+
+// The events of one request, encoded: those that were taken, and why the others were not.
+struct PostedEvents {
+  struct Item {
+    std::optional<ItemError> error;
+    EventId id;
+  };
+  std::vector<Item> items;
+  std::vector<std::string> bytes;  // of the items without an error, in their order
+};
+
+namespace {
+
+constexpr size_t kEventsMax = 1000;
+constexpr int64_t kWaitMsMax = 30'000;
+
+// Ids need to be distinct, not secret.
+std::array<uint8_t, 10> RandomBytes() {
+  thread_local std::mt19937_64 generator = [] {
+    std::random_device device;
+    std::seed_seq seed{device(), device(), device(), device(), device(), device(), device(), device()};
+    return std::mt19937_64(seed);
+  }();
+  uint64_t words[2] = {generator(), generator()};
+  std::array<uint8_t, 10> bytes;
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(words[i / 8] >> (i % 8 * 8));
+  return bytes;
+}
+
+// The media type alone: without parameters, in lower case.
+std::string MediaType(std::string_view value) {
+  std::string type(value.substr(0, value.find(';')));
+  while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.pop_back();
+  for (char& c : type) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return type;
+}
+
+PostedEvents EncodeAll(const ParsedEvents& parsed) {
+  PostedEvents posted;
+  for (const ParsedEvent& item : parsed.items) {
+    posted.items.push_back({item.error, item.event.id});
+    if (!item.error) posted.bytes.push_back(Encode(item.event));
+  }
+  return posted;
+}
+
+struct OutcomeCounts {
+  uint64_t applied = 0;
+  uint64_t duplicate = 0;
+  uint64_t quarantined = 0;
+  uint64_t pending = 0;  // not folded in time, or too long ago to be remembered
+};
+
+void Count(const std::optional<Outcome>& outcome, OutcomeCounts* counts) {
+  if (!outcome) {
+    ++counts->pending;
+  } else if (outcome->kind == Outcome::Kind::kApplied) {
+    ++counts->applied;
+  } else if (outcome->kind == Outcome::Kind::kDuplicate) {
+    ++counts->duplicate;
+  } else {
+    ++counts->quarantined;
+  }
+}
+
+// What became of the events, for one answer.
+struct EventsReport {
+  const PostedEvents& posted;
+  std::optional<Appended> appended;  // without it, every item was refused
+  uint32_t partition = 0;
+  bool folded = false;               // outcomes are asked for
+  std::vector<std::optional<Outcome>> outcomes;  // then: of each accepted one
+
+  bool adjacent() const { return appended && appended->next_offset - appended->first_offset == posted.bytes.size(); }
+};
+
+void WriteItem(JsonWriter& json, const EventsReport& report, size_t index, size_t* accepted) {
+  const PostedEvents::Item& item = report.posted.items[index];
+  json.Object().Key("index").Unsigned(index);
+  if (item.error) {
+    json.Field("status", "refused").Field("reason", item.error->reason);
+    json.Field("field", item.error->field).Field("message", item.error->message).End();
+    return;
+  }
+  json.Field("status", "accepted").Field("id", item.id.ToString());
+  if (report.adjacent()) json.Key("offset").Unsigned(report.appended->first_offset + *accepted);
+  if (report.folded) {
+    const std::optional<Outcome>& outcome = report.outcomes[*accepted];
+    json.Field("outcome", outcome ? OutcomeName(outcome->kind) : "pending");
+    if (outcome && outcome->reason != Reason::kNone) json.Field("reason", ReasonName(outcome->reason));
+  }
+  json.End();
+  ++*accepted;
+}
+
+HttpResponse ToResponse(const EventsReport& report) {
+  const PostedEvents& posted = report.posted;
+  JsonWriter json;
+  json.Object().Key("accepted").Unsigned(posted.bytes.size());
+  json.Key("refused").Unsigned(posted.items.size() - posted.bytes.size());
+  json.Key("position");
+  report.appended ? json.Text(Position{report.partition, report.appended->next_offset}.ToToken()) : json.Null();
+  if (report.folded) {
+    OutcomeCounts counts;
+    for (const std::optional<Outcome>& outcome : report.outcomes) Count(outcome, &counts);
+    json.Key("outcomes").Object().Key("applied").Unsigned(counts.applied).Key("duplicate").Unsigned(counts.duplicate);
+    json.Key("quarantined").Unsigned(counts.quarantined).Key("pending").Unsigned(counts.pending).End();
+  }
+  json.Key("items").Array();
+  size_t accepted = 0;
+  for (size_t i = 0; i < posted.items.size(); ++i) WriteItem(json, report, i, &accepted);
+  json.End().End();
+  return JsonResponse(json, report.appended ? 202 : 422);
+}
+
+// The records of a body of (length u32le, bytes)*; a length of 2^32 − 1 is a null payload.
+Result<std::vector<std::string_view>> SplitRecords(std::string_view body) {
+  constexpr uint32_t kNull = UINT32_MAX;
+  std::vector<std::string_view> records;
+  size_t at = 0;
+  while (at < body.size()) {
+    if (body.size() - at < 4) return Status(Code::kInvalid, "the body ends within a length, at byte " + std::to_string(at));
+    uint32_t size = 0;
+    for (size_t i = 0; i < 4; ++i) size |= static_cast<uint32_t>(static_cast<uint8_t>(body[at + i])) << (8 * i);
+    at += 4;
+    if (size == kNull) {
+      records.emplace_back();
+      continue;
+    }
+    if (body.size() - at < size) return Status(Code::kInvalid, "the body ends within a record, at byte " + std::to_string(at));
+    records.push_back(body.substr(at, size));
+    at += size;
+  }
+  if (records.empty()) return Status(Code::kInvalid, "the body holds no record");
+  return records;
+}
+
+}  // namespace
+
+Result<HttpResponse> Api::Append(const Call& call, Runner& runner, std::span<const std::string_view> events,
+                                 const std::function<HttpResponse(const Appended&)>& answer) {
+  Result<Appended> appended = runner.log().Append(events);
+  daemon_.NoteAppend(runner.partition(), appended.status());
+  if (appended.ok()) return answer(*appended);
+  metrics_.CountAppendError(appended.status().code());
+  if (options_.log) {
+    options_.log("error", "append failed partition=" + std::to_string(runner.partition()) + " request_id=" + call.request_id + " " +
+                              appended.status().ToString());
+  }
+  if (appended.status().code() == Code::kUnavailable) {
+    return Fail(call, {503, "outcome-unknown",
+                       "the log did not say whether the events were written; send them again: events with an id or a key count once", 1});
+  }
+  if (appended.status().code() == Code::kInvalid) return Fail(call, {413, "too-large", "a record is longer than the log takes", 0});
+  return Fail(call, ProblemOf(Internal(appended.status())));
+}
+
+Result<HttpResponse> Api::PostEvents(const Call& call) {
+  Result<std::string_view> header = OnlyHeader(*call.request, "content-type");
+  if (!header.ok()) return header.status();
+  std::string type = MediaType(*header);
+  if (!type.empty() && type != "application/json" && type != "application/x-ndjson") {
+    return Fail(call, {415, "unsupported-media-type", "send application/json or application/x-ndjson, not '" + type.substr(0, 64) + "'", 0});
+  }
+  Result<size_t> wait = call.OneOf("wait", {"appended", "folded"}, 0);
+  if (!wait.ok()) return wait.status();
+  Result<int64_t> wait_ms = call.Number("wait_ms", 2000, 0, kWaitMsMax);
+  if (!wait_ms.ok()) return wait_ms.status();
+  JsonOptions options{call.tenant, "api", &daemon_.clock(), RandomBytes, kEventsMax};
+  JsonBody form = type == "application/x-ndjson" ? JsonBody::kLines : JsonBody::kWhole;
+  Result<ParsedEvents> parsed = ParseEvents(call.request->body, form, options);
+  if (!parsed.ok()) return parsed.status();
+  PostedEvents posted = EncodeAll(*parsed);
+  if (posted.items.empty()) return Status(Code::kInvalid, "the body holds no event");
+  for (const PostedEvents::Item& item : posted.items) {
+    if (item.error) metrics_.CountRefusedEvent(item.error->reason);
+  }
+  Runner& runner = daemon_.RunnerOf(call.tenant);
+  EventsReport report{posted, std::nullopt, runner.partition(), *wait == 1, {}};
+  if (posted.bytes.empty()) return ToResponse(report);
+  std::vector<std::string_view> events(posted.bytes.begin(), posted.bytes.end());
+  return Append(call, runner, events, [&](const Appended& appended) {
+    report.appended = appended;
+    if (report.folded) {
+      bool there = WaitFor(runner, appended.next_offset, *wait_ms * 1000) != nullptr;
+      for (size_t i = 0; i < posted.bytes.size(); ++i) {
+        report.outcomes.push_back(there && report.adjacent() ? runner.OutcomeAt(appended.first_offset + i) : std::nullopt);
+      }
+    }
+    return ToResponse(report);
+  });
+}
+
+Result<HttpResponse> Api::PostRecords(const Call& call) {
+  if (!call.Parameter("partition")) return Status(Code::kInvalid, "the parameter 'partition' is missing");
+  Result<Runner*> runner = PartitionParameter(call);
+  if (!runner.ok()) return runner.status();
+  Result<std::vector<std::string_view>> records = SplitRecords(call.request->body);
+  if (!records.ok()) return records.status();
+  return Append(call, **runner, *records, [&](const Appended& appended) {
+    JsonWriter json;
+    json.Object().Key("appended").Unsigned(records->size()).Key("first_offset").Unsigned(appended.first_offset);
+    json.Field("position", Position{(*runner)->partition(), appended.next_offset}.ToToken()).End();
+    return JsonResponse(json, 202);
+  });
+}
+
+}  // namespace odometer

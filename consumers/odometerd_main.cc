@@ -1,0 +1,226 @@
+// odometerd: one daemon over one data directory: the embedded log, its folds, and the HTTP API.
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "consumers/config.h"
+#include "consumers/daemon.h"
+#include "consumers/http/routes.h"
+#include "consumers/http/server.h"
+#include "consumers/logging.h"
+
+#ifndef ODOMETER_VERSION
+#define ODOMETER_VERSION "0.1.0"
+#endif
+
+extern char** environ;
+
+namespace odometer {
+namespace {
+
+constexpr int kExitFine = 0;
+constexpr int kExitUsage = 2;
+constexpr int kExitFailed = 3;
+constexpr int kExitBadData = 5;
+
+int Complain(const std::string& what, int exit_code) {
+  std::cerr << "odometerd: " << what << std::endl;
+  return exit_code;
+}
+
+// What a supervisor can do about it: 3 may pass by itself, 5 needs somebody to look, 2 another command line.
+int ExitCodeOf(const Status& status) {
+  bool locked = status.code() == Code::kConflict && status.message().find("another daemon") != std::string::npos;
+  if (locked) return kExitFailed;
+  if (status.code() == Code::kCorrupt || status.code() == Code::kConflict) return kExitBadData;
+  return status.code() == Code::kInvalid ? kExitUsage : kExitFailed;
+}
+
+struct CommandLine {
+  std::string config_file;
+  std::vector<std::pair<std::string, std::string>> flags;
+  bool show_config = false;
+  bool with_origin = false;
+};
+
+Result<ConfigSources> Sources(const CommandLine& line) {
+  ConfigSources sources;
+  sources.flags = line.flags;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    std::string_view text(*variable);
+    size_t equals = text.find('=');
+    if (text.rfind("ODOMETER_", 0) != 0 || equals == std::string_view::npos) continue;
+    sources.environment.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+  if (line.config_file.empty()) return sources;
+  std::ifstream file(line.config_file);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) return Status(Code::kInvalid, "config: cannot read " + line.config_file);
+  sources.file_name = line.config_file;
+  sources.file_text = text.str();
+  return sources;
+}
+
+// Where the daemon serves, for programs that start it with port 0.
+class AddressFile {
+ public:
+  Status Write(const std::string& data_dir, const std::string& address) {
+    path_ = data_dir + "/http.address";
+    std::string fresh = path_ + ".tmp";
+    std::ofstream file(fresh, std::ios::trunc);
+    file << address << "\n";
+    file.close();
+    std::error_code failed;
+    if (file) std::filesystem::rename(fresh, path_, failed);
+    if (!file || failed) return Status(Code::kIo, "cannot write " + path_);
+    return Status::Ok();
+  }
+  ~AddressFile() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove(path_, ignored);
+  }
+
+ private:
+  std::string path_;
+};
+
+// Signals are blocked in every thread and taken here.
+int WaitForSignal() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  int signal = 0;
+  sigwait(&signals, &signal);
+  return signal;
+}
+
+void BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+DaemonOptions OptionsOf(const DaemonConfig& config, LogLines& lines) {
+  DaemonOptions options;
+  options.data_dir = config.data_dir;
+  options.partitions = config.partitions;
+  options.fsync = config.fsync;
+  options.runner.projection.memory_bytes_max = config.memory_mib << 20;
+  options.runner.log = [&lines](const char* level, const std::string& text) { lines.Write(level, text); };
+  return options;
+}
+
+bool IsLoopback(const std::string& host) { return host.rfind("127.", 0) == 0 || host == "::1"; }
+
+Result<std::unique_ptr<HttpServer>> StartServer(const DaemonConfig& config, Api& api) {
+  HttpServerOptions options;
+  options.host = config.listen_host;
+  options.port = config.listen_port;
+  options.handler = [&api](const HttpRequest& request) { return api.Handle(request); };
+  options.refuse = [&api](int status, std::string_view detail) { return api.Refuse(status, detail); };
+  options.is_instant = Api::IsInstant;
+  return HttpServer::Start(std::move(options), SystemClock());
+}
+
+int Serve(const LoadedConfig& loaded) {
+  const DaemonConfig& config = loaded.config;
+  LogLines lines(SystemClock(), config.log_format == "json" ? LogFormat::kJson : LogFormat::kText, config.log_level);
+  for (const std::string& variable : loaded.unknown_variables) lines.Write("warn", "config: " + variable + " is not a setting of odometerd");
+  BlockSignals();
+  Result<std::unique_ptr<Daemon>> daemon = Daemon::Open(OptionsOf(config, lines), SystemClock());
+  if (!daemon.ok()) return Complain("cannot open " + config.data_dir + ": " + daemon.status().ToString(), ExitCodeOf(daemon.status()));
+  (*daemon)->Start();
+  ApiOptions api_options;
+  api_options.raw_records = config.raw_records;
+  api_options.log = [&lines](const char* level, const std::string& text) { lines.Write(level, text); };
+  Api api(**daemon, std::move(api_options));
+  Result<std::unique_ptr<HttpServer>> server = StartServer(config, api);
+  if (!server.ok()) return Complain(server.status().ToString(), server.status().code() == Code::kInvalid ? kExitUsage : kExitFailed);
+  if (!IsLoopback(config.listen_host)) lines.Write("warn", "listening beyond this machine: there are no keys yet, whoever reaches it may read and write all");
+  Status stopped;
+  {
+    AddressFile address;
+    if (Status written = address.Write(config.data_dir, (*server)->address()); !written.ok()) return Complain(written.message(), kExitFailed);
+    lines.Write("info", fmt::format("serving address={} partitions={} durability={}", (*server)->address(), (*daemon)->partitions(),
+                                    config.fsync ? "fsync" : "written"));
+    int signal = WaitForSignal();
+    lines.Write("info", fmt::format("stopping signal={}", signal));
+    api.StopWaiting();
+    (*server)->Stop();
+    stopped = (*daemon)->Stop();
+  }
+  if (!stopped.ok()) return Complain("the last commit failed: " + stopped.ToString(), kExitFailed);
+  lines.Write("info", "stopped");
+  return kExitFine;
+}
+
+void AddFlags(CLI::App& app, CommandLine& line) {
+  auto setting = [&](const char* flag, const char* name, const char* help, const char* type) {
+    app.add_option_function<std::string>(flag, [&line, name](const std::string& value) { line.flags.emplace_back(name, value); }, help)
+        ->type_name(type);
+  };
+  app.add_option("--config", line.config_file, "Settings from a TOML file")->type_name("FILE");
+  setting("--data-dir", "data_dir", "Where the log and the state live (required)", "DIR");
+  setting("--listen", "listen", "Where to serve HTTP; port 0 takes a free one [127.0.0.1:8780]", "HOST:PORT");
+  setting("--partitions", "partitions", "Of a new log; 0 takes an old one as it is, and 8 for a new one [0]", "N");
+  CLI::Option* fsync = app.add_flag_callback("--fsync", [&line] { line.flags.emplace_back("durability", "fsync"); },
+                                             "An accepted event survives power loss (default)");
+  app.add_flag_callback("--written", [&line] { line.flags.emplace_back("durability", "written"); },
+                        "An accepted event survives the end of the process, not power loss")
+      ->excludes(fsync);
+  setting("--memory-mib", "memory_mib", "Memory for rows, over all partitions [1024]", "N");
+  app.add_flag_callback("--raw-records", [&line] { line.flags.emplace_back("raw_records", "true"); },
+                        "Take POST /v1/admin/records: foreign logs, and tests");
+  setting("--log-level", "log_level", "debug, info, warn, error or off [info]", "LEVEL");
+  setting("--log-format", "log_format", "text or json [text]", "FORMAT");
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("odometerd: takes usage events, folds them, answers what was used", "odometerd");
+  CommandLine line;
+  AddFlags(app, line);
+  app.set_version_flag("--version", "odometerd " ODOMETER_VERSION);
+  CLI::App* config = app.add_subcommand("config", "Settings");
+  config->require_subcommand(1);
+  CLI::App* show = config->add_subcommand("show", "Print the settings in force, as a file that --config takes");
+  show->add_flag("--origin", line.with_origin, "And where each comes from");
+  show->callback([&line] { line.show_config = true; });
+  app.fallthrough();
+  config->fallthrough();
+  app.footer(
+      "Every setting is also ODOMETER_NAME in the environment and `name` in the file: flags > environment > file.\n"
+      "DIR/http.address holds the address while it serves.\n\n"
+      "Examples:\n"
+      "  odometerd --data-dir data\n"
+      "  odometerd --data-dir data --listen 127.0.0.1:0 --written --log-format json\n"
+      "  odometerd --config odometer.toml config show --origin");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitFine : kExitUsage;
+  }
+  Result<ConfigSources> sources = Sources(line);
+  if (!sources.ok()) return Complain(sources.status().message(), kExitUsage);
+  Result<LoadedConfig> loaded = LoadConfig(*sources);
+  if (!loaded.ok()) return Complain(loaded.status().message(), kExitUsage);
+  if (!line.show_config) return Serve(*loaded);
+  std::cout << ShowConfig(*loaded, line.with_origin);
+  return kExitFine;
+}
+
+}  // namespace
+}  // namespace odometer
+
+int main(int argc, char** argv) { return odometer::Main(argc, argv); }

@@ -1,0 +1,51 @@
+// consumers/queries_system.h: ReadSystemSummary, a tenant as a whole: its own row, and what only the sum over its users says.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "consumers/queries_users.h"
+
+namespace odometer {
+
+inline constexpr size_t kCostliestUsersMax = 100'000;
+
+struct HourSum {
+  int64_t hour = 0;
+  uint64_t requests = 0;
+  uint64_t turns = 0;
+  uint64_t sessions = 0;
+};
+
+struct SystemSummary {
+  TenantRow tenant;
+  int64_t active_users_last_24h = 0;
+  int64_t active_users_this_month = 0;
+  int64_t active_sessions = 0;      // when costliest_known
+  std::vector<HourSum> velocity;  // 24 hours that end with now's, oldest first
+  HourSum last_24h;               // all 25 buckets, as in an account
+  HourSum this_hour;
+  struct Day {
+    int64_t day = 0;
+    ServiceDayRow row;  // over all services, operations and models
+  };
+  std::vector<Day> days;            // 30 that end with now's, oldest first
+  struct Session {
+    std::string user;
+    SessionEntry entry;
+  };
+  struct Turn {
+    std::string user;
+    TurnEntry entry;
+  };
+  // Not filled (costliest_known false) for a tenant of more than kCostliestUsersMax users.
+  bool costliest_known = true;
+  std::vector<Session> costliest_sessions;
+  std::vector<Turn> costliest_turns;
+};
+// nullopt for a tenant that was never seen.
+Result<std::optional<SystemSummary>> ReadSystemSummary(const UserTable& table, int64_t now_us);
+
+}  // namespace odometer

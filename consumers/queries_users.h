@@ -1,0 +1,130 @@
+// consumers/queries_users.h: UserTables, all users of a tenant at once, sorted: copies that are at most a second old, so
+// that a table of ten thousand users costs a page of it.
+//
+//   auto table = tables.Get([&] { return runner.view(); }, "acme");              // shared, immutable
+//   auto listing = tables.Sorted(*table, UserSort::kCost, false, std::nullopt, filter);  // pinned: pages fit together
+//   auto again = tables.Find(listing->id, filter);                               // null once it has been dropped
+//
+// A refresh decodes only the rows whose bytes have changed since the copy before.
+// Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "consumers/queries_account.h"
+#include "core/time.h"
+
+namespace odometer {
+
+enum class UserSort { kTotalTokens, kCost, kSuccessRate, kRequests, kLastUsed, kUser };
+std::optional<UserSort> UserSortFromName(std::string_view name);  // "total_tokens", …
+
+// What users are sorted by, of the lifetime or of one period.
+struct UserKeys {
+  int64_t total_tokens = 0;
+  int64_t cost_nano_usd = 0;
+  int64_t success_rate = -1;  // hundredths of a percent; −1 without turns
+  int64_t requests = 0;
+  int64_t last_use_us = kNever;
+};
+
+struct HourPoint {
+  int64_t hour = 0;
+  uint32_t requests = 0;
+  uint32_t turns = 0;
+  uint32_t sessions = 0;
+};
+
+// The most expensive things of one user, found when somebody asks for those of all.
+struct UserCostliest {
+  SessionFigures sessions;
+  std::vector<TurnEntry> turns;
+};
+
+// One user as of some version of the row; shared by all copies that saw the same version.
+struct UserEntry {
+  std::string user;
+  uint64_t row_hash = 0;
+  UserKeys keys;
+  std::vector<HourPoint> hours;  // of the rings, those that hold something
+  mutable std::shared_ptr<const UserCostliest> costliest;  // by std::atomic_load and atomic_store
+};
+
+// A listing in a fixed order over a fixed view. Names only: a page reads its rows from the view.
+struct PinnedListing {
+  uint64_t id = 0;
+  uint64_t filter = 0;  // what selected it: the FilterHash of its cursors
+  std::shared_ptr<const View> view;
+  std::vector<std::string> names;
+};
+
+struct UserTable {
+  std::string tenant;
+  int64_t made_us = 0;  // monotonic
+  std::shared_ptr<const View> view;
+  std::vector<std::shared_ptr<const UserEntry>> users;  // in key order
+
+ private:
+  friend class UserTables;
+  mutable std::mutex mutex_;  // guards the two below
+  // By month: the keys of each of `users`, nullopt for who has no row in that month.
+  mutable std::map<int64_t, std::shared_ptr<const std::vector<std::optional<UserKeys>>>> periods_;
+  mutable std::map<std::tuple<UserSort, bool, int64_t>, std::shared_ptr<const PinnedListing>> sorted_;
+};
+
+class UserTables {
+ public:
+  // Ids start at the time of day, so that a cursor of an earlier run finds nothing rather than something else.
+  explicit UserTables(Clock& clock) : clock_(clock), next_id_(static_cast<uint64_t>(clock.NowUs())) {}
+
+  static constexpr int64_t kFreshUs = 1'000'000;
+  static constexpr int64_t kPinnedUs = 300'000'000;  // a listing that nobody has asked for this long may be dropped
+  static constexpr size_t kTenantsMax = 64;
+  static constexpr size_t kListingsMax = 64;
+  static constexpr size_t kNamesMax = 4'000'000;     // of all pinned listings together; the newest always stays
+
+  // Waits for a refresh that another caller has begun. `newest` gives the view to copy from; a table holds everything
+  // below min_cursor.
+  Result<std::shared_ptr<const UserTable>> Get(const std::function<std::shared_ptr<const View>()>& newest, const std::string& tenant,
+                                               uint64_t min_cursor = 0);
+  // With a period: the users who have figures in it, by those figures.
+  Result<std::shared_ptr<const PinnedListing>> Sorted(const UserTable& table, UserSort sort, bool ascending, std::optional<Period> period,
+                                                      uint64_t filter);
+  // Any names in any order over a view, for other listings that need the same.
+  std::shared_ptr<const PinnedListing> Pin(std::shared_ptr<const View> view, std::vector<std::string> names, uint64_t filter);
+  // Null once it has been dropped, and for an id of another filter.
+  std::shared_ptr<const PinnedListing> Find(uint64_t id, uint64_t filter);
+  size_t pinned() const;
+
+ private:
+  struct Slot {
+    std::mutex refresh;  // held while a tenant's table is made
+    std::shared_ptr<const UserTable> table;
+    int64_t used_us = 0;
+  };
+  std::shared_ptr<Slot> SlotOf(const std::string& tenant);
+  void DropOldListings();
+
+  Clock& clock_;
+  mutable std::mutex mutex_;  // guards everything below
+  std::map<std::string, std::shared_ptr<Slot>> slots_;
+  struct Pinned {
+    std::shared_ptr<const PinnedListing> listing;
+    int64_t used_us = 0;
+  };
+  std::list<Pinned> listings_;  // least lately used first
+  size_t names_ = 0;
+  uint64_t next_id_;
+};
+
+}  // namespace odometer

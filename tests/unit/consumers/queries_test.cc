@@ -1,0 +1,654 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iostream>
+#include <numeric>
+
+#include "consumers/queries_cursor.h"
+#include "consumers/queries_projects.h"
+#include "consumers/queries_sessions.h"
+#include "consumers/queries_system.h"
+#include "log/memory_log.h"
+#include "tests/support/random.h"
+#include "tests/unit/consumers/map_view.h"
+
+namespace odometer {
+namespace {
+
+constexpr int64_t kNowUs = 1'700'000'000'000'000;  // 2023-11-14T22:13:20Z
+const int64_t kNowHour = HourOf(FoldTime{kNowUs});
+
+Random Seeded() {
+  uint64_t seed = SeedFromEnvironment(7);
+  std::cout << "ODOMETER_SEED=" << seed << "\n";
+  return Random(seed);
+}
+
+Uuid Id(uint8_t number) {
+  Uuid id;
+  id.bytes[15] = number;
+  return id;
+}
+
+KeyBuilder AccountKey(std::string_view tenant, std::string_view user) { return KeyBuilder().Begin(RowKind::kAccount).Text(tenant).Text(user); }
+KeyBuilder PeriodKey(std::string_view user, Period period) {
+  return KeyBuilder().Begin(RowKind::kPeriod).Text("acme").Text(user).Number(period.month);
+}
+KeyBuilder SessionKey(std::string_view user, std::string_view session) {
+  return KeyBuilder().Begin(RowKind::kSession).Text("acme").Text(user).Text(session);
+}
+KeyBuilder UserList(std::string_view user) { return KeyBuilder().Begin(RowKind::kUserPostings).Text("acme").Text(user); }
+
+Posting TurnPosting(uint64_t offset, Uuid id, int64_t tokens) {
+  return {offset, kNowUs, EventType::kTurnRecorded, 1, id, tokens, tokens * 10};
+}
+Posting AmendmentPosting(uint64_t offset, Uuid original, int64_t tokens) {
+  return {offset, kNowUs, EventType::kTurnAmended, 0, original, tokens, tokens * 10};
+}
+
+// --- rates and shares
+
+TEST(Hundredths, RoundsHalfToEven) {
+  EXPECT_EQ(Hundredths(1, 3), 3333);
+  EXPECT_EQ(Hundredths(2, 3), 6667);
+  EXPECT_EQ(Hundredths(1, 20'000), 0);
+  EXPECT_EQ(Hundredths(3, 20'000), 2);
+  EXPECT_EQ(Hundredths(5, 20'000), 2);
+  EXPECT_EQ(Hundredths(7, 7), 10'000);
+  EXPECT_EQ(Hundredths(INT64_MAX, INT64_MAX), 10'000);
+}
+
+TEST(Hundredths, OfNothingAreUnknown) { EXPECT_EQ(Hundredths(0, 0), std::nullopt); }
+
+TEST(SharesTest, SumToTheWholeWhateverTheWeights) {
+  Random random = Seeded();
+  for (int round = 0; round < 500; ++round) {
+    std::vector<int64_t> weights(1 + random.Below(80));
+    for (int64_t& weight : weights) weight = random.Percent(20) ? -static_cast<int64_t>(random.Below(50)) : static_cast<int64_t>(random.Next() >> (1 + random.Below(62)));
+    std::vector<int64_t> shares = Shares(weights);
+    bool any = std::any_of(weights.begin(), weights.end(), [](int64_t weight) { return weight > 0; });
+    ASSERT_EQ(std::accumulate(shares.begin(), shares.end(), int64_t{0}), any ? 10'000 : 0);
+  }
+}
+
+TEST(SharesTest, GiveTheRestToTheLargestRemainders) { EXPECT_EQ(Shares({1, 1, 1}), (std::vector<int64_t>{3334, 3333, 3333})); }
+
+TEST(SharesTest, PutOtherLastAndOnlyWhenItHoldsSomething) {
+  std::vector<NameShare> shares = SharesOf({{"b", 1, 5}, {"a", 3, 0}}, {"", 9, 9});
+  ASSERT_EQ(shares.size(), 3u);
+  EXPECT_EQ(shares[0].count.name, "a");
+  EXPECT_TRUE(shares[2].is_other);
+  EXPECT_EQ(SharesOf({{"b", 1, 5}}, {}).size(), 1u);
+}
+
+// --- cursors
+
+TEST(CursorTest, ComesBackAsItWasGiven) {
+  Cursor cursor{FilterHash({"turns", "acme", "ann"}), {7, -1, INT64_MAX}, "x\0y"};
+  Result<Cursor> back = Cursor::FromToken(cursor.ToToken(), cursor.filter, 3);
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(back->numbers, cursor.numbers);
+  EXPECT_EQ(back->text, cursor.text);
+}
+
+TEST(CursorTest, IsRefusedWhenAnyCharacterOfItChanges) {
+  Cursor cursor{FilterHash({"users"}), {12, 100}, "ann"};
+  std::string token = cursor.ToToken();
+  for (size_t i = 0; i < token.size(); ++i) {
+    for (char c : {'A', 'b', '_', '=', ' '}) {
+      std::string damaged = token;
+      damaged[i] = c;
+      if (damaged != token) EXPECT_FALSE(Cursor::FromToken(damaged, cursor.filter, 2).ok()) << i << c;
+    }
+    EXPECT_FALSE(Cursor::FromToken(token.substr(0, i), cursor.filter, 2).ok());
+  }
+  EXPECT_FALSE(Cursor::FromToken(token + "A", cursor.filter, 2).ok());
+  EXPECT_FALSE(Cursor::FromToken(token, cursor.filter, 3).ok());
+}
+
+TEST(CursorTest, IsRefusedByAnotherListing) {
+  Cursor cursor{FilterHash({"turns", "acme", "ann"}), {1}, ""};
+  EXPECT_FALSE(Cursor::FromToken(cursor.ToToken(), FilterHash({"turns", "acme", "bob"}), 1).ok());
+  EXPECT_NE(FilterHash({"a", "bc"}), FilterHash({"ab", "c"}));
+}
+
+TEST(Base64, IsThatOfTheStandard) {
+  EXPECT_EQ(ToBase64(""), "");
+  EXPECT_EQ(ToBase64("f"), "Zg==");
+  EXPECT_EQ(ToBase64("fo"), "Zm8=");
+  EXPECT_EQ(ToBase64("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(ToBase64Url("\xff\xfe"), "__4");
+}
+
+// --- turns
+
+TEST(ListTurnsTest, JoinsAnAmendmentThatCameBeforeOrAfterItsTurn) {
+  MapView view;
+  view.AddPosting(UserList("ann"), AmendmentPosting(3, Id(1), 5));
+  view.AddPosting(UserList("ann"), TurnPosting(4, Id(1), 100));
+  view.AddPosting(UserList("ann"), AmendmentPosting(9, Id(1), -30));
+  Result<TurnList> list = ListTurns(view, "acme", "ann", "", UINT64_MAX);
+  ASSERT_TRUE(list.ok());
+  ASSERT_EQ(list->entries.size(), 1u);
+  EXPECT_EQ(list->entries[0].posting.offset, 4u);
+  EXPECT_EQ(list->entries[0].posting.tokens, 75);
+  EXPECT_EQ(list->entries[0].posting.cost_nano_usd, 750);
+  EXPECT_EQ(list->entries[0].amendments, (std::vector<uint64_t>{3, 9}));
+}
+
+TEST(ListTurnsTest, ShowsAnAmendmentWithoutItsTurnAsARowOfItsOwn) {
+  MapView view;
+  view.AddPosting(UserList("ann"), TurnPosting(4, Id(1), 100));
+  view.AddPosting(UserList("ann"), AmendmentPosting(9, Id(2), -30));
+  Result<TurnList> list = ListTurns(view, "acme", "ann", "", UINT64_MAX);
+  ASSERT_EQ(list->entries.size(), 2u);
+  EXPECT_TRUE(list->entries[0].unmatched);
+  EXPECT_EQ(list->entries[0].posting.offset, 9u);
+  EXPECT_FALSE(list->entries[1].unmatched);
+}
+
+TEST(ListTurnsTest, LeavesOutWhatCameAfterItWasPinned) {
+  MapView view;
+  view.AddPosting(UserList("ann"), TurnPosting(4, Id(1), 100));
+  view.AddPosting(UserList("ann"), AmendmentPosting(9, Id(1), -30));
+  Result<TurnList> list = ListTurns(view, "acme", "ann", "", 9);
+  ASSERT_EQ(list->entries.size(), 1u);
+  EXPECT_EQ(list->entries[0].posting.tokens, 100);
+}
+
+TEST(ListTurnsTest, KeepsTheSumOfTokensOverManyChunks) {
+  Random random = Seeded();
+  MapView view;
+  int64_t sum = 0;
+  for (uint64_t offset = 0; offset < 1000; ++offset) {
+    int64_t tokens = random.Between(-50, 1000);
+    Uuid id = Id(static_cast<uint8_t>(random.Below(250)));
+    bool amends = random.Percent(40);
+    Posting posting = amends ? AmendmentPosting(offset, id, tokens) : TurnPosting(offset, id, tokens);
+    if (random.Percent(10)) {
+      posting.type = EventType::kInteractionRecorded;
+    } else {
+      sum += tokens;
+    }
+    view.AddPosting(UserList("ann"), posting);
+  }
+  Result<TurnList> list = ListTurns(view, "acme", "ann", "", UINT64_MAX);
+  ASSERT_TRUE(list.ok());
+  int64_t shown = 0;
+  for (const TurnEntry& entry : list->entries) shown += entry.posting.tokens;
+  EXPECT_EQ(shown, sum);
+  for (size_t i = 1; i < list->entries.size(); ++i) EXPECT_GT(list->entries[i - 1].posting.offset, list->entries[i].posting.offset);
+}
+
+TEST(ListTurnsTest, TakesADamagedChunkForCorrupt) {
+  MapView view;
+  view.PutBytes(UserList("ann").Number(kOpenChunk), "\xff\xff\xff");
+  EXPECT_EQ(ListTurns(view, "acme", "ann", "", UINT64_MAX).status().code(), Code::kCorrupt);
+}
+
+TEST(CostliestTurnsTest, AreTheFiveWithTheMostTokens) {
+  std::vector<TurnEntry> entries;
+  for (uint64_t offset = 20; offset > 0; --offset) entries.push_back({TurnPosting(offset, Id(1), static_cast<int64_t>(offset % 7)), false, {}});
+  std::vector<TurnEntry> costliest = CostliestTurns(entries, 5);
+  ASSERT_EQ(costliest.size(), 5u);
+  EXPECT_EQ(costliest[0].posting.offset, 20u);
+  EXPECT_EQ(costliest[1].posting.offset, 13u);
+  EXPECT_EQ(CostliestTurns({}, 5).size(), 0u);
+}
+
+// --- one user
+
+AccountRow Account(int64_t tokens, int64_t success, int64_t failed) {
+  AccountRow row;
+  row.usage.tokens.output_tokens = tokens;
+  row.usage.turns[0] = success;
+  row.usage.turns[1] = failed;
+  row.usage.requests = success + failed;
+  row.last_use_us = kNowUs - tokens;
+  return row;
+}
+
+TEST(AccountSummaryTest, IsNothingForAUserNeverSeen) {
+  MapView view;
+  view.Put(AccountKey("other", "ann"), Account(1, 1, 0));
+  Result<std::optional<AccountSummary>> summary = ReadAccountSummary(view, "acme", "ann", kNowUs);
+  ASSERT_TRUE(summary.ok());
+  EXPECT_FALSE(summary->has_value());
+}
+
+TEST(AccountSummaryTest, AgesWindowsToNow) {
+  MapView view;
+  AccountRow row = Account(10, 1, 0);
+  row.requests_ring.Add(kNowHour - 25, 3);
+  row.requests_ring.Add(kNowHour - 24, 4);
+  row.requests_ring.Add(kNowHour - 1, 5);
+  view.Put(AccountKey("acme", "ann"), row);
+  auto summary = ReadAccountSummary(view, "acme", "ann", kNowUs);
+  EXPECT_EQ((*summary)->account.requests_ring.Sum(), 9u);
+  EXPECT_EQ((*summary)->account.requests_ring.At(kNowHour), 0u);
+  EXPECT_EQ((*summary)->account.requests_ring.newest_hour, kNowHour);
+}
+
+TEST(AccountSummaryTest, TakesPeaksFromTheDaysOfTheMonthOnly) {
+  MapView view;
+  view.Put(AccountKey("acme", "ann"), Account(10, 1, 0));
+  auto put_day = [&](int64_t day, int64_t requests, uint32_t hour) {
+    DayRow row;
+    row.requests = requests;
+    row.hours[13] = hour;
+    view.Put(KeyBuilder().Begin(RowKind::kDay).Text("acme").Text("ann").Number(day), row);
+  };
+  Period november = *Period::Parse("2023-11");
+  put_day(november.first_day() - 1, 900, 90);
+  put_day(november.first_day(), 50, 7);
+  put_day(november.first_day() + 29, 40, 9);
+  put_day(november.first_day() + 30, 900, 90);
+  auto summary = ReadAccountSummary(view, "acme", "ann", kNowUs);
+  EXPECT_EQ((*summary)->peaks.requests_per_day, 50);
+  EXPECT_EQ((*summary)->peaks.requests_per_hour, 9);
+  EXPECT_EQ((*summary)->period, november);
+}
+
+TEST(AccountSummaryTest, CountsASessionAsActiveForThirtyMinutes) {
+  MapView view;
+  view.Put(AccountKey("acme", "ann"), Account(10, 1, 0));
+  auto put = [&](const char* name, int64_t last_us, bool ended, int64_t tokens) {
+    SessionRow row;
+    row.last_us = last_us;
+    row.ended = ended;
+    row.tokens.output_tokens = tokens;
+    view.Put(SessionKey("ann", name), row);
+  };
+  put("fresh", kNowUs - kSessionActiveUs + 1, false, 1);
+  put("stale", kNowUs - kSessionActiveUs, false, 2);
+  put("ended", kNowUs, true, 3);
+  for (int i = 0; i < 6; ++i) put(("more" + std::to_string(i)).c_str(), 0, true, 10 + i);
+  auto summary = ReadAccountSummary(view, "acme", "ann", kNowUs);
+  EXPECT_EQ((*summary)->sessions.active, 1);
+  ASSERT_EQ((*summary)->sessions.costliest.size(), 5u);
+  EXPECT_EQ((*summary)->sessions.costliest[0].session, "more5");
+  EXPECT_EQ((*summary)->sessions.costliest[4].session, "more1");
+}
+
+TEST(AccountSummaryTest, ListsStandingSubscriptionsOnly) {
+  MapView view;
+  view.Put(AccountKey("acme", "ann"), Account(10, 1, 0));
+  for (const char* name : {"a", "b"}) {
+    SubscriptionRow row;
+    row.subscribed = name[0] == 'a';
+    view.Put(KeyBuilder().Begin(RowKind::kSubscription).Text("acme").Text("ann").Text(name), row);
+  }
+  auto summary = ReadAccountSummary(view, "acme", "ann", kNowUs);
+  EXPECT_EQ((*summary)->subscriptions, std::vector<std::string>{"a"});
+}
+
+TEST(ListSessionsTest, PutsTheLatestFirst) {
+  MapView view;
+  view.Put(AccountKey("acme", "ann"), Account(10, 1, 0));
+  for (const auto& [name, last] : std::vector<std::pair<std::string, int64_t>>{{"long name", 5}, {"b", 9}, {"a", 9}, {"c", 1}}) {
+    SessionRow row;
+    row.last_us = last;
+    view.Put(SessionKey("ann", name), row);
+  }
+  auto names = ListSessions(view, "acme", "ann");
+  ASSERT_TRUE(names.ok() && names->has_value());
+  EXPECT_EQ(**names, (std::vector<std::string>{"a", "b", "long name", "c"}));
+  EXPECT_FALSE(ListSessions(view, "acme", "bob")->has_value());
+}
+
+// --- all users
+
+class UserTablesTest : public testing::Test {
+ protected:
+  void Put(const std::string& user, AccountRow row) { view_->Put(AccountKey("acme", user), row); }
+  std::shared_ptr<const UserTable> Table() { return tables_.Get([&] { return view_; }, "acme").value(); }
+  std::vector<std::string> Names(UserSort sort, bool ascending, std::optional<Period> period = std::nullopt) {
+    return tables_.Sorted(*Table(), sort, ascending, period, 1).value()->names;
+  }
+  // A view of its own, as a commit would make it.
+  void Commit() {
+    view_ = std::make_shared<MapView>(*view_);
+    ++view_->mutable_meta().cursor;
+    clock_.Advance(UserTables::kFreshUs);
+  }
+
+  ManualClock clock_{kNowUs};
+  UserTables tables_{clock_};
+  std::shared_ptr<MapView> view_ = std::make_shared<MapView>();
+};
+
+TEST_F(UserTablesTest, SortsByEachFigureAndUsersOfEqualOnesByName) {
+  Put("ann", Account(10, 1, 1));
+  Put("bob", Account(30, 3, 0));
+  Put("cy", Account(10, 0, 0));
+  EXPECT_EQ(Names(UserSort::kTotalTokens, false), (std::vector<std::string>{"bob", "ann", "cy"}));
+  EXPECT_EQ(Names(UserSort::kTotalTokens, true), (std::vector<std::string>{"ann", "cy", "bob"}));
+  EXPECT_EQ(Names(UserSort::kSuccessRate, false), (std::vector<std::string>{"bob", "ann", "cy"}));
+  EXPECT_EQ(Names(UserSort::kRequests, true), (std::vector<std::string>{"cy", "ann", "bob"}));
+  EXPECT_EQ(Names(UserSort::kLastUsed, false), (std::vector<std::string>{"ann", "cy", "bob"}));
+  EXPECT_EQ(Names(UserSort::kUser, false), (std::vector<std::string>{"cy", "bob", "ann"}));
+}
+
+TEST_F(UserTablesTest, OfAPeriodHoldsWhoHasFiguresInIt) {
+  Put("ann", Account(10, 1, 1));
+  Put("bob", Account(30, 3, 0));
+  PeriodRow row;
+  row.usage.requests = 1;
+  view_->Put(PeriodKey("ann", Period{640}), row);
+  EXPECT_EQ(Names(UserSort::kRequests, false, Period{640}), std::vector<std::string>{"ann"});
+  EXPECT_TRUE(Names(UserSort::kRequests, false, Period{641}).empty());
+}
+
+TEST_F(UserTablesTest, AreAtMostASecondOld) {
+  Put("ann", Account(10, 1, 1));
+  auto first = Table();
+  view_ = std::make_shared<MapView>(*view_);
+  ++view_->mutable_meta().cursor;
+  Put("bob", Account(30, 3, 0));
+  clock_.Advance(UserTables::kFreshUs - 1);
+  EXPECT_EQ(Table(), first);
+  clock_.Advance(1);
+  EXPECT_EQ(Table()->users.size(), 2u);
+}
+
+TEST_F(UserTablesTest, AreReadAnewForACallerWhoHasSeenMore) {
+  Put("ann", Account(10, 1, 1));
+  auto first = Table();
+  view_ = std::make_shared<MapView>(*view_);
+  view_->mutable_meta().cursor = 7;
+  EXPECT_NE(tables_.Get([&] { return view_; }, "acme", 7).value(), first);
+}
+
+TEST_F(UserTablesTest, KeepWhatDidNotChange) {
+  Put("ann", Account(10, 1, 1));
+  Put("bob", Account(30, 3, 0));
+  auto first = Table();
+  Commit();
+  Put("aa", Account(5, 1, 1));
+  Put("bob", Account(40, 3, 0));
+  auto second = Table();
+  ASSERT_EQ(second->users.size(), 3u);
+  EXPECT_EQ(second->users[1], first->users[0]);
+  EXPECT_NE(second->users[2], first->users[1]);
+  EXPECT_EQ(second->users[2]->keys.total_tokens, 40);
+}
+
+TEST_F(UserTablesTest, PinAListingUntilManyOthersWereMade) {
+  Put("ann", Account(10, 1, 1));
+  auto listing = tables_.Sorted(*Table(), UserSort::kCost, false, std::nullopt, 1).value();
+  Commit();
+  Put("bob", Account(30, 3, 0));
+  EXPECT_EQ(tables_.Find(listing->id, 1), listing);
+  EXPECT_EQ(listing->names.size(), 1u);
+  EXPECT_EQ(tables_.Find(listing->id, 2), nullptr);
+  for (size_t i = 0; i < UserTables::kListingsMax; ++i) tables_.Pin(view_, {"x"}, 1);
+  EXPECT_EQ(tables_.Find(listing->id, 1), nullptr);
+  EXPECT_EQ(tables_.pinned(), UserTables::kListingsMax);
+}
+
+TEST_F(UserTablesTest, ForgetAListingThatNobodyAskedForInAWhile) {
+  auto listing = tables_.Pin(view_, {"x"}, 1);
+  clock_.Advance(UserTables::kPinnedUs);
+  tables_.Pin(view_, {"y"}, 1);
+  EXPECT_EQ(tables_.Find(listing->id, 1), nullptr);
+}
+
+TEST_F(UserTablesTest, GiveTheSameListingWhileNothingIsFolded) {
+  Put("ann", Account(10, 1, 1));
+  auto first = tables_.Sorted(*Table(), UserSort::kCost, false, std::nullopt, 1).value();
+  clock_.Advance(10 * UserTables::kFreshUs);
+  EXPECT_EQ(tables_.Sorted(*Table(), UserSort::kCost, false, std::nullopt, 1).value(), first);
+}
+
+TEST_F(UserTablesTest, HoldAsManyTenantsAsTheyMay) {
+  for (size_t i = 0; i < UserTables::kTenantsMax * 2; ++i) {
+    clock_.Advance(1);
+    ASSERT_TRUE(tables_.Get([&] { return view_; }, "t" + std::to_string(i)).ok());
+  }
+}
+
+TEST_F(UserTablesTest, SumUpToTheSystemSummary) {
+  AccountRow ann = Account(10, 1, 1), bob = Account(30, 3, 0);
+  ann.requests_ring.Add(kNowHour, 2);
+  bob.requests_ring.Add(kNowHour, 1);
+  bob.requests_ring.MoveTo(kNowHour);
+  bob.turns_ring.Add(kNowHour - 24, 5);
+  bob.last_use_us = kNowUs - 2 * kUsPerDay;
+  Put("ann", ann);
+  Put("bob", bob);
+  TenantRow tenant;
+  tenant.users = 2;
+  view_->Put(KeyBuilder().Begin(RowKind::kTenant).Text("acme"), tenant);
+  ServiceDayRow day;
+  day.turns = 4;
+  int64_t today = DayOf(FoldTime{kNowUs});
+  for (const char* model : {"m", "n"}) {
+    view_->Put(KeyBuilder().Begin(RowKind::kServiceDay).Text("acme").Number(today - 29).Text("chat").Text("").Text(model), day);
+  }
+  view_->Put(KeyBuilder().Begin(RowKind::kServiceDay).Text("acme").Number(today - 30).Text("chat").Text("").Text("m"), day);
+  SessionRow session;
+  session.last_us = kNowUs - 1;
+  session.tokens.output_tokens = 10;
+  view_->Put(SessionKey("bob", "s"), session);
+  view_->AddPosting(UserList("ann"), TurnPosting(4, Id(1), 100));
+  auto summary = ReadSystemSummary(*Table(), kNowUs);
+  ASSERT_TRUE(summary.ok() && summary->has_value());
+  EXPECT_EQ((*summary)->this_hour.requests, 3u);
+  EXPECT_EQ((*summary)->last_24h.turns, 5u);
+  ASSERT_EQ((*summary)->velocity.size(), 24u);
+  EXPECT_EQ((*summary)->velocity[23].hour, kNowHour);
+  EXPECT_EQ((*summary)->velocity[23].requests, 3u);
+  EXPECT_EQ((*summary)->active_users_last_24h, 1);
+  EXPECT_EQ((*summary)->active_users_this_month, 2);
+  EXPECT_EQ((*summary)->active_sessions, 1);
+  ASSERT_EQ((*summary)->days.size(), 30u);
+  EXPECT_EQ((*summary)->days[0].row.turns, 8);
+  ASSERT_EQ((*summary)->costliest_sessions.size(), 1u);
+  EXPECT_EQ((*summary)->costliest_sessions[0].user, "bob");
+  ASSERT_EQ((*summary)->costliest_turns.size(), 1u);
+  EXPECT_EQ((*summary)->costliest_turns[0].user, "ann");
+}
+
+// --- projects
+
+constexpr EventType kVectorTypes[] = {EventType::kVectorsAdded,   EventType::kVectorsUpserted,   EventType::kVectorsDeleted,  EventType::kVectorsSearched,
+                                      EventType::kVectorsCounted, EventType::kCollectionCreated, EventType::kCollectionDropped};
+
+// A log of random vector operations in one project, with the rows that a fold would make of them.
+class ProjectQueries : public testing::Test {
+ protected:
+  struct Fact {
+    uint64_t offset;
+    int64_t time_us;
+    std::string user;
+    HourCell cell;
+  };
+
+  void Fill(int count, int64_t hours) {
+    for (int i = 0; i < count; ++i) AddOne(kNowUs - static_cast<int64_t>(random_.Below(static_cast<uint64_t>(hours * kUsPerHour))));
+  }
+
+  void AddOne(int64_t time_us) {
+    Event event;
+    event.type = random_.Pick(std::vector<EventType>(std::begin(kVectorTypes), std::end(kVectorTypes)));
+    event.id = Uuid7(time_us, {});
+    event.tenant = "acme";
+    event.event_time = EventTime{time_us};
+    Operation& operation = event.operation;
+    std::string user = "u" + std::to_string(random_.Below(3));
+    operation.user = user;
+    operation.project = "docs";
+    operation.collection = "c";
+    operation.status = static_cast<OperationStatus>(1 + random_.Below(4));
+    bool effective = operation.status == OperationStatus::kSuccess || operation.status == OperationStatus::kPartialFailure;
+    operation.requested = random_.Between(1, 9);
+    operation.succeeded = effective ? operation.requested : 0;
+    bool adds = event.type == EventType::kVectorsAdded && effective;
+    operation.vectors_delta = adds ? operation.requested : 0;
+    if (random_.Percent(50)) operation.duration_us = random_.Between(0, 99);
+    if (event.type == EventType::kVectorsSearched) operation.had_filter = random_.Percent(50);
+    std::string bytes = Encode(event);
+    std::string_view view = bytes;
+    uint64_t offset = log_.AppendAt({&view, 1}, AppendTime{kNowUs + 999}).value().first_offset;
+    Record(event, offset, user);
+  }
+
+  void Record(const Event& event, uint64_t offset, const std::string& user) {
+    const Operation& operation = event.operation;
+    HourCell cell{OperationOf(event.type), operation.status, 1, operation.requested, operation.succeeded, operation.vectors_delta, operation.bytes_delta,
+                  operation.payload_bytes, operation.duration_us.value_or(0), operation.duration_us ? 1 : 0, operation.results,
+                  operation.had_filter ? 1 : 0, operation.inserted};
+    facts_.push_back({offset, event.event_time.us, user, cell});
+    int64_t hour = HourOf(FoldTime{event.event_time.us});
+    KeyBuilder key;
+    key.Begin(RowKind::kProjectHour).Text("acme").Text("docs").Number(hour).Text(user);
+    ProjectHourRow row = RowOrEmpty<ProjectHourRow>(view_, key).value();
+    row.cells.push_back(cell);
+    std::map<std::pair<int, int>, HourCell> sums;
+    for (const HourCell& part : row.cells) AddTo(&sums, part);
+    row.cells.clear();
+    for (auto& [unused, sum] : sums) row.cells.push_back(sum);
+    view_.Put(key, row);
+    view_.AddPosting(KeyBuilder().Begin(RowKind::kProjectPostings).Text("acme").Text("docs").Number(hour),
+                     {offset, event.event_time.us, event.type, static_cast<uint8_t>(operation.status), event.id, 0, 0});
+  }
+
+  static void AddTo(std::map<std::pair<int, int>, HourCell>* sums, const HourCell& part) {
+    auto [at, made] = sums->try_emplace({static_cast<int>(part.operation), static_cast<int>(part.status)}, part);
+    if (made) return;
+    HourCell& sum = at->second;
+    sum.count += part.count;
+    sum.requested += part.requested;
+    sum.succeeded += part.succeeded;
+    sum.vectors_delta += part.vectors_delta;
+    sum.duration_us += part.duration_us;
+    sum.timed += part.timed;
+    sum.filtered += part.filtered;
+  }
+
+  std::string Scan(const UsageQuery& query) {
+    std::map<std::pair<int, int>, HourCell> sums;
+    for (const Fact& fact : facts_) {
+      bool matches = fact.time_us >= query.from_us && fact.time_us < query.to_us && (!query.user || *query.user == fact.user) &&
+                     (!query.operation || *query.operation == fact.cell.operation) && (!query.status || *query.status == fact.cell.status);
+      if (matches) AddTo(&sums, fact.cell);
+    }
+    ProjectHourRow row;
+    for (auto& [unused, sum] : sums) row.cells.push_back(sum);
+    return EncodeRow(row);
+  }
+
+  std::string Read(const UsageQuery& query) {
+    Result<ProjectUsage> usage = ReadProjectUsage(view_, log_, query);
+    EXPECT_TRUE(usage.ok()) << usage.status().ToString();
+    events_read_ = usage->events_read;
+    return EncodeRow(ProjectHourRow{usage->cells});
+  }
+
+  Random random_ = Seeded();
+  ManualClock clock_{kNowUs};
+  MemoryPartition log_{clock_, 0, true};
+  MapView view_;
+  std::vector<Fact> facts_;
+  uint64_t events_read_ = 0;
+};
+
+TEST_F(ProjectQueries, UsageOfAnySpanIsThatOfAScan) {
+  Fill(600, 5);
+  for (int round = 0; round < 400; ++round) {
+    UsageQuery query{"acme", "docs", {}, {}, {}, 0, INT64_MAX};
+    if (random_.Percent(50)) query.user = "u" + std::to_string(random_.Below(4));
+    if (random_.Percent(30)) query.operation = static_cast<OperationKind>(random_.Below(kOperationKinds));
+    if (random_.Percent(30)) query.status = static_cast<OperationStatus>(1 + random_.Below(4));
+    auto bound = [&] {
+      const Fact& fact = facts_[random_.Below(facts_.size())];
+      if (random_.Percent(30)) return HourOf(FoldTime{fact.time_us}) * kUsPerHour;
+      return fact.time_us + random_.Between(-1, 1);
+    };
+    query.from_us = bound();
+    query.to_us = bound();
+    if (random_.Percent(10)) query.from_us = INT64_MIN;
+    if (random_.Percent(10)) query.to_us = INT64_MAX;
+    ASSERT_EQ(Read(query), Scan(query)) << query.from_us << " to " << query.to_us;
+  }
+}
+
+TEST_F(ProjectQueries, UsageOfWholeHoursReadsNoEvent) {
+  Fill(100, 3);
+  UsageQuery query{"acme", "docs", {}, {}, {}, (kNowHour - 1) * kUsPerHour, kNowHour * kUsPerHour};
+  EXPECT_EQ(Read(query), Scan(query));
+  EXPECT_EQ(events_read_, 0u);
+}
+
+TEST_F(ProjectQueries, UsageOfAnEdgeReadsTheSmallerSideOfItsHour) {
+  for (int i = 0; i < 100; ++i) AddOne(kNowHour * kUsPerHour + i);
+  UsageQuery query{"acme", "docs", {}, {}, {}, kNowHour * kUsPerHour + 3, kNowHour * kUsPerHour + 100};
+  EXPECT_EQ(Read(query), Scan(query));
+  EXPECT_EQ(events_read_, 3u);
+}
+
+TEST_F(ProjectQueries, OperationsAreListedOnceNewestFirstOverAllPages) {
+  Fill(500, 4);
+  for (std::optional<std::string> user : {std::optional<std::string>(), std::optional<std::string>("u1")}) {
+    OperationQuery query{"acme", "docs", user, UINT64_MAX, INT64_MAX, UINT64_MAX, 7};
+    std::vector<std::pair<int64_t, uint64_t>> listed, expected;
+    for (const Fact& fact : facts_) {
+      if (!user || *user == fact.user) expected.emplace_back(fact.time_us, fact.offset);
+    }
+    std::sort(expected.rbegin(), expected.rend());
+    for (bool more = true; more;) {
+      Result<OperationPage> page = ListOperations(view_, log_, query);
+      ASSERT_TRUE(page.ok()) << page.status().ToString();
+      for (const Posting& posting : page->postings) listed.emplace_back(posting.time_us, posting.offset);
+      more = page->more;
+      ASSERT_LE(page->postings.size(), 7u);
+      query.after_time_us = page->next.time_us;
+      query.after_offset = page->next.offset;
+    }
+    EXPECT_EQ(listed, expected);
+  }
+}
+
+TEST_F(ProjectQueries, OperationsLeaveOutWhatCameAfterTheyWerePinned) {
+  Fill(50, 2);
+  OperationQuery query{"acme", "docs", {}, 10, INT64_MAX, UINT64_MAX, 100};
+  Result<OperationPage> page = ListOperations(view_, log_, query);
+  ASSERT_TRUE(page.ok());
+  for (const Posting& posting : page->postings) EXPECT_LT(posting.offset, 10u);
+  EXPECT_EQ(page->postings.size(), 10u);
+}
+
+TEST(UserProjectsTest, PageThroughAllAndSumAll) {
+  MapView view;
+  for (int i = 0; i < 25; ++i) {
+    ProjectRow row;
+    row.vectors = i;
+    row.searches_ring.Add(kNowHour - i, 1);
+    row.first_use_us = kNowUs + i;
+    view.Put(KeyBuilder().Begin(RowKind::kProjectUser).Text("acme").Text("ann").Text("p" + std::to_string(i)), row);
+  }
+  std::vector<std::string> names;
+  std::optional<std::string> after;
+  for (bool more = true; more;) {
+    auto page = ListUserProjects(view, "acme", "ann", after, 10, kNowHour);
+    ASSERT_TRUE(page.ok());
+    EXPECT_EQ(page->count, 25);
+    EXPECT_EQ(page->total.vectors, 300);
+    EXPECT_EQ(page->total.first_use_us, kNowUs);
+    EXPECT_EQ(page->total.searches_ring.Sum(), 25u);
+    for (const UserProject& project : page->page) names.push_back(project.project);
+    more = page->more;
+    after = names.back();
+  }
+  EXPECT_EQ(names.size(), 25u);
+  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), 25u);
+}
+
+TEST(OperationNames, AreFoundAgain) {
+  for (int i = 0; i < kOperationKinds; ++i) EXPECT_EQ(OperationFromName(OperationName(static_cast<OperationKind>(i))), static_cast<OperationKind>(i));
+  EXPECT_EQ(OperationStatusFromName("quota_exceeded"), OperationStatus::kQuotaExceeded);
+  EXPECT_EQ(OperationFromName("nothing"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace odometer
