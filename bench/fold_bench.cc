@@ -1,5 +1,5 @@
-// bench fold: an audit's fold from segment files (read, checksum, verify, dedupe, fold, postings; no RocksDB write) against
-// reading the same segments alone, interleaved, medians.
+// bench fold: an audit's fold from segment files (read, checksum, verify, dedupe, fold, postings; no RocksDB write)
+// against reading the same segments alone, interleaved, medians.
 #include <fmt/format.h>
 #include <rocksdb/env.h>
 #include <sys/resource.h>
@@ -109,15 +109,18 @@ int Run(const Flags& flags) {
     bytes = 0;
     reads.push_back(Pass(**log, [&](const Record& record) { bytes += record.bytes.size(); }));
     folds.push_back(FoldPass(**log, &rows));
-    std::cerr << fmt::format("run {}: read alone {:.3f} s, fold {:.3f} s of CPU\n", run + 1, reads.back(), folds.back());
+    std::cerr << fmt::format("run {}: read alone {:.3f} s, fold {:.3f} s of CPU\n", run + 1, reads.back(),
+                             folds.back());
   }
   double events = static_cast<double>(flags.events);
   double read = events / Median(reads), fold = events / Median(folds);
-  std::cerr << fmt::format("{} events of {} bytes: read alone {:.0f}/s, fold {:.0f}/s a core, ratio {:.3f}; {} rows in RAM\n", flags.events,
-                           bytes / flags.events, read, fold, fold / read, rows);
-  std::cout << fmt::format("{{\"bench\":\"fold\",\"events\":{},\"users\":{},\"runs\":{},\"event_bytes\":{},\"fold_events_per_s\":{:.0f},"
-                           "\"read_events_per_s\":{:.0f},\"ratio\":{:.4f},\"rows\":{}}}\n",
-                           flags.events, flags.users, flags.runs, bytes / flags.events, fold, read, fold / read, rows);
+  std::cerr << fmt::format(
+      "{} events of {} bytes: read alone {:.0f}/s, fold {:.0f}/s a core, ratio {:.3f}; {} rows in RAM\n", flags.events,
+      bytes / flags.events, read, fold, fold / read, rows);
+  std::cout << fmt::format(
+      "{{\"bench\":\"fold\",\"events\":{},\"users\":{},\"runs\":{},\"event_bytes\":{},\"fold_events_per_s\":{:.0f},"
+      "\"read_events_per_s\":{:.0f},\"ratio\":{:.4f},\"rows\":{}}}\n",
+      flags.events, flags.users, flags.runs, bytes / flags.events, fold, read, fold / read, rows);
   std::filesystem::remove_all(flags.work_dir);
   return 0;
 }

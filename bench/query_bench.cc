@@ -44,11 +44,13 @@ class Served {
   explicit Served(const Flags& flags) {
     std::filesystem::remove_all(flags.work_dir);
     std::filesystem::create_directories(flags.work_dir);
-    std::vector<std::string> words = {flags.odometerd, "--data-dir", flags.work_dir, "--listen", "127.0.0.1:0", "--raw-records", "--written", "--log-level", "error"};
+    std::vector<std::string> words = {flags.odometerd, "--data-dir", flags.work_dir, "--listen", "127.0.0.1:0",
+                                      "--raw-records", "--written",  "--log-level",  "error"};
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
-    if (posix_spawn(&pid_, flags.odometerd.c_str(), nullptr, nullptr, arguments.data(), environ) != 0) Die("cannot start " + flags.odometerd);
+    if (posix_spawn(&pid_, flags.odometerd.c_str(), nullptr, nullptr, arguments.data(), environ) != 0)
+      Die("cannot start " + flags.odometerd);
     for (int i = 0; i < 3000 && address_.empty(); ++i) {
       std::ifstream(flags.work_dir + "/http.address") >> address_;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -69,7 +71,8 @@ class Served {
 // Sends encoded events through the raw door in large batches.
 class Feeder {
  public:
-  Feeder(std::string url, uint32_t partition) : client_({.server = std::move(url), .tenant = "default"}), partition_(partition) {}
+  Feeder(std::string url, uint32_t partition)
+      : client_({.server = std::move(url), .tenant = "default"}), partition_(partition) {}
   ~Feeder() { Flush(); }
   void Add(const std::string& bytes) {
     uint32_t size = static_cast<uint32_t>(bytes.size());
@@ -79,8 +82,10 @@ class Feeder {
   }
   void Flush() {
     if (count_ == 0) return;
-    Result<cli::HttpResponse> response = client_.Post(fmt::format("/v1/admin/records?partition={}", partition_), body_, "application/octet-stream");
-    if (!response.ok() || response->status != 202) Die("records were refused: " + (response.ok() ? response->body : response.status().ToString()));
+    Result<cli::HttpResponse> response =
+        client_.Post(fmt::format("/v1/admin/records?partition={}", partition_), body_, "application/octet-stream");
+    if (!response.ok() || response->status != 202)
+      Die("records were refused: " + (response.ok() ? response->body : response.status().ToString()));
     body_.clear();
     count_ = 0;
   }
@@ -111,7 +116,8 @@ Event Base(const std::string& tenant, EventType type, uint64_t n, int64_t time_u
 
 constexpr int64_t kStartUs = 1'750'000'000'000'000;
 
-void FeedTurns(const std::string& url, const std::string& tenant, uint32_t users, uint32_t sessions, uint32_t partitions) {
+void FeedTurns(const std::string& url, const std::string& tenant, uint32_t users, uint32_t sessions,
+               uint32_t partitions) {
   Feeder feeder(url, PartitionOf(tenant, partitions));
   uint64_t n = 0;
   for (uint32_t session = 0; session < sessions; ++session) {
@@ -132,7 +138,8 @@ void FeedTurns(const std::string& url, const std::string& tenant, uint32_t users
 
 void FeedOperations(const std::string& url, const std::string& tenant, uint64_t operations, uint32_t partitions) {
   Feeder feeder(url, PartitionOf(tenant, partitions));
-  static constexpr EventType kTypes[] = {EventType::kVectorsAdded, EventType::kVectorsSearched, EventType::kVectorsUpserted};
+  static constexpr EventType kTypes[] = {EventType::kVectorsAdded, EventType::kVectorsSearched,
+                                         EventType::kVectorsUpserted};
   for (uint64_t n = 1; n <= operations; ++n) {
     std::string user = fmt::format("user-{:02}", n % 50);
     Event event = Base(tenant, kTypes[n % 3], n, kStartUs + static_cast<int64_t>(n) * 2'592'000);  // 30 days in all
@@ -157,8 +164,12 @@ Latency Measure(cli::HttpClient& client, int reads, F&& path_of) {
   for (int i = 0; i < reads; ++i) {
     auto begun = std::chrono::steady_clock::now();
     Result<cli::HttpResponse> response = client.Get(path_of(i));
-    times.push_back(std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun).count());
-    if (!response.ok() || response->status != 200) Die("a read was answered " + (response.ok() ? std::to_string(response->status) + " " + response->body.substr(0, 300) : response.status().ToString()));
+    times.push_back(
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun).count());
+    if (!response.ok() || response->status != 200)
+      Die("a read was answered " + (response.ok()
+                                        ? std::to_string(response->status) + " " + response->body.substr(0, 300)
+                                        : response.status().ToString()));
   }
   std::sort(times.begin(), times.end());
   return {times[times.size() / 2], times[times.size() * 99 / 100], times.back()};
@@ -170,7 +181,8 @@ void WaitUntilFolded(cli::HttpClient& client) {
     Result<cli::HttpResponse> metrics = client.Get("/metrics");
     if (!metrics.ok()) Die("/metrics does not answer");
     uint64_t end = 0, cursor = 0;
-    for (const auto& [name, sum] : {std::pair{std::string("\nodometer_log_end_offset{"), &end}, std::pair{std::string("\nodometer_cursor{"), &cursor}}) {
+    for (const auto& [name, sum] : {std::pair{std::string("\nodometer_log_end_offset{"), &end},
+                                    std::pair{std::string("\nodometer_cursor{"), &cursor}}) {
       for (size_t at = metrics->body.find(name); at != std::string::npos; at = metrics->body.find(name, at + 1)) {
         *sum += std::strtoull(metrics->body.c_str() + metrics->body.find("} ", at) + 2, nullptr, 10);
       }
@@ -209,23 +221,32 @@ int Run(const Flags& flags) {
   });
   std::vector<std::pair<std::string, Latency>> rows;
   auto begun = std::chrono::steady_clock::now();
-  rows.emplace_back("summary", Measure(summary, flags.reads, [&](int i) { return fmt::format("/v1/consumption/summary?user=user-{:05}", i % flags.users); }));
+  rows.emplace_back("summary", Measure(summary, flags.reads, [&](int i) {
+                      return fmt::format("/v1/consumption/summary?user=user-{:05}", i % flags.users);
+                    }));
   for (const char* sort : {"total_tokens", "cost", "success_rate", "requests", "last_used", "user"}) {
-    rows.emplace_back(fmt::format("users_{}", sort), Measure(table, std::max(flags.reads / 6, 20), [&](int) { return fmt::format("/v1/consumption/users?sort={}&limit=100", sort); }));
+    rows.emplace_back(fmt::format("users_{}", sort), Measure(table, std::max(flags.reads / 6, 20), [&](int) {
+                        return fmt::format("/v1/consumption/users?sort={}&limit=100", sort);
+                      }));
   }
-  rows.emplace_back("system_summary", Measure(table, flags.reads / 3, [](int) { return std::string("/v1/consumption/system-summary"); }));
+  rows.emplace_back("system_summary",
+                    Measure(table, flags.reads / 3, [](int) { return std::string("/v1/consumption/system-summary"); }));
   rows.emplace_back("project_usage", Measure(vectors, flags.reads / 3, [](int i) {
-    return fmt::format("/v1/projects/docs/usage?from={}&to={}", kStartUs + i * 7'654'321, kStartUs + 2'592'000'000'000 - i * 1'234'567);
-  }));
+                      return fmt::format("/v1/projects/docs/usage?from={}&to={}", kStartUs + i * 7'654'321,
+                                         kStartUs + 2'592'000'000'000 - i * 1'234'567);
+                    }));
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   stop = true;
   ingest.join();
-  std::string json = fmt::format("{{\"bench\":\"query\",\"users\":{},\"sessions\":{},\"table_users\":{},\"operations\":{},\"ingest_events_per_s\":{:.0f}", flags.users,
-                                 flags.sessions, flags.table_users, flags.operations, static_cast<double>(ingested) / seconds);
+  std::string json = fmt::format(
+      "{{\"bench\":\"query\",\"users\":{},\"sessions\":{},\"table_users\":{},\"operations\":{},\"ingest_events_per_s\":"
+      "{:.0f}",
+      flags.users, flags.sessions, flags.table_users, flags.operations, static_cast<double>(ingested) / seconds);
   std::cerr << fmt::format("{:<20} {:>9} {:>9} {:>9}\n", "read", "p50 us", "p99 us", "max us");
   for (const auto& [name, latency] : rows) {
     std::cerr << fmt::format("{:<20} {:>9} {:>9} {:>9}\n", name, latency.p50_us, latency.p99_us, latency.max_us);
-    json += fmt::format(",\"{}\":{{\"p50_us\":{},\"p99_us\":{},\"max_us\":{}}}", name, latency.p50_us, latency.p99_us, latency.max_us);
+    json += fmt::format(",\"{}\":{{\"p50_us\":{},\"p99_us\":{},\"max_us\":{}}}", name, latency.p50_us, latency.p99_us,
+                        latency.max_us);
   }
   std::cout << json << "}\n";
   return 0;

@@ -8,7 +8,8 @@
 
 namespace odometer {
 
-Traffic::Traffic(const TrafficOptions& options) : options_(options), state_(options.seed * 0x9e3779b97f4a7c15 + 1), now_us_(options.start_us) {
+Traffic::Traffic(const TrafficOptions& options)
+    : options_(options), state_(options.seed * 0x9e3779b97f4a7c15 + 1), now_us_(options.start_us) {
   for (uint32_t i = 0; i < options.tenants; ++i) tenants_.push_back(fmt::format("tenant-{:02}", i));
   if (!options.zipf) return;
   // Weight of rank r is 1/r: a ladder of a million rungs is close enough, and integers only.

@@ -1,4 +1,5 @@
-// bench/traffic.h: Traffic, the events that benchmarks fold: turns of many users of 64 tenants, stamped as an SDK would.
+// bench/traffic.h: Traffic, the events that benchmarks fold: turns of many users of 64 tenants, stamped as an SDK
+// would.
 //
 //   Traffic traffic({.users = 100'000, .zipf = true});
 //   std::string bytes = traffic.Next();     // about 260 bytes, the next seq of its stream
@@ -16,11 +17,11 @@ namespace odometer {
 struct TrafficOptions {
   uint64_t seed = 1;
   uint32_t tenants = 64;
-  uint32_t users = 100'000;   // over all tenants
-  uint32_t sessions = 4;      // of a user
-  bool zipf = true;           // exponent 1; else uniform
+  uint32_t users = 100'000;  // over all tenants
+  uint32_t sessions = 4;     // of a user
+  bool zipf = true;          // exponent 1; else uniform
   int64_t start_us = 1'700'000'000'000'000;
-  int64_t step_us = 50;       // event time between two events
+  int64_t step_us = 50;  // event time between two events
 };
 
 class Traffic {
@@ -36,9 +37,9 @@ class Traffic {
   TrafficOptions options_;
   uint64_t state_;
   int64_t now_us_;
-  std::vector<uint32_t> ladder_;            // users by rank, sampled by 1/rank
+  std::vector<uint32_t> ladder_;  // users by rank, sampled by 1/rank
   std::vector<std::string> tenants_;
-  std::map<uint32_t, uint64_t> next_seq_;   // by slot
+  std::map<uint32_t, uint64_t> next_seq_;  // by slot
   Event event_;
 };
 

@@ -14,8 +14,11 @@ namespace odometer {
 
 namespace {
 
-// A partition from which nothing came back for this long is asked with a Tick; a probe that is out this long has failed.
+// A partition from which nothing came back for this long is asked with a Tick; a probe that is out this long has
+// failed.
 constexpr int64_t kQuietUs = 4 * kUsPerSecond;
+// Below this a segment's next frames and a store's next commit may not fit.
+constexpr uint64_t kRoomBytesMin = 1 << 20;
 
 std::array<uint8_t, 10> RandomBytes() {
   static std::random_device device;
@@ -36,14 +39,17 @@ std::string TickBytes(Clock& clock) {
   return Encode(tick);
 }
 
-std::string StorePath(const std::string& data_dir, uint32_t partition) { return fmt::format("{}/state/p{:05}", data_dir, partition); }
+std::string StorePath(const std::string& data_dir, uint32_t partition) {
+  return fmt::format("{}/state/p{:05}", data_dir, partition);
+}
 
 // Whether the log below the store's cursor is the one that was folded: the rolling hash from the last mark on.
 Status CheckChain(PartitionLog& log, const Store& store) {
   const MetaRow& meta = store.meta();
   if (meta.cursor == 0) return Status::Ok();
   uint64_t mark = (meta.cursor - 1) / kChainStep * kChainStep;
-  Result<std::optional<std::string>> bytes = store.Get(KeyBuilder().Begin(RowKind::kChain).Number(static_cast<int64_t>(mark)).view());
+  Result<std::optional<std::string>> bytes =
+      store.Get(KeyBuilder().Begin(RowKind::kChain).Number(static_cast<int64_t>(mark)).view());
   if (!bytes.ok()) return bytes.status();
   ChainRow row;
   if (!bytes->has_value() || !DecodeRow(**bytes, &row)) return Status::Ok();  // a hole stood at the mark
@@ -57,9 +63,11 @@ Status CheckChain(PartitionLog& log, const Store& store) {
     for (const Record& record : *records) hash = ChainLink(hash, record);
   }
   if (hash == meta.rolling_hash) return Status::Ok();
-  return {Code::kCorrupt, fmt::format("partition {}: the log's records from offset {} to {} are not the ones that the store was folded from; "
-                                      "run `odometer audit`, then restore the log or remove the store to fold it anew",
-                                      log.partition(), mark, meta.cursor)};
+  return {Code::kCorrupt,
+          fmt::format(
+              "partition {}: the log's records from offset {} to {} are not the ones that the store was folded from; "
+              "run `odometer audit`, then restore the log or remove the store to fold it anew",
+              log.partition(), mark, meta.cursor)};
 }
 
 }  // namespace
@@ -90,13 +98,14 @@ Status Daemon::OpenLog() {
   Result<std::unique_ptr<LocalLog>> log = LocalLog::Open(files, clock_, directory, log_options);
   if (!log.ok() && log.status().code() == Code::kNotFound) {
     uint32_t partitions = options_.partitions != 0 ? options_.partitions : kDefaultPartitions;
-    ODOMETER_RETURN_IF_ERROR(LocalLog::Create(files, clock_, directory, Uuid7(clock_.NowUs(), RandomBytes()), partitions));
+    ODOMETER_RETURN_IF_ERROR(
+        LocalLog::Create(files, clock_, directory, Uuid7(clock_.NowUs(), RandomBytes()), partitions));
     log = LocalLog::Open(files, clock_, directory, log_options);
   }
   if (!log.ok()) return log.status();
   for (const TailCut& cut : (*log)->tail_cuts()) {
-    Note("warn", fmt::format("partition={} offset={} step=append a half-written tail of {} bytes was cut off", cut.partition,
-                             cut.expected_offset, cut.bytes));
+    Note("warn", fmt::format("partition={} offset={} step=append a half-written tail of {} bytes was cut off",
+                             cut.partition, cut.expected_offset, cut.bytes));
   }
   log_ = std::move(*log);
   return Status::Ok();
@@ -114,9 +123,11 @@ Status Daemon::OpenPartition(uint32_t partition) {
   if ((*store)->cursor() > log.range().end) {
     // The log lost its end (a power loss in "written" mode): the store is ahead of the truth, so it is folded anew.
     std::string aside = fmt::format("{}.ahead-{}", store_options.path, clock_.NowUs());
-    Note("error", fmt::format("partition={} offset={} the log ends here but the store had folded up to {}: those records are gone; "
-                              "the store is moved to {} and folded anew",
-                              partition, log.range().end, (*store)->cursor(), aside));
+    Note("error",
+         fmt::format(
+             "partition={} offset={} the log ends here but the store had folded up to {}: those records are gone; "
+             "the store is moved to {} and folded anew",
+             partition, log.range().end, (*store)->cursor(), aside));
     store->reset();
     std::error_code failed;
     std::filesystem::rename(store_options.path, aside, failed);
@@ -150,7 +161,20 @@ Status Daemon::Stop() {
 
 void Daemon::NoteAppend(uint32_t partition, const Status& status) {
   std::lock_guard lock(probe_mutex_);
-  probes_[partition].append_status = status;
+  ProbeState& probe = probes_[partition];
+  probe.append_status = status;
+  probe.refused = status;
+  probe.refused_us = clock_.MonotonicUs();
+}
+
+// A tick may still fit where nothing else does, so room is asked for too.
+Status Daemon::CheckRoom() const {
+  std::error_code failed;
+  std::filesystem::space_info space = std::filesystem::space(options_.data_dir, failed);
+  if (failed) return {Code::kIo, "cannot look at " + options_.data_dir + ": " + failed.message()};
+  if (space.available >= kRoomBytesMin) return Status::Ok();
+  return {Code::kDiskFull,
+          fmt::format("{} bytes are left on the disk of {}: free some", space.available, options_.data_dir)};
 }
 
 // Sends a Tick where nothing came back lately, or where the last append failed.
@@ -182,13 +206,18 @@ std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) 
   {
     std::lock_guard lock(probe_mutex_);
     const ProbeState& probe = probes_[partition];
-    if (!probe.append_status.ok()) return Readiness{false, "append", static_cast<int>(partition), probe.append_status.message()};
+    // What the API was refused counts for as long as a probe would: a small tick proves nothing for a large request.
+    bool refused = !probe.refused.ok() && clock_.MonotonicUs() - probe.refused_us < kQuietUs;
+    if (refused) return Readiness{false, "append", static_cast<int>(partition), probe.refused.message()};
+    if (!probe.append_status.ok())
+      return Readiness{false, "append", static_cast<int>(partition), probe.append_status.message()};
     if (probe.outstanding) awaited = probe.next_offset;
     sent_us = probe.sent_us;
   }
   bool back = awaited == 0 || runners_[partition]->WaitFor(awaited, wait_us) != nullptr;
   RunnerState state = runners_[partition]->state();
-  if (!state.failing_step.empty()) return Readiness{false, state.failing_step, static_cast<int>(partition), state.failure};
+  if (!state.failing_step.empty())
+    return Readiness{false, state.failing_step, static_cast<int>(partition), state.failure};
   if (back) return std::nullopt;
   int64_t waited_us = clock_.MonotonicUs() - sent_us;
   return Readiness{false, "fold", static_cast<int>(partition),
@@ -198,6 +227,7 @@ std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) 
 
 Readiness Daemon::CheckReady(int64_t wait_us) {
   int64_t deadline_us = clock_.MonotonicUs() + wait_us;
+  if (Status room = CheckRoom(); !room.ok()) return Readiness{false, "append", -1, room.message()};
   for (uint32_t partition = 0; partition < partitions(); ++partition) Probe(partition);
   for (uint32_t partition = 0; partition < partitions(); ++partition) {
     int64_t left_us = std::max<int64_t>(deadline_us - clock_.MonotonicUs(), 0);
@@ -210,7 +240,8 @@ Result<std::string> Daemon::Checkpoint(const std::string& name) {
   std::string chosen = name.empty() ? fmt::format("{}", clock_.NowUs()) : name;
   std::string directory = options_.data_dir + "/checkpoints/" + chosen;
   std::error_code failed;
-  if (std::filesystem::exists(directory, failed)) return Status(Code::kConflict, "checkpoint " + chosen + " exists already");
+  if (std::filesystem::exists(directory, failed))
+    return Status(Code::kConflict, "checkpoint " + chosen + " exists already");
   std::filesystem::create_directories(directory, failed);
   if (failed) return Status(Code::kIo, "cannot make " + directory + ": " + failed.message());
   for (uint32_t partition = 0; partition < partitions(); ++partition) {

@@ -69,12 +69,15 @@ class Daemon {
     uint64_t next_offset = 0;  // of the Tick that is out
     int64_t sent_us = 0;
     bool outstanding = false;
-    Status append_status;      // of the last append, the API's or a Tick's
+    Status append_status;  // of the last append, the API's or a Tick's
+    Status refused;        // of the API's last append, while that was an error
+    int64_t refused_us = 0;
   };
 
   Status OpenLog();
   Status OpenPartition(uint32_t partition);
   void Note(const char* level, const std::string& text) const;
+  Status CheckRoom() const;
   void Probe(uint32_t partition);
   std::optional<Readiness> FailureOf(uint32_t partition, int64_t wait_us);
 

@@ -72,8 +72,11 @@ Result<ConfigSources> Sources(const CommandLine& line) {
 // Where the daemon serves, for programs that start it with port 0.
 class AddressFile {
  public:
-  Status Write(const std::string& data_dir, const std::string& address) {
-    path_ = data_dir + "/http.address";
+  // Removes what a daemon that was killed left behind; the caller holds the directory's lock.
+  explicit AddressFile(const std::string& data_dir) : path_(data_dir + "/http.address") { Remove(); }
+  ~AddressFile() { Remove(); }
+
+  Status Write(const std::string& address) {
     std::string fresh = path_ + ".tmp";
     std::ofstream file(fresh, std::ios::trunc);
     file << address << "\n";
@@ -83,12 +86,13 @@ class AddressFile {
     if (!file || failed) return Status(Code::kIo, "cannot write " + path_);
     return Status::Ok();
   }
-  ~AddressFile() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove(path_, ignored);
-  }
 
  private:
+  void Remove() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+
   std::string path_;
 };
 
@@ -141,6 +145,7 @@ int Serve(const LoadedConfig& loaded) {
   BlockSignals();
   Result<std::unique_ptr<Daemon>> daemon = Daemon::Open(OptionsOf(config, lines), SystemClock());
   if (!daemon.ok()) return Complain("cannot open " + config.data_dir + ": " + daemon.status().ToString(), ExitCodeOf(daemon.status()));
+  AddressFile address(config.data_dir);
   (*daemon)->Start();
   ApiOptions api_options;
   api_options.raw_records = config.raw_records;
@@ -149,18 +154,14 @@ int Serve(const LoadedConfig& loaded) {
   Result<std::unique_ptr<HttpServer>> server = StartServer(config, api);
   if (!server.ok()) return Complain(server.status().ToString(), server.status().code() == Code::kInvalid ? kExitUsage : kExitFailed);
   if (!IsLoopback(config.listen_host)) lines.Write("warn", "listening beyond this machine: there are no keys yet, whoever reaches it may read and write all");
-  Status stopped;
-  {
-    AddressFile address;
-    if (Status written = address.Write(config.data_dir, (*server)->address()); !written.ok()) return Complain(written.message(), kExitFailed);
-    lines.Write("info", fmt::format("serving address={} partitions={} durability={}", (*server)->address(), (*daemon)->partitions(),
-                                    config.fsync ? "fsync" : "written"));
-    int signal = WaitForSignal();
-    lines.Write("info", fmt::format("stopping signal={}", signal));
-    api.StopWaiting();
-    (*server)->Stop();
-    stopped = (*daemon)->Stop();
-  }
+  if (Status written = address.Write((*server)->address()); !written.ok()) return Complain(written.message(), kExitFailed);
+  lines.Write("info", fmt::format("serving address={} partitions={} durability={}", (*server)->address(), (*daemon)->partitions(),
+                                  config.fsync ? "fsync" : "written"));
+  int signal = WaitForSignal();
+  lines.Write("info", fmt::format("stopping signal={}", signal));
+  api.StopWaiting();
+  (*server)->Stop();
+  Status stopped = (*daemon)->Stop();
   if (!stopped.ok()) return Complain("the last commit failed: " + stopped.ToString(), kExitFailed);
   lines.Write("info", "stopped");
   return kExitFine;

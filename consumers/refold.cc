@@ -24,7 +24,8 @@ class WorkDirectory {
   }
   Status Make() {
     std::error_code failed;
-    if (std::filesystem::exists(path_, failed)) return {Code::kConflict, "work directory " + path_ + " exists: name another with --work-dir"};
+    if (std::filesystem::exists(path_, failed))
+      return {Code::kConflict, "work directory " + path_ + " exists: name another with --work-dir"};
     std::filesystem::create_directories(path_, failed);
     return failed ? Status(Code::kIo, "cannot make " + path_ + ": " + failed.message()) : Status::Ok();
   }
@@ -42,15 +43,18 @@ class Auditor {
     ODOMETER_RETURN_IF_ERROR(work.Make());
     LocalLog::Options options;
     options.read_only = true;
-    Result<std::unique_ptr<LocalLog>> log = LocalLog::Open(PosixFileSystem(), SystemClock(), request_.data_dir + "/log", options);
+    Result<std::unique_ptr<LocalLog>> log =
+        LocalLog::Open(PosixFileSystem(), SystemClock(), request_.data_dir + "/log", options);
     if (!log.ok() && log.status().code() == Code::kCorrupt) {
-      ReportLog(0, log.status());
+      result_.report.Add(
+          {"log", "", "", std::string(CodeName(log.status().code())), "readable", log.status().message(), 0, 0}, 1000);
       return std::move(result_);
     }
     if (!log.ok()) return log.status();
     log_ = log->get();
     result_.partitions = log_->partitions();
-    for (uint32_t partition = 0; partition < log_->partitions(); ++partition) ODOMETER_RETURN_IF_ERROR(AuditPartition(partition));
+    for (uint32_t partition = 0; partition < log_->partitions(); ++partition)
+      ODOMETER_RETURN_IF_ERROR(AuditPartition(partition));
     ODOMETER_RETURN_IF_ERROR(CompareDigests());
     stored_views_.clear();
     folded_views_.clear();
@@ -68,12 +72,15 @@ class Auditor {
     const MetaRow& meta = (*stored)->meta();
     result_.positions.push_back({partition, meta.cursor});
     if (meta.log_id != log_->log_id()) {
-      ReportLog(partition, Status(Code::kConflict, "the store was folded from log " + meta.log_id.ToString() + ", this is log " + log_->log_id().ToString()));
+      ReportLog(partition, Status(Code::kConflict, "the store was folded from log " + meta.log_id.ToString() +
+                                                       ", this is log " + log_->log_id().ToString()));
       return Status::Ok();
     }
     uint64_t end = log_->partition(partition).range().end;
     if (end < meta.cursor) {
-      result_.report.Add({fmt::format("log[p{}]", partition), "", "", "end", std::to_string(meta.cursor), std::to_string(end), end, meta.cursor}, 1000);
+      result_.report.Add({fmt::format("log[p{}]", partition), "", "", "end", std::to_string(meta.cursor),
+                          std::to_string(end), end, meta.cursor},
+                         1000);
     }
     RefoldOptions options;
     options.path = PartitionPath(request_.work_dir, partition);
@@ -97,7 +104,8 @@ class Auditor {
     result_.report.fields += report->fields;
     result_.report.other_rows += report->other_rows;
     result_.report.difference_count += report->difference_count - report->differences.size();
-    for (Difference& difference : report->differences) result_.report.Add(std::move(difference), options.differences_max);
+    for (Difference& difference : report->differences)
+      result_.report.Add(std::move(difference), options.differences_max);
     Result<std::vector<Difference>> law = CheckConservation(*stored);
     if (!law.ok()) return law.status();
     for (Difference& difference : *law) result_.report.Add(std::move(difference), options.differences_max);
@@ -117,7 +125,9 @@ class Auditor {
   }
 
   void ReportLog(uint32_t partition, const Status& status) {
-    result_.report.Add({fmt::format("log[p{}]", partition), "", "", std::string(CodeName(status.code())), "readable", status.message(), 0, 0}, 1000);
+    result_.report.Add({fmt::format("log[p{}]", partition), "", "", std::string(CodeName(status.code())), "readable",
+                        status.message(), 0, 0},
+                       1000);
   }
 
   const AuditRequest& request_;
@@ -130,9 +140,12 @@ class Auditor {
 
 }  // namespace
 
-std::string PartitionPath(const std::string& directory, uint32_t partition) { return fmt::format("{}/p{:05}", directory, partition); }
+std::string PartitionPath(const std::string& directory, uint32_t partition) {
+  return fmt::format("{}/p{:05}", directory, partition);
+}
 
-Result<std::unique_ptr<Store>> Refold(EventLog& log, uint32_t partition, const RefoldOptions& options, const RefoldProgress& progress) {
+Result<std::unique_ptr<Store>> Refold(EventLog& log, uint32_t partition, const RefoldOptions& options,
+                                      const RefoldProgress& progress) {
   StoreOptions store_options;
   store_options.path = options.path;
   store_options.log_id = log.log_id();
@@ -149,7 +162,8 @@ Result<std::unique_ptr<Store>> Refold(EventLog& log, uint32_t partition, const R
   if (!reader.ok()) return reader.status();
   uint64_t committed = 0;
   while ((*reader)->next_offset() < to) {
-    Result<std::span<const Record>> records = (*reader)->Poll(std::min<uint64_t>(options.batch_records, to - (*reader)->next_offset()), 0);
+    Result<std::span<const Record>> records =
+        (*reader)->Poll(std::min<uint64_t>(options.batch_records, to - (*reader)->next_offset()), 0);
     if (!records.ok()) return records.status();
     if (records->empty()) break;
     for (const Record& record : *records) {
@@ -168,6 +182,8 @@ Result<std::unique_ptr<Store>> Refold(EventLog& log, uint32_t partition, const R
   return store;
 }
 
-Result<AuditResult> Audit(const AuditRequest& request, const RefoldProgress& progress) { return Auditor(request, progress).Run(); }
+Result<AuditResult> Audit(const AuditRequest& request, const RefoldProgress& progress) {
+  return Auditor(request, progress).Run();
+}
 
 }  // namespace odometer

@@ -1,5 +1,5 @@
-// consumers/refold.h: Refold, the log of one partition folded again, from its first record, into a store of its own; and
-// Audit, that fold held against what a daemon has committed.
+// consumers/refold.h: Refold, the log of one partition folded again, from its first record, into a store of its own;
+// and Audit, that fold held against what a daemon has committed.
 //
 //   Result<AuditResult> result = Audit({.data_dir = "data", .work_dir = "/tmp/audit"}, progress);
 //   result->report.difference_count == 0;      // drift is zero, or it is a bug
@@ -25,28 +25,29 @@ namespace odometer {
 using RefoldProgress = std::function<void(uint64_t folded, uint64_t total)>;
 
 struct RefoldOptions {
-  std::string path;                        // of the new store; must not exist
-  uint64_t to = UINT64_MAX;                // folds [start, to); at most to the log's end
+  std::string path;          // of the new store; must not exist
+  uint64_t to = UINT64_MAX;  // folds [start, to); at most to the log's end
   uint64_t memory_bytes_max = 512ull << 20;
   size_t batch_records = 4096;
-  bool commit_every_record = false;        // for tests
+  bool commit_every_record = false;  // for tests
 };
 // kCorrupt from the log names the file and the byte.
-Result<std::unique_ptr<Store>> Refold(EventLog& log, uint32_t partition, const RefoldOptions& options, const RefoldProgress& progress);
+Result<std::unique_ptr<Store>> Refold(EventLog& log, uint32_t partition, const RefoldOptions& options,
+                                      const RefoldProgress& progress);
 
 struct AuditRequest {
-  std::string data_dir;                    // holds log/ and state/
-  std::string store_dir;                   // the stores to audit: a checkpoint, a copy; "" for data_dir/state
-  std::string work_dir;                    // for the fold; made, and removed at the end
+  std::string data_dir;   // holds log/ and state/
+  std::string store_dir;  // the stores to audit: a checkpoint, a copy; "" for data_dir/state
+  std::string work_dir;   // for the fold; made, and removed at the end
   std::optional<std::string> user;
 };
 struct AuditResult {
   AuditReport report;
-  uint64_t records = 0;                    // folded
+  uint64_t records = 0;  // folded
   uint32_t partitions = 0;
-  std::vector<Position> positions;         // up to which each partition was audited
-  std::string stored_digest;               // state_digest of the audited stores
-  std::string folded_digest;               // and of the fold
+  std::vector<Position> positions;  // up to which each partition was audited
+  std::string stored_digest;        // state_digest of the audited stores
+  std::string folded_digest;        // and of the fold
 };
 Result<AuditResult> Audit(const AuditRequest& request, const RefoldProgress& progress);
 

@@ -16,8 +16,12 @@ constexpr int64_t kRetryUs = 200'000;
 }  // namespace
 
 Runner::Runner(PartitionLog& log, std::unique_ptr<Store> store, Clock& clock, RunnerOptions options)
-    : log_(log), clock_(clock), options_(std::move(options)), store_(std::move(store)),
-      projection_(std::make_unique<Projection>(*store_, options_.projection)), view_(store_->NewView()) {
+    : log_(log),
+      clock_(clock),
+      options_(std::move(options)),
+      store_(std::move(store)),
+      projection_(std::make_unique<Projection>(*store_, options_.projection)),
+      view_(store_->NewView()) {
   state_.committed = store_->meta();
   outcomes_.resize(kOutcomesKept, {UINT64_MAX, Outcome()});
 }
@@ -45,13 +49,15 @@ Result<size_t> Runner::Step(int64_t wait_us) {
   for (const Record& record : *records) {
     Result<Outcome> outcome = projection_->Apply(record);
     if (!outcome.ok()) {
-      Status failed = Fail("fold", Status(outcome.status().code(), "offset " + std::to_string(record.offset) + ": " + outcome.status().message()));
+      Status failed = Fail("fold", Status(outcome.status().code(), "offset " + std::to_string(record.offset) + ": " +
+                                                                       outcome.status().message()));
       Restart();
       return failed;
     }
     outcomes.push_back(*outcome);
     if (outcome->kind == Outcome::Kind::kQuarantined) {
-      Note("warn", "offset=" + std::to_string(record.offset) + " quarantined reason=" + std::string(ReasonName(outcome->reason)));
+      Note("warn", "offset=" + std::to_string(record.offset) +
+                       " quarantined reason=" + std::string(ReasonName(outcome->reason)));
     }
     if (options_.commit_every_record) ODOMETER_RETURN_IF_ERROR(CommitNow());
   }
@@ -70,7 +76,8 @@ void Runner::Restart() {
 
 Status Runner::Fail(const char* step, Status status) {
   std::lock_guard lock(mutex_);
-  if (state_.failing_step != step || state_.failure != status.message()) Note("error", std::string("step=") + step + " " + status.ToString());
+  if (state_.failing_step != step || state_.failure != status.message())
+    Note("error", std::string("step=") + step + " " + status.ToString());
   state_.failing_step = step;
   state_.failure = status.message();
   return status;
@@ -119,10 +126,13 @@ Status Runner::CommitNow() {
 void Runner::RecordOutcomes(std::span<const Record> records, const std::vector<Outcome>& outcomes) {
   if (records.empty()) return;
   std::lock_guard lock(mutex_);
-  for (size_t i = 0; i < records.size(); ++i) outcomes_[records[i].offset % kOutcomesKept] = {records[i].offset, outcomes[i]};
+  for (size_t i = 0; i < records.size(); ++i)
+    outcomes_[records[i].offset % kOutcomesKept] = {records[i].offset, outcomes[i]};
 }
 
-void Runner::Start() { thread_ = std::thread([this] { Loop(); }); }
+void Runner::Start() {
+  thread_ = std::thread([this] { Loop(); });
+}
 
 void Runner::Loop() {
   for (;;) {

@@ -42,16 +42,16 @@ struct RunnerOptions {
 
 // What the line is doing, for /readyz and /metrics.
 struct RunnerState {
-  MetaRow committed;            // as of the last commit
-  uint64_t log_end = 0;         // high watermark now
-  int64_t last_readback_us = 0; // monotonic time of the last batch that came back from the log
-  int64_t last_commit_us = 0;   // monotonic
+  MetaRow committed;             // as of the last commit
+  uint64_t log_end = 0;          // high watermark now
+  int64_t last_readback_us = 0;  // monotonic time of the last batch that came back from the log
+  int64_t last_commit_us = 0;    // monotonic
   uint64_t commits = 0;
   uint64_t commit_us_total = 0;
   uint64_t rows_in_memory = 0;
   uint64_t bytes_in_memory = 0;
   bool stopped = false;
-  std::string failing_step;     // "" or "poll", "fold", "append" (sync), "commit"
+  std::string failing_step;  // "" or "poll", "fold", "append" (sync), "commit"
   std::string failure;
 };
 

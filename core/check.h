@@ -15,5 +15,4 @@ namespace odometer {
 
 }  // namespace odometer
 
-#define ODOMETER_CHECK(condition) \
-  ((condition) ? (void)0 : ::odometer::CheckFailed(__FILE__, __LINE__, #condition))
+#define ODOMETER_CHECK(condition) ((condition) ? (void)0 : ::odometer::CheckFailed(__FILE__, __LINE__, #condition))

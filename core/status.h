@@ -48,14 +48,23 @@ class [[nodiscard]] Status {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}  // NOLINT: implicit by design
+  Result(T value) : value_(std::move(value)) {}                                          // NOLINT: implicit by design
   Result(Status status) : status_(std::move(status)) { ODOMETER_CHECK(!status_.ok()); }  // NOLINT
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }
-  T& value() & { ODOMETER_CHECK(ok()); return *value_; }
-  const T& value() const& { ODOMETER_CHECK(ok()); return *value_; }
-  T&& value() && { ODOMETER_CHECK(ok()); return std::move(*value_); }
+  T& value() & {
+    ODOMETER_CHECK(ok());
+    return *value_;
+  }
+  const T& value() const& {
+    ODOMETER_CHECK(ok());
+    return *value_;
+  }
+  T&& value() && {
+    ODOMETER_CHECK(ok());
+    return std::move(*value_);
+  }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
   T& operator*() & { return value(); }

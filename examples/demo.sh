@@ -132,7 +132,9 @@ main() {
     echo "  $ODOMETER_SERVER/v1/projects/handbook/usage"
     echo "  $ODOMETER_SERVER/metrics"
     echo "  ODOMETER_SERVER=$ODOMETER_SERVER $BIN/odometer users --sort total_tokens --limit 10"
+    trap : INT TERM
     wait "$DAEMON_PID" || true
+    echo
   fi
   check "the daemon stopped cleanly" stop_daemon
   ((HELD == 1))

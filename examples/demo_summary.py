@@ -69,8 +69,11 @@ def recount(daemon):
     return len(seen), figures, hours
 
 
-def dollars(nano):
-    nano = int(nano)
+def cost(row):
+    """In dollars; what nobody gave a cost for is not free."""
+    if int(row["priced_facts"]) == 0:
+        return "unpriced"
+    nano = int(row["cost_nano_usd"])
     sign = "-" if nano < 0 else ""
     return f"{sign}${abs(nano) // 10**9:,}.{abs(nano) % 10**9:09d}"
 
@@ -95,7 +98,7 @@ def main(arguments):
     line("turns", f"{int(summary['turns']):,}")
     line("input tokens", f"{int(summary['input_tokens']):,}")
     line("output tokens", f"{int(summary['output_tokens']):,}")
-    line("cost that was given", dollars(summary["cost_nano_usd"]))
+    line("cost that was given", cost(summary))
     line("vector operations", f"{int(summary['vector_operations']):,}")
     line("vectors held", f"{int(summary['vectors']):,}")
     peak, turns = max(hours.items(), key=lambda each: (each[1], each[0]))
@@ -104,7 +107,7 @@ def main(arguments):
     line("user", "requests", "input tokens", "output tokens", "cost")
     for row in users["data"]:
         line(row["user"], f"{int(row['requests']):,}", f"{int(row['input_tokens']):,}", f"{int(row['output_tokens']):,}",
-             dollars(row["cost_nano_usd"]))
+             cost(row))
     print("\nmodels")
     for model in summary["models"][:6]:
         line(model["name"], f"{int(model['turns']):,} turns", f"{int(model['tokens']):,} tokens")

@@ -70,8 +70,10 @@ uint32_t Crc32cPortable(uint32_t crc, const void* bytes, size_t size) {
   for (; size >= 8; at += 8, size -= 8) {
     uint32_t low = Load32(at) ^ state;
     uint32_t high = Load32(at + 4);
-    state = kTables[7][low & 0xff] ^ kTables[6][low >> 8 & 0xff] ^ kTables[5][low >> 16 & 0xff] ^ kTables[4][low >> 24] ^
-            kTables[3][high & 0xff] ^ kTables[2][high >> 8 & 0xff] ^ kTables[1][high >> 16 & 0xff] ^ kTables[0][high >> 24];
+    state = kTables[7][low & 0xff] ^ kTables[6][low >> 8 & 0xff] ^    //
+            kTables[5][low >> 16 & 0xff] ^ kTables[4][low >> 24] ^    //
+            kTables[3][high & 0xff] ^ kTables[2][high >> 8 & 0xff] ^  //
+            kTables[1][high >> 16 & 0xff] ^ kTables[0][high >> 24];
   }
   for (; size > 0; ++at, --size) state = (state >> 8) ^ kTables[0][(state ^ *at) & 0xff];
   return ~state;

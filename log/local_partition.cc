@@ -199,8 +199,8 @@ std::optional<LocalPartition::Extent> LocalPartition::AwaitRecord(uint64_t offse
 }
 
 LocalPartition::Extent LocalPartition::ExtentOf(uint64_t offset) const {
-  auto after = std::upper_bound(segments_.begin(), segments_.end(), offset,
-                                [](uint64_t wanted, const SegmentInfo& segment) { return wanted < segment.base_offset; });
+  auto is_after = [](uint64_t wanted, const SegmentInfo& segment) { return wanted < segment.base_offset; };
+  auto after = std::upper_bound(segments_.begin(), segments_.end(), offset, is_after);
   const SegmentInfo& segment = *(after - 1);
   return {segment.base_offset, segment.bytes, after == segments_.end() ? end_.next_offset : after->base_offset};
 }

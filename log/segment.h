@@ -25,8 +25,8 @@
 //     16  8  append time      signed, microseconds since 1970-01-01T00:00Z
 //     24     payload, then zeros up to a multiple of 8
 //
-// A log's last segment may end in the middle of a frame (a torn tail): segment_directory.h says when that is cut off and
-// when it is damage. Everything here is thread-compatible.
+// A log's last segment may end in the middle of a frame (a torn tail): segment_directory.h says when that is cut off
+// and when it is damage. Everything here is thread-compatible.
 #pragma once
 
 #include <cstdint>
@@ -86,8 +86,10 @@ enum class FrameState {
   kDamaged,     // no frame begins here
 };
 // Looks at the frame that begins at `bytes`, of which `available` are there. Fills `frame` (whose payload points into
-// `bytes`) and `frame_bytes` when it is whole; only `frame_bytes` when it is incomplete and its length is known (else 0).
-FrameState DecodeFrame(const char* bytes, size_t available, uint32_t header_checksum, Frame* frame, size_t* frame_bytes);
+// `bytes`) and `frame_bytes` when it is whole; only `frame_bytes` when it is incomplete and its length is known (else
+// 0).
+FrameState DecodeFrame(const char* bytes, size_t available, uint32_t header_checksum, Frame* frame,
+                       size_t* frame_bytes);
 
 // Where in a segment a record begins, for a record about every 64 KiB.
 class SparseIndex {

@@ -193,9 +193,9 @@ Result<SegmentHeader> CheckChain(FileSystem& files, const std::vector<Found>& fo
       return Status(Code::kCorrupt, found[i].path + ": the segment before it is missing or another");
     }
     if (header.bytes_before != bytes_before) {
-      return Status(Code::kCorrupt, found[i == 0 ? 0 : i - 1].path + ": has " + std::to_string(bytes_before) + " bytes, the segment " +
-                                        "at offset " + std::to_string(header.base_offset) + " says " +
-                                        std::to_string(header.bytes_before));
+      return Status(Code::kCorrupt, found[i].path + ": says that the segment before it has " +
+                                        std::to_string(header.bytes_before) + " bytes, it has " +
+                                        std::to_string(bytes_before));
     }
   }
   return header;
@@ -237,8 +237,8 @@ Status CutTail(FileSystem& files, const Found& last, uint32_t partition, OpenedS
 }
 
 // Puts the last segment's bytes from `proven` on onto stable storage, with the names in its directory. A process that
-// was killed may have left them in the page cache only; after a failed sync the kernel may even call them clean, so they
-// are written again, as they are.
+// was killed may have left them in the page cache only; after a failed sync the kernel may even call them clean, so
+// they are written again, as they are.
 Status SyncLast(FileSystem& files, const std::string& directory, const Found& last, uint64_t proven, uint64_t end) {
   Result<std::unique_ptr<File>> file = files.Open(last.path, FileSystem::Mode::kWrite);
   if (!file.ok()) return file.status();

@@ -71,28 +71,35 @@ Result<Reason> AccountFold::Fold(const Event& event, AppendTime append) {
 
 Status AccountFold::FoldOne(const Event& event, AppendTime append) {
   switch (event.type) {
-    case EventType::kTurnRecorded: return FoldTurn(event, append);
-    case EventType::kTurnAmended: return FoldAmendment(event, append);
+    case EventType::kTurnRecorded:
+      return FoldTurn(event, append);
+    case EventType::kTurnAmended:
+      return FoldAmendment(event, append);
     case EventType::kSessionStarted:
     case EventType::kSessionRenamed:
     case EventType::kSessionEnded:
-    case EventType::kSessionSummarized: return FoldSession(event, append);
+    case EventType::kSessionSummarized:
+      return FoldSession(event, append);
     case EventType::kInteractionRecorded:
-    case EventType::kInteractionBatch: return FoldInteractions(event, append);
+    case EventType::kInteractionBatch:
+      return FoldInteractions(event, append);
     case EventType::kCaseChampioned:
     case EventType::kCollectionSubscribed:
-    case EventType::kCollectionUnsubscribed: return FoldKnowledge(event, append);
-    case EventType::kConfigChanged: return FoldConfig(event, append);
-    default: ODOMETER_CHECK(false && "not an account event");
+    case EventType::kCollectionUnsubscribed:
+      return FoldKnowledge(event, append);
+    case EventType::kConfigChanged:
+      return FoldConfig(event, append);
+    default:
+      ODOMETER_CHECK(false && "not an account event");
   }
   return Status::Ok();
 }
 
-#define ODOMETER_RESOLVE(table, into, build)                  \
-  do {                                                        \
-    auto node_ = tables_.table.FindOrMake((build).view());    \
-    if (!node_.ok()) return node_.status();                   \
-    into = *node_;                                            \
+#define ODOMETER_RESOLVE(table, into, build)               \
+  do {                                                     \
+    auto node_ = tables_.table.FindOrMake((build).view()); \
+    if (!node_.ok()) return node_.status();                \
+    into = *node_;                                         \
   } while (0)
 
 Result<AccountFold::Rows> AccountFold::Resolve(std::string_view tenant, std::string_view user, std::string_view session,
@@ -109,14 +116,20 @@ Result<AccountFold::Rows> AccountFold::Resolve(std::string_view tenant, std::str
   ODOMETER_RESOLVE(days, rows.day, key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(day));
   if (service != nullptr) {
     ODOMETER_RESOLVE(service_days, rows.service,
-                     key.Begin(RowKind::kServiceDay).Text(tenant).Number(day).Text(service->service).Text(service->operation).Text(service->model));
+                     key.Begin(RowKind::kServiceDay)
+                         .Text(tenant)
+                         .Number(day)
+                         .Text(service->service)
+                         .Text(service->operation)
+                         .Text(service->model));
   }
   if (session.empty()) return rows;
   ODOMETER_RESOLVE(sessions, rows.session, key.Begin(RowKind::kSession).Text(tenant).Text(user).Text(session));
   int64_t first_us = rows.session->row.first_us;
   if (first_us != kNever && time.us < first_us) {
     FoldTime before{first_us};
-    ODOMETER_RESOLVE(periods, rows.old_period, key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(Period::Of(before).month));
+    ODOMETER_RESOLVE(periods, rows.old_period,
+                     key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(Period::Of(before).month));
     ODOMETER_RESOLVE(days, rows.old_day, key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(DayOf(before)));
   }
   return rows;
@@ -201,7 +214,8 @@ void AccountFold::Envelope(const Event& event, AppendTime append, TenantNode* te
 }
 
 template <class Node>
-void AccountFold::AddNamed(Node* node, std::string_view model, std::string_view provider, int64_t turns, __int128 tokens) {
+void AccountFold::AddNamed(Node* node, std::string_view model, std::string_view provider, int64_t turns,
+                           __int128 tokens) {
   if (!model.empty()) {
     NameCount& count = node->row.models.Slot(model);
     change_.Add(node, count.turns, turns);
@@ -288,7 +302,8 @@ Status AccountFold::FoldTurn(const Event& event, AppendTime append) {
 
 Status AccountFold::FoldAmendment(const Event& event, AppendTime append) {
   const Amendment& amendment = event.amendment;
-  FoldTime time = PlaceAt(PlantedBug("amendment_in_its_own_month") ? event.event_time : amendment.original_time, append);
+  FoldTime time =
+      PlaceAt(PlantedBug("amendment_in_its_own_month") ? event.event_time : amendment.original_time, append);
   Service service{amendment.service, amendment.operation, amendment.model};
   Result<Rows> resolved = Resolve(event.tenant, amendment.user, amendment.session, time, &service);
   if (!resolved.ok()) return resolved.status();
@@ -335,7 +350,8 @@ Status AccountFold::FoldSession(const Event& event, AppendTime append) {
   Envelope(event, append, rows.tenant);
   change_.Add(rows.account, rows.account->row.events, 1);
   SessionRow& session = rows.session->row;
-  bool names = event.type == EventType::kSessionRenamed || (event.type == EventType::kSessionStarted && !fact.name.empty());
+  bool names =
+      event.type == EventType::kSessionRenamed || (event.type == EventType::kSessionStarted && !fact.name.empty());
   if (names && IsLater(time, event.id, session.name_us, session.name_id)) {
     session.name = fact.name;
     session.name_us = time.us;
@@ -381,7 +397,8 @@ void AccountFold::AddInteraction(const Rows& rows, const Interaction& fact) {
     change_.Add(node, node->row.interactions, 1);
     change_.AddTokens(node, node->row.tokens, fact.tokens);
     change_.AddWide(node, node->row.cost_nano_usd,
-                    static_cast<__int128>(cost.ai_tokens_nano_usd) + cost.db_ops_nano_usd + cost.api_calls_nano_usd + cost.compute_time_nano_usd);
+                    static_cast<__int128>(cost.ai_tokens_nano_usd) + cost.db_ops_nano_usd + cost.api_calls_nano_usd +
+                        cost.compute_time_nano_usd);
   };
   add_sums(rows.day);
   add_sums(rows.service);
@@ -392,7 +409,9 @@ void AccountFold::AddInteraction(const Rows& rows, const Interaction& fact) {
 Status AccountFold::FoldInteractions(const Event& event, AppendTime append) {
   bool begun = false;
   for (const Interaction& fact : event.interactions) {
-    if (PlantedBug("batch_partly_folded") && &fact != &event.interactions.front() && &fact == &event.interactions.back()) break;
+    if (PlantedBug("batch_partly_folded") && &fact != &event.interactions.front() &&
+        &fact == &event.interactions.back())
+      break;
     Service service{fact.service, fact.operation, fact.model};
     Result<Rows> resolved = Resolve(event.tenant, fact.user, fact.session, PlaceAt(fact.event_time, append), &service);
     if (!resolved.ok()) return resolved.status();
@@ -430,7 +449,10 @@ Status AccountFold::FoldKnowledge(const Event& event, AppendTime append) {
 Status AccountFold::Subscribe(const Event& event, const Rows& rows, FoldTime time) {
   RowTable<SubscriptionRow>::Node* node = nullptr;
   ODOMETER_RESOLVE(subscriptions, node,
-                   tables_.key.Begin(RowKind::kSubscription).Text(event.tenant).Text(event.knowledge.user).Text(event.knowledge.collection));
+                   tables_.key.Begin(RowKind::kSubscription)
+                       .Text(event.tenant)
+                       .Text(event.knowledge.user)
+                       .Text(event.knowledge.collection));
   change_.Touch(tables_.subscriptions, node);
   SubscriptionRow& row = node->row;
   if (!IsLater(time, event.id, row.state_us, row.state_id)) return Status::Ok();
@@ -465,9 +487,11 @@ Status AccountFold::FoldConfig(const Event& event, AppendTime append) {
 Status AccountFold::Post(const Event& event, const Record& record) {
   auto post = [&](std::string_view user, std::string_view session, const Posting& posting) -> Status {
     KeyBuilder& key = tables_.key;
-    ODOMETER_RETURN_IF_ERROR(AddPosting(tables_, key.Begin(RowKind::kUserPostings).Text(event.tenant).Text(user), posting));
+    ODOMETER_RETURN_IF_ERROR(
+        AddPosting(tables_, key.Begin(RowKind::kUserPostings).Text(event.tenant).Text(user), posting));
     if (session.empty()) return Status::Ok();
-    return AddPosting(tables_, key.Begin(RowKind::kSessionPostings).Text(event.tenant).Text(user).Text(session), posting);
+    return AddPosting(tables_, key.Begin(RowKind::kSessionPostings).Text(event.tenant).Text(user).Text(session),
+                      posting);
   };
   Posting posting{record.offset, 0, event.type, 0, event.id, 0, 0};
   if (event.type == EventType::kTurnRecorded) {

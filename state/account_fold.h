@@ -1,5 +1,5 @@
-// state/account_fold.h: AccountFold, what turns, amendments, sessions, interactions, knowledge and settings do to the rows
-// of a tenant's users. The meaning of each figure: docs/figures.md sections 3 and 4.
+// state/account_fold.h: AccountFold, what turns, amendments, sessions, interactions, knowledge and settings do to the
+// rows of a tenant's users. The meaning of each figure: docs/figures.md sections 3 and 4.
 //
 // Confined to the runner thread.
 #pragma once
@@ -32,9 +32,9 @@ class AccountFold {
     AccountNode* account = nullptr;
     PeriodNode* period = nullptr;
     DayNode* day = nullptr;
-    SessionNode* session = nullptr;             // null: no session named
+    SessionNode* session = nullptr;                    // null: no session named
     RowTable<ServiceDayRow>::Node* service = nullptr;  // null: the fact is none of a service
-    PeriodNode* old_period = nullptr;           // of the session's first_us before, when this fact is earlier
+    PeriodNode* old_period = nullptr;                  // of the session's first_us before, when this fact is earlier
     DayNode* old_day = nullptr;
   };
   struct Service {

@@ -105,7 +105,8 @@ class Comparison {
       return Status::Ok();
     }
     if (ClassOf(name->kind) == RowClass::kOperational) return Status::Ok();
-    if (options_.user && std::find(name->texts.begin(), name->texts.end(), *options_.user) == name->texts.end()) return Status::Ok();
+    if (options_.user && std::find(name->texts.begin(), name->texts.end(), *options_.user) == name->texts.end())
+      return Status::Ok();
     bool logical = ClassOf(name->kind) == RowClass::kLogical;
     ++(logical ? report_.rows : report_.other_rows);
     if (a == nullptr || b == nullptr) {
@@ -138,13 +139,21 @@ class Comparison {
   }
 
   void Report(const RowName& name, const std::string& field, const RawRow* a, const RawRow* b) {
-    auto text = [](const RawRow* row) { return row == nullptr ? std::string("(absent)") : std::to_string(row->value.size()) + " bytes"; };
+    auto text = [](const RawRow* row) {
+      return row == nullptr ? std::string("(absent)") : std::to_string(row->value.size()) + " bytes";
+    };
     Report(name, field, text(a), text(b));
   }
 
   void Report(const RowName& name, const std::string& field, const std::string& stored, const std::string& folded) {
-    Difference difference{name.text, std::string(name.tenant()), name.texts.size() > 1 ? name.texts[1] : "", field, stored, folded,
-                          first_offset_, next_offset_};
+    Difference difference{name.text,
+                          std::string(name.tenant()),
+                          name.texts.size() > 1 ? name.texts[1] : "",
+                          field,
+                          stored,
+                          folded,
+                          first_offset_,
+                          next_offset_};
     if (!logs_differ_ && report_.differences.size() < options_.differences_max) NarrowToUser(name, &difference);
     report_.Add(std::move(difference), options_.differences_max);
   }
@@ -210,8 +219,8 @@ Result<std::vector<Difference>> CheckConservation(const View& view) {
   const MetaRow& meta = view.meta();
   auto expect = [&](const std::string& field, uint64_t stored, uint64_t counted) {
     if (stored == counted) return;
-    differences.push_back({"conservation[" + std::to_string(meta.partition) + "]", "", "", field, std::to_string(stored),
-                           std::to_string(counted), meta.start, meta.cursor});
+    differences.push_back({"conservation[" + std::to_string(meta.partition) + "]", "", "", field,
+                           std::to_string(stored), std::to_string(counted), meta.start, meta.cursor});
   };
   expect("cursor - start - holes = applied + duplicate + quarantined", meta.cursor - meta.start - meta.holes,
          meta.applied_total() + meta.duplicate + meta.quarantined_total());
@@ -222,7 +231,8 @@ Result<std::vector<Difference>> CheckConservation(const View& view) {
   expect("applied = sum of events over rows", meta.applied_total(), events);
   uint64_t quarantined = 0;
   std::string begin = KeyBuilder().Begin(RowKind::kQuarantine).str();
-  ODOMETER_RETURN_IF_ERROR(view.Scan(begin, PrefixEnd(begin), [&](std::string_view, std::string_view) { return ++quarantined > 0; }));
+  ODOMETER_RETURN_IF_ERROR(
+      view.Scan(begin, PrefixEnd(begin), [&](std::string_view, std::string_view) { return ++quarantined > 0; }));
   expect("quarantined = quarantine rows", meta.quarantined_total(), quarantined);
   return differences;
 }

@@ -106,9 +106,12 @@ class Change {
   // The sums that readers show must be numbers too.
   template <class Row>
   static bool TotalsFit(const Row& row) {
-    if constexpr (requires { row.usage; }) return UsageFits(row.usage);
-    else if constexpr (requires { row.tokens.output_tokens; }) return TokensFit(row.tokens);
-    else return true;
+    if constexpr (requires { row.usage; })
+      return UsageFits(row.usage);
+    else if constexpr (requires { row.tokens.output_tokens; })
+      return TokensFit(row.tokens);
+    else
+      return true;
   }
 
   bool careful_ = false;

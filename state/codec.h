@@ -40,7 +40,9 @@ class RowWriter {
   void Signed(int64_t value) { Unsigned((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63)); }
 
   template <class T>
-  void operator()(const char*, const T& value) { Write(value); }
+  void operator()(const char*, const T& value) {
+    Write(value);
+  }
 
   void Write(int64_t value) { Signed(value); }
   void Write(uint64_t value) { Unsigned(value); }
@@ -82,10 +84,8 @@ class RowWriter {
   }
   // A struct that names its fields.
   template <class T>
-    requires requires(const T& row, RowWriter& writer) { T::Fields(row, writer); }
-  void Write(const T& value) {
-    T::Fields(value, *this);
-  }
+  requires requires(const T& row, RowWriter& writer) { T::Fields(row, writer); }
+  void Write(const T& value) { T::Fields(value, *this); }
   template <class T, size_t n>
   void Write(const std::array<T, n>& values) {
     for (const T& value : values) Write(value);
@@ -125,7 +125,9 @@ class RowReader {
   }
 
   template <class T>
-  void operator()(const char*, T& value) { Read(value); }
+  void operator()(const char*, T& value) {
+    Read(value);
+  }
 
   void Read(int64_t& value) { value = Signed(); }
   void Read(uint64_t& value) { value = Unsigned(); }
@@ -180,10 +182,8 @@ class RowReader {
     HourCell::Fields(cell, *this);
   }
   template <class T>
-    requires requires(T& row, RowReader& reader) { T::Fields(row, reader); }
-  void Read(T& value) {
-    T::Fields(value, *this);
-  }
+  requires requires(T& row, RowReader& reader) { T::Fields(row, reader); }
+  void Read(T& value) { T::Fields(value, *this); }
   template <class T, size_t n>
   void Read(std::array<T, n>& values) {
     for (T& value : values) Read(value);

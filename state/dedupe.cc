@@ -42,7 +42,8 @@ Result<Dedupe::Seen> Dedupe::Look(const Event& event, uint64_t hash) {
 }
 
 Result<Dedupe::Seen> Dedupe::LookInIndex(const Event& event, uint64_t hash) {
-  Result<RowTable<IdRow>::Node*> node = tables_.ids.FindOrMake(tables_.key.Begin(RowKind::kIdIndex).Text(event.tenant).Id(event.id).view());
+  Result<RowTable<IdRow>::Node*> node =
+      tables_.ids.FindOrMake(tables_.key.Begin(RowKind::kIdIndex).Text(event.tenant).Id(event.id).view());
   if (!node.ok()) return node.status();
   IdRow& row = (*node)->row;
   uint64_t source_hash = HashOf(event.source);
@@ -81,7 +82,8 @@ Result<bool> Dedupe::AddToTenant(const Event& event, int64_t missing, int64_t lo
   TenantNode* node = *found;
   TenantRow& row = node->row;
   int64_t new_missing = 0, new_lost = 0;
-  if (__builtin_add_overflow(row.missing_events, missing, &new_missing) || __builtin_add_overflow(row.lost_events, lost, &new_lost)) {
+  if (__builtin_add_overflow(row.missing_events, missing, &new_missing) ||
+      __builtin_add_overflow(row.lost_events, lost, &new_lost)) {
     if (node->made) tables_.tenants.Erase(node);
     return false;
   }
@@ -113,7 +115,8 @@ Result<Reason> Dedupe::Report(const Event& event) {
   if (!*booked) return Reason::kOverflow;
   stream->row.lost = std::move(after.lost);
   tables_.streams.MarkDirty(stream);
-  Result<TenantNode*> tenant = tables_.tenants.FindOrMake(tables_.key.Begin(RowKind::kTenant).Text(event.tenant).view());
+  Result<TenantNode*> tenant =
+      tables_.tenants.FindOrMake(tables_.key.Begin(RowKind::kTenant).Text(event.tenant).view());
   if (!tenant.ok()) return tenant.status();
   (*tenant)->made = false;
   tables_.tenants.MarkDirty(*tenant);

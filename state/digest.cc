@@ -89,7 +89,8 @@ std::string Digest::hex() const {
   return text;
 }
 
-Result<StateDigests> ComputeDigests(const std::vector<std::shared_ptr<const View>>& views, std::optional<std::string> tenant) {
+Result<StateDigests> ComputeDigests(const std::vector<std::shared_ptr<const View>>& views,
+                                    std::optional<std::string> tenant) {
   StateDigests digests;
   for (const std::shared_ptr<const View>& view : views) {
     std::vector<std::string> tenants;

@@ -1,6 +1,7 @@
 // state/digest.h: StateDigest, one number that is equal exactly when all figures are.
 //
-//   digest(tenant) = BLAKE2b-256 over the tenant's logical rows in key order: len(key) ‖ key ‖ len(bytes) ‖ bytes, lengths
+//   digest(tenant) = BLAKE2b-256 over the tenant's logical rows in key order: len(key) ‖ key ‖ len(bytes) ‖ bytes,
+//   lengths
 //                    as u32 little-endian, rings moved to the hour of the tenant's greatest fold_time
 //   digest(state)  = BLAKE2b-256 over len(tenant) ‖ tenant ‖ digest(tenant), tenants in byte order
 //
@@ -31,7 +32,8 @@ struct StateDigests {
 };
 
 // Over all partitions of one log (a tenant lives in one). With a tenant: only its rows; `state` is then over it alone.
-Result<StateDigests> ComputeDigests(const std::vector<std::shared_ptr<const View>>& views, std::optional<std::string> tenant);
+Result<StateDigests> ComputeDigests(const std::vector<std::shared_ptr<const View>>& views,
+                                    std::optional<std::string> tenant);
 
 // The rolling hashes of the views' partitions as one text: proves the logs, not the figures.
 std::string LogDigest(const std::vector<std::shared_ptr<const View>>& views);

@@ -38,7 +38,8 @@ class FieldDumper {
   void Show(const std::string& name, const std::array<uint32_t, 24>& hours) {
     std::string text;
     for (size_t hour = 0; hour < hours.size(); ++hour) {
-      if (hours[hour] != 0) text += (text.empty() ? "" : ",") + std::to_string(hour) + "=" + std::to_string(hours[hour]);
+      if (hours[hour] != 0)
+        text += (text.empty() ? "" : ",") + std::to_string(hour) + "=" + std::to_string(hours[hour]);
     }
     Set(name, text);
   }
@@ -56,7 +57,8 @@ class FieldDumper {
       std::string prefix = std::string(OperationName(static_cast<OperationKind>(kind))) + ".";
       const OperationFigures& figures = operations[static_cast<size_t>(kind)];
       for (int status = 0; status < kOperationStatuses; ++status) {
-        Show(prefix + StatusName(static_cast<OperationStatus>(status + 1)), figures.by_status[static_cast<size_t>(status)]);
+        Show(prefix + StatusName(static_cast<OperationStatus>(status + 1)),
+             figures.by_status[static_cast<size_t>(status)]);
       }
       Show(prefix + "requested", figures.requested);
       Show(prefix + "succeeded", figures.succeeded);
@@ -87,7 +89,7 @@ class FieldDumper {
     for (size_t i = 0; i < values.size(); ++i) Show(name + "." + std::to_string(i), values[i]);
   }
   template <class T>
-    requires requires(const T& row, FieldDumper& dumper) { T::Fields(row, dumper); }
+  requires requires(const T& row, FieldDumper& dumper) { T::Fields(row, dumper); }
   void Show(const std::string& name, const T& value) {
     FieldDumper inner(fields_, ring_hour_);
     inner.prefix_ = name + ".";
@@ -113,32 +115,50 @@ std::optional<FieldMap> Dump(std::string_view bytes, int64_t ring_hour) {
 
 std::optional<FieldMap> FieldsOf(RowKind kind, std::string_view bytes, int64_t ring_hour) {
   switch (kind) {
-    case RowKind::kAccount: return Dump<AccountRow>(bytes, ring_hour);
-    case RowKind::kCollection: return Dump<CollectionRow>(bytes, ring_hour);
-    case RowKind::kDay: return Dump<DayRow>(bytes, ring_hour);
-    case RowKind::kProjectHour: return Dump<ProjectHourRow>(bytes, ring_hour);
+    case RowKind::kAccount:
+      return Dump<AccountRow>(bytes, ring_hour);
+    case RowKind::kCollection:
+      return Dump<CollectionRow>(bytes, ring_hour);
+    case RowKind::kDay:
+      return Dump<DayRow>(bytes, ring_hour);
+    case RowKind::kProjectHour:
+      return Dump<ProjectHourRow>(bytes, ring_hour);
     case RowKind::kProject:
-    case RowKind::kProjectUser: return Dump<ProjectRow>(bytes, ring_hour);
-    case RowKind::kSubscription: return Dump<SubscriptionRow>(bytes, ring_hour);
-    case RowKind::kPeriod: return Dump<PeriodRow>(bytes, ring_hour);
-    case RowKind::kSession: return Dump<SessionRow>(bytes, ring_hour);
-    case RowKind::kTenant: return Dump<TenantRow>(bytes, ring_hour);
-    case RowKind::kServiceDay: return Dump<ServiceDayRow>(bytes, ring_hour);
-    case RowKind::kChain: return Dump<ChainRow>(bytes, ring_hour);
-    case RowKind::kIdIndex: return Dump<IdRow>(bytes, ring_hour);
-    case RowKind::kMeta: return Dump<MetaRow>(bytes, ring_hour);
-    case RowKind::kQuarantine: return Dump<QuarantineRow>(bytes, ring_hour);
-    case RowKind::kStream: return Dump<StreamRow>(bytes, ring_hour);
+    case RowKind::kProjectUser:
+      return Dump<ProjectRow>(bytes, ring_hour);
+    case RowKind::kSubscription:
+      return Dump<SubscriptionRow>(bytes, ring_hour);
+    case RowKind::kPeriod:
+      return Dump<PeriodRow>(bytes, ring_hour);
+    case RowKind::kSession:
+      return Dump<SessionRow>(bytes, ring_hour);
+    case RowKind::kTenant:
+      return Dump<TenantRow>(bytes, ring_hour);
+    case RowKind::kServiceDay:
+      return Dump<ServiceDayRow>(bytes, ring_hour);
+    case RowKind::kChain:
+      return Dump<ChainRow>(bytes, ring_hour);
+    case RowKind::kIdIndex:
+      return Dump<IdRow>(bytes, ring_hour);
+    case RowKind::kMeta:
+      return Dump<MetaRow>(bytes, ring_hour);
+    case RowKind::kQuarantine:
+      return Dump<QuarantineRow>(bytes, ring_hour);
+    case RowKind::kStream:
+      return Dump<StreamRow>(bytes, ring_hour);
     case RowKind::kProjectPostings:
     case RowKind::kSessionPostings:
-    case RowKind::kUserPostings: return Dump<PostingChunk>(bytes, ring_hour);
-    case RowKind::kOperational: return std::nullopt;
+    case RowKind::kUserPostings:
+      return Dump<PostingChunk>(bytes, ring_hour);
+    case RowKind::kOperational:
+      return std::nullopt;
   }
   return std::nullopt;
 }
 
 Result<int64_t> RingHourOf(const View& view, std::string_view tenant) {
-  Result<std::optional<TenantRow>> row = ReadRow<TenantRow>(view, KeyBuilder().Begin(RowKind::kTenant).Text(tenant).view());
+  Result<std::optional<TenantRow>> row =
+      ReadRow<TenantRow>(view, KeyBuilder().Begin(RowKind::kTenant).Text(tenant).view());
   if (!row.ok()) return row.status();
   return row->has_value() && (*row)->max_fold_us >= 0 ? HourOf(FoldTime{(*row)->max_fold_us}) : int64_t{0};
 }

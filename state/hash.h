@@ -1,4 +1,5 @@
-// state/hash.h: XXH3 over bytes. 64 bits index the rows in RAM and recognise a repeated payload; 128 bits chain records.
+// state/hash.h: XXH3 over bytes. 64 bits index the rows in RAM and recognise a repeated payload; 128 bits chain
+// records.
 #pragma once
 
 #include <array>

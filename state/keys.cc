@@ -24,34 +24,55 @@ RowClass ClassOf(RowKind kind) {
 }
 
 const std::vector<RowKind>& LogicalKinds() {
-  static const std::vector<RowKind> kinds = {
-      RowKind::kAccount,      RowKind::kCollection, RowKind::kDay,     RowKind::kProjectHour, RowKind::kProject,   RowKind::kProjectUser,
-      RowKind::kSubscription, RowKind::kPeriod,     RowKind::kSession, RowKind::kTenant,      RowKind::kServiceDay};
+  static const std::vector<RowKind> kinds = {RowKind::kAccount,      RowKind::kCollection, RowKind::kDay,
+                                             RowKind::kProjectHour,  RowKind::kProject,    RowKind::kProjectUser,
+                                             RowKind::kSubscription, RowKind::kPeriod,     RowKind::kSession,
+                                             RowKind::kTenant,       RowKind::kServiceDay};
   return kinds;
 }
 
 const char* RowKindName(RowKind kind) {
   switch (kind) {
-    case RowKind::kAccount: return "account";
-    case RowKind::kCollection: return "collection";
-    case RowKind::kDay: return "day";
-    case RowKind::kProjectHour: return "project_hour";
-    case RowKind::kProject: return "project";
-    case RowKind::kProjectUser: return "project_user";
-    case RowKind::kSubscription: return "subscription";
-    case RowKind::kPeriod: return "period";
-    case RowKind::kSession: return "session";
-    case RowKind::kTenant: return "tenant";
-    case RowKind::kServiceDay: return "service_day";
-    case RowKind::kChain: return "chain";
-    case RowKind::kIdIndex: return "id_index";
-    case RowKind::kMeta: return "meta";
-    case RowKind::kQuarantine: return "quarantine";
-    case RowKind::kStream: return "stream";
-    case RowKind::kProjectPostings: return "project_postings";
-    case RowKind::kSessionPostings: return "session_postings";
-    case RowKind::kUserPostings: return "user_postings";
-    case RowKind::kOperational: return "operational";
+    case RowKind::kAccount:
+      return "account";
+    case RowKind::kCollection:
+      return "collection";
+    case RowKind::kDay:
+      return "day";
+    case RowKind::kProjectHour:
+      return "project_hour";
+    case RowKind::kProject:
+      return "project";
+    case RowKind::kProjectUser:
+      return "project_user";
+    case RowKind::kSubscription:
+      return "subscription";
+    case RowKind::kPeriod:
+      return "period";
+    case RowKind::kSession:
+      return "session";
+    case RowKind::kTenant:
+      return "tenant";
+    case RowKind::kServiceDay:
+      return "service_day";
+    case RowKind::kChain:
+      return "chain";
+    case RowKind::kIdIndex:
+      return "id_index";
+    case RowKind::kMeta:
+      return "meta";
+    case RowKind::kQuarantine:
+      return "quarantine";
+    case RowKind::kStream:
+      return "stream";
+    case RowKind::kProjectPostings:
+      return "project_postings";
+    case RowKind::kSessionPostings:
+      return "session_postings";
+    case RowKind::kUserPostings:
+      return "user_postings";
+    case RowKind::kOperational:
+      return "operational";
   }
   return "";
 }
@@ -86,26 +107,46 @@ namespace {
 // The parts of each kind's key: t a text, n a number, i an id.
 const char* ShapeOf(RowKind kind) {
   switch (kind) {
-    case RowKind::kAccount: return "tt";
-    case RowKind::kCollection: return "ttt";
-    case RowKind::kDay: return "ttn";
-    case RowKind::kProjectHour: return "ttnt";
-    case RowKind::kProject: return "tt";
-    case RowKind::kProjectUser: return "ttt";
-    case RowKind::kSubscription: return "ttt";
-    case RowKind::kPeriod: return "ttn";
-    case RowKind::kSession: return "ttt";
-    case RowKind::kTenant: return "t";
-    case RowKind::kServiceDay: return "tnttt";
-    case RowKind::kChain: return "n";
-    case RowKind::kIdIndex: return "ti";
-    case RowKind::kMeta: return "";
-    case RowKind::kQuarantine: return "n";
-    case RowKind::kStream: return "inn";
-    case RowKind::kProjectPostings: return "ttnn";
-    case RowKind::kSessionPostings: return "tttn";
-    case RowKind::kUserPostings: return "ttn";
-    case RowKind::kOperational: return "t";
+    case RowKind::kAccount:
+      return "tt";
+    case RowKind::kCollection:
+      return "ttt";
+    case RowKind::kDay:
+      return "ttn";
+    case RowKind::kProjectHour:
+      return "ttnt";
+    case RowKind::kProject:
+      return "tt";
+    case RowKind::kProjectUser:
+      return "ttt";
+    case RowKind::kSubscription:
+      return "ttt";
+    case RowKind::kPeriod:
+      return "ttn";
+    case RowKind::kSession:
+      return "ttt";
+    case RowKind::kTenant:
+      return "t";
+    case RowKind::kServiceDay:
+      return "tnttt";
+    case RowKind::kChain:
+      return "n";
+    case RowKind::kIdIndex:
+      return "ti";
+    case RowKind::kMeta:
+      return "";
+    case RowKind::kQuarantine:
+      return "n";
+    case RowKind::kStream:
+      return "inn";
+    case RowKind::kProjectPostings:
+      return "ttnn";
+    case RowKind::kSessionPostings:
+      return "tttn";
+    case RowKind::kUserPostings:
+      return "ttn";
+    case RowKind::kOperational:
+      return "t";
   }
   return nullptr;
 }
@@ -113,7 +154,8 @@ const char* ShapeOf(RowKind kind) {
 void AppendEscaped(std::string_view text, std::string* out) {
   constexpr char kHex[] = "0123456789ABCDEF";
   for (char c : text) {
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == ':' || c == '-';
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+                 c == ':' || c == '-';
     if (plain) {
       *out += c;
     } else {
@@ -170,7 +212,8 @@ std::optional<std::vector<std::string>> PartsOf(std::string_view inside) {
       parts.back() += inside[at];
     } else {
       uint8_t byte = 0;
-      if (at + 2 >= inside.size() || std::from_chars(&inside[at + 1], &inside[at + 3], byte, 16).ptr != &inside[at + 3]) return std::nullopt;
+      if (at + 2 >= inside.size() || std::from_chars(&inside[at + 1], &inside[at + 3], byte, 16).ptr != &inside[at + 3])
+        return std::nullopt;
       parts.back() += static_cast<char>(byte);
       at += 2;
     }
@@ -200,7 +243,8 @@ std::optional<std::string> KeyOfName(std::string_view name) {
     int64_t number = 0;
     if (ShapeOf(*kind)[i] == 't') {
       key.Text(part);
-    } else if (std::from_chars(part.data(), part.data() + part.size(), number).ptr == part.data() + part.size()) {
+    } else if (auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number);
+               error == std::errc() && end == part.data() + part.size()) {
       key.Number(number);
     } else {
       return std::nullopt;

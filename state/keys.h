@@ -22,29 +22,29 @@ namespace odometer {
 
 enum class RowKind : char {
   // logical
-  kAccount = 'a',        // tenant, user
-  kCollection = 'c',     // tenant, project, collection
-  kDay = 'd',            // tenant, user, day
-  kProjectHour = 'h',    // tenant, project, hour, user
-  kProject = 'j',        // tenant, project
-  kProjectUser = 'k',    // tenant, user, project
-  kSubscription = 'n',   // tenant, user, collection
-  kPeriod = 'p',         // tenant, user, month
-  kSession = 's',        // tenant, user, session
-  kTenant = 't',         // tenant
-  kServiceDay = 'v',     // tenant, day, service, operation, model
+  kAccount = 'a',       // tenant, user
+  kCollection = 'c',    // tenant, project, collection
+  kDay = 'd',           // tenant, user, day
+  kProjectHour = 'h',   // tenant, project, hour, user
+  kProject = 'j',       // tenant, project
+  kProjectUser = 'k',   // tenant, user, project
+  kSubscription = 'n',  // tenant, user, collection
+  kPeriod = 'p',        // tenant, user, month
+  kSession = 's',       // tenant, user, session
+  kTenant = 't',        // tenant
+  kServiceDay = 'v',    // tenant, day, service, operation, model
   // positional
-  kChain = 'L',          // offset: the rolling hash before it, at every multiple of 256
-  kIdIndex = 'I',        // tenant, id
-  kMeta = 'M',           // name: identity, cursor and counts
-  kQuarantine = 'Q',     // offset
-  kStream = 'T',         // producer, epoch, slot
+  kChain = 'L',       // offset: the rolling hash before it, at every multiple of 256
+  kIdIndex = 'I',     // tenant, id
+  kMeta = 'M',        // name: identity, cursor and counts
+  kQuarantine = 'Q',  // offset
+  kStream = 'T',      // producer, epoch, slot
   // derived
   kProjectPostings = 'P',  // tenant, project, hour, chunk
   kSessionPostings = 'S',  // tenant, user, session, chunk
   kUserPostings = 'U',     // tenant, user, chunk
   // operational
-  kOperational = 'X',    // name
+  kOperational = 'X',  // name
 };
 
 enum class RowClass { kLogical, kPositional, kDerived, kOperational };
@@ -90,7 +90,8 @@ class KeyBuilder {
 // Reads a key back, part by part, in the order it was built. Every call answers false when the key is too short.
 class KeyReader {
  public:
-  explicit KeyReader(std::string_view key) : rest_(key.substr(key.empty() ? 0 : 1)), kind_(key.empty() ? '\0' : key[0]) {}
+  explicit KeyReader(std::string_view key)
+      : rest_(key.substr(key.empty() ? 0 : 1)), kind_(key.empty() ? '\0' : key[0]) {}
   RowKind kind() const { return static_cast<RowKind>(kind_); }
   bool Text(std::string_view* text);
   bool Number(int64_t* number);

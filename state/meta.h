@@ -30,8 +30,8 @@ struct MetaRow {
 
   std::array<uint64_t, 64> applied{};  // by EventType
   uint64_t duplicate = 0;
-  uint64_t duplicate_unverified = 0;   // of them
-  uint64_t duplicate_other_door = 0;   // of them
+  uint64_t duplicate_unverified = 0;  // of them
+  uint64_t duplicate_other_door = 0;  // of them
   std::array<uint64_t, kReasons> quarantined{};
   uint64_t own_events = 0;
 

@@ -17,11 +17,11 @@ namespace odometer {
 
 struct Posting {
   uint64_t offset = 0;
-  int64_t time_us = 0;   // place time
+  int64_t time_us = 0;  // place time
   EventType type = EventType::kNone;
-  uint8_t status = 0;    // of a turn or an operation
-  Uuid id;               // of the event; of the original, for an amendment
-  int64_t tokens = 0;    // total tokens; of an amendment, the signed delta
+  uint8_t status = 0;  // of a turn or an operation
+  Uuid id;             // of the event; of the original, for an amendment
+  int64_t tokens = 0;  // total tokens; of an amendment, the signed delta
   int64_t cost_nano_usd = 0;
   friend bool operator==(const Posting&, const Posting&) = default;
 

@@ -14,17 +14,25 @@ namespace odometer {
 
 const char* OutcomeName(Outcome::Kind kind) {
   switch (kind) {
-    case Outcome::Kind::kApplied: return "applied";
-    case Outcome::Kind::kDuplicate: return "duplicate";
-    case Outcome::Kind::kQuarantined: return "quarantined";
+    case Outcome::Kind::kApplied:
+      return "applied";
+    case Outcome::Kind::kDuplicate:
+      return "duplicate";
+    case Outcome::Kind::kQuarantined:
+      return "quarantined";
   }
   return "";
 }
 
 struct Projection::Impl {
   Impl(Store& the_store, const ProjectionOptions& the_options)
-      : store(the_store), options(the_options), tables(the_store), accounts(tables, change, options), vectors(tables, change, options),
-        dedupe(tables, change), meta(the_store.meta()) {}
+      : store(the_store),
+        options(the_options),
+        tables(the_store),
+        accounts(tables, change, options),
+        vectors(tables, change, options),
+        dedupe(tables, change),
+        meta(the_store.meta()) {}
 
   Store& store;
   ProjectionOptions options;
@@ -35,7 +43,7 @@ struct Projection::Impl {
   Dedupe dedupe;
   MetaRow meta;
   bool meta_dirty = false;
-  Event event;  // reused
+  Event event;                                               // reused
   std::vector<std::pair<std::string, std::string>> pending;  // quarantine and chain rows since the last commit
 
   Result<Outcome> Judge(const Record& record, uint64_t hash);
@@ -88,15 +96,23 @@ Result<Outcome> Projection::Impl::Judge(const Record& record, uint64_t hash) {
   Result<Dedupe::Seen> seen = dedupe.Look(event, hash);
   if (!seen.ok()) return seen.status();
   switch (*seen) {
-    case Dedupe::Seen::kNew: break;
+    case Dedupe::Seen::kNew:
+      break;
     case Dedupe::Seen::kConflict:
       if (PlantedBug("conflict_is_duplicate")) return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
       return quarantined(Reason::kConflict);
-    case Dedupe::Seen::kTooManyGaps: return quarantined(Reason::kTooManyGaps);
-    case Dedupe::Seen::kOverflow: return quarantined(Reason::kOverflow);
-    case Dedupe::Seen::kUnverified: ++meta.duplicate_unverified; return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
-    case Dedupe::Seen::kOtherDoor: ++meta.duplicate_other_door; return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
-    case Dedupe::Seen::kDuplicate: return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
+    case Dedupe::Seen::kTooManyGaps:
+      return quarantined(Reason::kTooManyGaps);
+    case Dedupe::Seen::kOverflow:
+      return quarantined(Reason::kOverflow);
+    case Dedupe::Seen::kUnverified:
+      ++meta.duplicate_unverified;
+      return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
+    case Dedupe::Seen::kOtherDoor:
+      ++meta.duplicate_other_door;
+      return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
+    case Dedupe::Seen::kDuplicate:
+      return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
   }
   if (PlantedBug("dedupe_after_fold")) return applied;
   Result<Reason> folded = FoldNew(record);
@@ -115,7 +131,8 @@ Reason Projection::Impl::CheckPlace(const Record& record) const {
 
 Result<Reason> Projection::Impl::FoldNew(const Record& record) {
   if (event.type == EventType::kGapReported) return dedupe.Report(event);
-  Result<Reason> folded = IsVector(event.type) ? vectors.Fold(event, record.append_time) : accounts.Fold(event, record.append_time);
+  Result<Reason> folded =
+      IsVector(event.type) ? vectors.Fold(event, record.append_time) : accounts.Fold(event, record.append_time);
   if (!folded.ok() || *folded != Reason::kNone) return folded;
   Status posted = IsVector(event.type) ? vectors.Post(event, record) : accounts.Post(event, record);
   if (!posted.ok()) return posted;
@@ -157,7 +174,8 @@ void Projection::Impl::Quarantine(const Record& record, Reason reason) {
   row.size_bytes = record.bytes.size();
   row.null_payload = record.bytes.data() == nullptr;
   row.head = record.bytes.substr(0, 4096);
-  pending.emplace_back(KeyBuilder().Begin(RowKind::kQuarantine).Number(static_cast<int64_t>(record.offset)).str(), EncodeRow(row));
+  pending.emplace_back(KeyBuilder().Begin(RowKind::kQuarantine).Number(static_cast<int64_t>(record.offset)).str(),
+                       EncodeRow(row));
 }
 
 bool Projection::dirty() const { return impl_->meta_dirty; }

@@ -23,8 +23,8 @@ namespace odometer {
 struct Outcome {
   enum class Kind : uint8_t { kApplied, kDuplicate, kQuarantined };
   Kind kind = Kind::kApplied;
-  Reason reason = Reason::kNone;       // when quarantined
-  EventType type = EventType::kNone;   // when decoded
+  Reason reason = Reason::kNone;      // when quarantined
+  EventType type = EventType::kNone;  // when decoded
 };
 const char* OutcomeName(Outcome::Kind kind);  // "applied", "duplicate", "quarantined"
 

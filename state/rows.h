@@ -31,8 +31,8 @@ struct TokenFigures {
 
   // The fold keeps the total in range.
   int64_t total() const {
-    return static_cast<int64_t>(static_cast<__int128>(input_uncached_tokens) + cache_read_tokens + cache_write_5m_tokens +
-                                cache_write_1h_tokens + output_tokens);
+    return static_cast<int64_t>(static_cast<__int128>(input_uncached_tokens) + cache_read_tokens +
+                                cache_write_5m_tokens + cache_write_1h_tokens + output_tokens);
   }
   int64_t input() const { return static_cast<int64_t>(static_cast<__int128>(total()) - output_tokens); }
 
@@ -254,12 +254,12 @@ struct SubscriptionRow {
 enum class OperationKind : uint8_t { kAdd, kUpsert, kDelete, kSearch, kCount, kCollectionCreate, kCollectionDrop };
 inline constexpr int kOperationKinds = 7;
 inline constexpr int kOperationStatuses = 4;
-const char* OperationName(OperationKind kind);       // "add", …, "collection_drop"
-const char* StatusName(OperationStatus status);      // "success", …, "quota_exceeded"
-const char* StatusName(TurnStatus status);           // "success", …
-const char* StatusName(InteractionStatus status);    // "completed", …
-const char* KindName(InteractionKind kind);          // "chat", "db", "api", "cost-event"
-OperationKind OperationOf(EventType type);           // of a vector type
+const char* OperationName(OperationKind kind);     // "add", …, "collection_drop"
+const char* StatusName(OperationStatus status);    // "success", …, "quota_exceeded"
+const char* StatusName(TurnStatus status);         // "success", …
+const char* StatusName(InteractionStatus status);  // "completed", …
+const char* KindName(InteractionKind kind);        // "chat", "db", "api", "cost-event"
+OperationKind OperationOf(EventType type);         // of a vector type
 
 struct OperationFigures {
   std::array<int64_t, kOperationStatuses> by_status{};  // by OperationStatus − 1

@@ -126,11 +126,13 @@ Status CheckIdentity(const MetaRow& meta, const StoreOptions& options) {
     return Status(Code::kConflict, "store " + options.path + " was made for " + what + " " + stored + ", not " + asked);
   };
   if (meta.fold_version != kFoldVersion) {
-    return differs("fold version", std::to_string(meta.fold_version), std::to_string(kFoldVersion) + ": fold the log anew beside it");
+    return differs("fold version", std::to_string(meta.fold_version),
+                   std::to_string(kFoldVersion) + ": fold the log anew beside it");
   }
   if (options.read_only) return Status::Ok();
   if (meta.log_id != options.log_id) return differs("log", meta.log_id.ToString(), options.log_id.ToString());
-  if (meta.partition != options.partition) return differs("partition", std::to_string(meta.partition), std::to_string(options.partition));
+  if (meta.partition != options.partition)
+    return differs("partition", std::to_string(meta.partition), std::to_string(options.partition));
   if (meta.partitions != options.partitions) {
     return differs("a log of", std::to_string(meta.partitions) + " partitions", std::to_string(options.partitions));
   }
@@ -145,7 +147,8 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   store->impl_->options = options;
   rocksdb::DB* db = nullptr;
   rocksdb::Options rocks = RocksOptions(options);
-  rocksdb::Status opened = options.read_only ? rocksdb::DB::OpenForReadOnly(rocks, options.path, &db) : rocksdb::DB::Open(rocks, options.path, &db);
+  rocksdb::Status opened = options.read_only ? rocksdb::DB::OpenForReadOnly(rocks, options.path, &db)
+                                             : rocksdb::DB::Open(rocks, options.path, &db);
   if (!opened.ok()) return FromRocks("open " + options.path, opened);
   store->impl_->db.reset(db);
 
@@ -159,7 +162,8 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
     store->meta_.partitions = options.partitions;
     return store;
   }
-  if (!DecodeRow(**bytes, &store->meta_)) return Status(Code::kCorrupt, "store " + options.path + ": its meta row cannot be read");
+  if (!DecodeRow(**bytes, &store->meta_))
+    return Status(Code::kCorrupt, "store " + options.path + ": its meta row cannot be read");
   ODOMETER_RETURN_IF_ERROR(CheckIdentity(store->meta_, options));
   return store;
 }

@@ -39,7 +39,8 @@ void IntervalSet::InsertRange(uint64_t first, uint64_t last) {
     return;
   }
   intervals_[begin] = Interval{first, last};
-  intervals_.erase(intervals_.begin() + static_cast<ptrdiff_t>(begin) + 1, intervals_.begin() + static_cast<ptrdiff_t>(end));
+  intervals_.erase(intervals_.begin() + static_cast<ptrdiff_t>(begin) + 1,
+                   intervals_.begin() + static_cast<ptrdiff_t>(end));
 }
 
 void IntervalSet::Remove(uint64_t seq) {

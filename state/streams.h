@@ -65,7 +65,7 @@ struct StreamRow {
   };
 
   IntervalSet seen;
-  IntervalSet lost;  // reported lost and not seen
+  IntervalSet lost;            // reported lost and not seen
   std::vector<Recent> recent;  // the last inserted seqs; a ring
   uint64_t next_recent = 0;
 
@@ -87,7 +87,7 @@ struct StreamRow {
 };
 
 struct IdRow {
-  uint64_t hash = 0;         // of the record's bytes
+  uint64_t hash = 0;  // of the record's bytes
   uint64_t source_hash = 0;
 
   template <class Self, class V>

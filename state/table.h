@@ -1,5 +1,5 @@
-// state/table.h: RowTable, the rows of one kind in RAM: an open-addressing index over stable rows, read through from the
-// store on a miss, written back at a commit, evicted by a clock hand when clean.
+// state/table.h: RowTable, the rows of one kind in RAM: an open-addressing index over stable rows, read through from
+// the store on a miss, written back at a commit, evicted by a clock hand when clean.
 //
 //   Result<RowTable<AccountRow>::Node*> node = accounts.FindOrMake(key);   // made: node->made
 //   change.Add(*node, (*node)->row.events, 1);                             // see state/change.h
@@ -46,7 +46,8 @@ struct HighFinder {
   }
   void Look(const OperationFigures& figures) {
     for (int64_t n : figures.by_status) Look(n);
-    high |= IsHigh(figures.requested) || IsHigh(figures.succeeded) || IsHigh(figures.payload_bytes) || IsHigh(figures.duration_us);
+    high |= IsHigh(figures.requested) || IsHigh(figures.succeeded) || IsHigh(figures.payload_bytes) ||
+            IsHigh(figures.duration_us);
   }
   void Look(const HourCell& cell) { HourCell::Fields(cell, *this); }
   template <class T, size_t n>
@@ -148,7 +149,8 @@ class RowTable {
     dirty_.clear();
   }
 
-  // Gives up clean rows until at most `bytes_max` are left; a row used since the hand last passed stays one round longer.
+  // Gives up clean rows until at most `bytes_max` are left; a row used since the hand last passed stays one round
+  // longer.
   void Evict(size_t bytes_max) {
     if (bytes_ <= bytes_max) return;
     complete_ = false;

@@ -9,8 +9,19 @@ namespace odometer {
 
 struct Tables {
   explicit Tables(Store& store)
-      : tenants(store), accounts(store), periods(store), days(store), sessions(store), subscriptions(store), projects(store),
-        project_users(store), collections(store), project_hours(store), service_days(store), streams(store), ids(store),
+      : tenants(store),
+        accounts(store),
+        periods(store),
+        days(store),
+        sessions(store),
+        subscriptions(store),
+        projects(store),
+        project_users(store),
+        collections(store),
+        project_hours(store),
+        service_days(store),
+        streams(store),
+        ids(store),
         postings(store) {}
 
   RowTable<TenantRow> tenants;

@@ -13,9 +13,9 @@ bool Large(int64_t amount) { return amount > kLargeAmount || amount < -kLargeAmo
 
 bool NeedsCare(const Event& event) {
   const Operation& op = event.operation;
-  return Large(op.requested) || Large(op.succeeded) || Large(op.vectors_delta) || Large(op.bytes_delta) || Large(op.payload_bytes) ||
-         Large(op.duration_us.value_or(0)) || Large(op.inserted) || Large(op.results) || Large(op.counted_vectors) ||
-         Large(op.counted_bytes);
+  return Large(op.requested) || Large(op.succeeded) || Large(op.vectors_delta) || Large(op.bytes_delta) ||
+         Large(op.payload_bytes) || Large(op.duration_us.value_or(0)) || Large(op.inserted) || Large(op.results) ||
+         Large(op.counted_vectors) || Large(op.counted_bytes);
 }
 
 // Whether an operation with this status took effect.
@@ -57,11 +57,11 @@ Result<Reason> VectorFold::Fold(const Event& event, AppendTime append) {
   return fits ? Reason::kNone : Reason::kOverflow;
 }
 
-#define ODOMETER_RESOLVE(table, into, build)                  \
-  do {                                                        \
-    auto node_ = tables_.table.FindOrMake((build).view());    \
-    if (!node_.ok()) return node_.status();                   \
-    into = *node_;                                            \
+#define ODOMETER_RESOLVE(table, into, build)               \
+  do {                                                     \
+    auto node_ = tables_.table.FindOrMake((build).view()); \
+    if (!node_.ok()) return node_.status();                \
+    into = *node_;                                         \
   } while (0)
 
 Result<VectorFold::Rows> VectorFold::Resolve(const Event& event, AppendTime append) {
@@ -71,13 +71,21 @@ Result<VectorFold::Rows> VectorFold::Resolve(const Event& event, AppendTime appe
   KeyBuilder& key = tables_.key;
   ODOMETER_RESOLVE(tenants, rows.tenant, key.Begin(RowKind::kTenant).Text(event.tenant));
   ODOMETER_RESOLVE(projects, rows.project, key.Begin(RowKind::kProject).Text(event.tenant).Text(op.project));
-  ODOMETER_RESOLVE(project_users, rows.user, key.Begin(RowKind::kProjectUser).Text(event.tenant).Text(op.user).Text(op.project));
-  ODOMETER_RESOLVE(project_hours, rows.hour,
-                   key.Begin(RowKind::kProjectHour).Text(event.tenant).Text(op.project).Number(HourOf(rows.time)).Text(op.user));
+  ODOMETER_RESOLVE(project_users, rows.user,
+                   key.Begin(RowKind::kProjectUser).Text(event.tenant).Text(op.user).Text(op.project));
+  ODOMETER_RESOLVE(
+      project_hours, rows.hour,
+      key.Begin(RowKind::kProjectHour).Text(event.tenant).Text(op.project).Number(HourOf(rows.time)).Text(op.user));
   ODOMETER_RESOLVE(service_days, rows.service,
-                   key.Begin(RowKind::kServiceDay).Text(event.tenant).Number(DayOf(rows.time)).Text(op.service).Text(op.operation).Text({}));
+                   key.Begin(RowKind::kServiceDay)
+                       .Text(event.tenant)
+                       .Number(DayOf(rows.time))
+                       .Text(op.service)
+                       .Text(op.operation)
+                       .Text({}));
   if (!op.collection.empty()) {
-    ODOMETER_RESOLVE(collections, rows.collection, key.Begin(RowKind::kCollection).Text(event.tenant).Text(op.project).Text(op.collection));
+    ODOMETER_RESOLVE(collections, rows.collection,
+                     key.Begin(RowKind::kCollection).Text(event.tenant).Text(op.project).Text(op.collection));
   }
   return rows;
 }
@@ -123,7 +131,8 @@ Status VectorFold::FoldOne(const Event& event, AppendTime append) {
   AddGauges(event, rows);
   if (!TookEffect(event.operation.status)) return Status::Ok();
   if (event.type == EventType::kVectorsCounted) Count(event.operation, rows);
-  if (event.type == EventType::kCollectionCreated || event.type == EventType::kCollectionDropped) return SetExists(event, rows);
+  if (event.type == EventType::kCollectionCreated || event.type == EventType::kCollectionDropped)
+    return SetExists(event, rows);
   return Status::Ok();
 }
 
@@ -167,7 +176,6 @@ void VectorFold::AddHour(const Event& event, const Rows& rows) {
   plus(cell.filtered, op.had_filter ? 1 : 0);
   plus(cell.inserted, op.inserted);
 }
-
 
 void VectorFold::AddGauges(const Event& event, const Rows& rows) {
   const Operation& op = event.operation;
@@ -227,7 +235,9 @@ Status VectorFold::SetExists(const Event& event, const Rows& rows) {
 
 Status VectorFold::AddOwned(const Event& event, const std::string& owner, int64_t change) {
   ProjectNode* node = nullptr;
-  ODOMETER_RESOLVE(project_users, node, tables_.key.Begin(RowKind::kProjectUser).Text(event.tenant).Text(owner).Text(event.operation.project));
+  ODOMETER_RESOLVE(
+      project_users, node,
+      tables_.key.Begin(RowKind::kProjectUser).Text(event.tenant).Text(owner).Text(event.operation.project));
   change_.Touch(tables_.project_users, node);
   change_.Add(node, node->row.collections, change);
   return Status::Ok();
@@ -251,7 +261,8 @@ Status VectorFold::Post(const Event& event, const Record& record) {
   const Operation& op = event.operation;
   FoldTime time = PlaceAt(event.event_time, record.append_time);
   Posting posting{record.offset, time.us, event.type, static_cast<uint8_t>(op.status), event.id, 0, 0};
-  KeyBuilder& key = tables_.key.Begin(RowKind::kProjectPostings).Text(event.tenant).Text(op.project).Number(HourOf(time));
+  KeyBuilder& key =
+      tables_.key.Begin(RowKind::kProjectPostings).Text(event.tenant).Text(op.project).Number(HourOf(time));
   return AddPosting(tables_, key, posting);
 }
 

@@ -1,5 +1,5 @@
-// state/vector_fold.h: VectorFold, what the seven vector operations do to the rows of a tenant's projects. The meaning of
-// each figure: docs/figures.md section 4.
+// state/vector_fold.h: VectorFold, what the seven vector operations do to the rows of a tenant's projects. The meaning
+// of each figure: docs/figures.md section 4.
 //
 // Confined to the runner thread.
 #pragma once
@@ -30,8 +30,8 @@ class VectorFold {
     FoldTime time;
     TenantNode* tenant = nullptr;
     ProjectNode* project = nullptr;
-    ProjectNode* user = nullptr;             // project_user
-    CollectionNode* collection = nullptr;    // null: none named
+    ProjectNode* user = nullptr;           // project_user
+    CollectionNode* collection = nullptr;  // null: none named
     RowTable<ProjectHourRow>::Node* hour = nullptr;
     RowTable<ServiceDayRow>::Node* service = nullptr;
   };

@@ -46,7 +46,8 @@ struct DigestFlags {
 std::string WorkDirectory(const std::string& asked, const std::string& verb) {
   if (!asked.empty()) return asked;
   std::error_code ignored;
-  return (std::filesystem::temp_directory_path(ignored) / ("odometer-" + verb + "-" + std::to_string(::getpid()))).string();
+  return (std::filesystem::temp_directory_path(ignored) / ("odometer-" + verb + "-" + std::to_string(::getpid())))
+      .string();
 }
 
 // The daemon that works on a data directory says where it listens in a file there.
@@ -77,9 +78,14 @@ std::optional<std::string> LiveCheckpoint(const std::string& data_dir, const Con
 }
 
 ordered_json ToJson(const Difference& difference) {
-  return {{"place", difference.place},   {"tenant", difference.tenant}, {"subject", difference.subject},
-          {"field", difference.field},   {"stored", difference.stored}, {"folded", difference.folded},
-          {"first_offset", difference.first_offset}, {"next_offset", difference.next_offset}};
+  return {{"place", difference.place},
+          {"tenant", difference.tenant},
+          {"subject", difference.subject},
+          {"field", difference.field},
+          {"stored", difference.stored},
+          {"folded", difference.folded},
+          {"first_offset", difference.first_offset},
+          {"next_offset", difference.next_offset}};
 }
 
 void PrintAudit(const AuditResult& result, Context& context) {
@@ -102,14 +108,16 @@ void PrintAudit(const AuditResult& result, Context& context) {
     return;
   }
   for (const Difference& d : report.differences) {
-    *context.out << "drift: " << Shown(d.place, 200) << " " << Shown(d.field, 120) << ": stored " << Shown(d.stored, 200) << ", folded "
-                 << Shown(d.folded, 200) << "; look at offsets " << d.first_offset << " to " << d.next_offset << "\n";
+    *context.out << "drift: " << Shown(d.place, 200) << " " << Shown(d.field, 120) << ": stored "
+                 << Shown(d.stored, 200) << ", folded " << Shown(d.folded, 200) << "; look at offsets "
+                 << d.first_offset << " to " << d.next_offset << "\n";
   }
-  *context.out << "audit: " << Grouped(static_cast<int64_t>(result.records)) << " records of " << result.partitions << " partitions folded again, "
-               << Grouped(static_cast<int64_t>(report.rows)) << " rows with " << Grouped(static_cast<int64_t>(report.fields))
-               << " fields and " << Grouped(static_cast<int64_t>(report.other_rows)) << " positional and derived rows compared\n"
-               << "drift " << Grouped(static_cast<int64_t>(report.difference_count)) << (match ? ": every figure is what the log folds to" : "")
-               << "\n";
+  *context.out << "audit: " << Grouped(static_cast<int64_t>(result.records)) << " records of " << result.partitions
+               << " partitions folded again, " << Grouped(static_cast<int64_t>(report.rows)) << " rows with "
+               << Grouped(static_cast<int64_t>(report.fields)) << " fields and "
+               << Grouped(static_cast<int64_t>(report.other_rows)) << " positional and derived rows compared\n"
+               << "drift " << Grouped(static_cast<int64_t>(report.difference_count))
+               << (match ? ": every figure is what the log folds to" : "") << "\n";
 }
 
 int RunAudit(const AuditFlags& flags, Context& context) {
@@ -167,7 +175,8 @@ int RunReplay(const ReplayFlags& flags, Context& context) {
     options.batch_records = flags.batch;
     options.memory_bytes_max = flags.memory_mib << 20;
     options.commit_every_record = flags.memory_mib == 0;
-    Result<std::unique_ptr<Store>> store = Refold(**log, partition, options, [&](uint64_t folded, uint64_t) { progress.Update(folded, 0); });
+    Result<std::unique_ptr<Store>> store =
+        Refold(**log, partition, options, [&](uint64_t folded, uint64_t) { progress.Update(folded, 0); });
     if (!store.ok()) return context.Fail(FailureOf(store.status()));
     const MetaRow& meta = (*store)->meta();
     applied += meta.applied_total();
@@ -179,11 +188,16 @@ int RunReplay(const ReplayFlags& flags, Context& context) {
   Result<StateDigests> digests = ComputeDigests(views, std::nullopt);
   if (!digests.ok()) return context.Fail(FailureOf(digests.status()));
   if (context.json) {
-    ordered_json answer{{"applied", applied}, {"duplicate", duplicate}, {"quarantined", quarantined},
-                        {"state_digest", digests->state.hex()}, {"log_digest", LogDigest(views)}, {"into", flags.into}};
+    ordered_json answer{{"applied", applied},
+                        {"duplicate", duplicate},
+                        {"quarantined", quarantined},
+                        {"state_digest", digests->state.hex()},
+                        {"log_digest", LogDigest(views)},
+                        {"into", flags.into}};
     *context.out << Dumped(answer) << "\n";
   } else {
-    *context.out << "replay: applied " << applied << ", duplicate " << duplicate << ", quarantined " << quarantined << "\n"
+    *context.out << "replay: applied " << applied << ", duplicate " << duplicate << ", quarantined " << quarantined
+                 << "\n"
                  << "digest: " << digests->state.hex() << "\n";
   }
   return kExitFine;
@@ -191,12 +205,15 @@ int RunReplay(const ReplayFlags& flags, Context& context) {
 
 void PrintDigests(const StateDigests& digests, const json& positions, Context& context) {
   if (context.json) {
-    ordered_json answer{{"state_digest", digests.state.hex()}, {"positions", positions}, {"tenants", ordered_json::array()}};
-    for (const auto& [tenant, digest] : digests.tenants) answer["tenants"].push_back({{"tenant", tenant}, {"digest", digest.hex()}});
+    ordered_json answer{
+        {"state_digest", digests.state.hex()}, {"positions", positions}, {"tenants", ordered_json::array()}};
+    for (const auto& [tenant, digest] : digests.tenants)
+      answer["tenants"].push_back({{"tenant", tenant}, {"digest", digest.hex()}});
     *context.out << Dumped(answer) << "\n";
     return;
   }
-  for (const auto& [tenant, digest] : digests.tenants) *context.out << "tenant " << Shown(tenant) << ": " << digest.hex() << "\n";
+  for (const auto& [tenant, digest] : digests.tenants)
+    *context.out << "tenant " << Shown(tenant) << ": " << digest.hex() << "\n";
   *context.out << "digest: " << digests.state.hex() << "\n";
 }
 
@@ -206,8 +223,10 @@ int RunDigestAt(const DigestFlags& flags, Context& context) {
   if (!at.ok()) return context.Fail({kExitUsage, "--at: " + at.status().message()});
   Result<std::unique_ptr<LocalLog>> log = OpenLog(flags.data_dir);
   if (!log.ok()) return context.Fail(FailureOf(log.status()));
-  if (at->partition >= (*log)->partitions()) return context.Fail({kExitUsage, "--at: the log has " + std::to_string((*log)->partitions()) + " partitions"});
-  if (at->next_offset > (*log)->partition(at->partition).range().end) return context.Fail({kExitUsage, "--at: the log does not reach that far"});
+  if (at->partition >= (*log)->partitions())
+    return context.Fail({kExitUsage, "--at: the log has " + std::to_string((*log)->partitions()) + " partitions"});
+  if (at->next_offset > (*log)->partition(at->partition).range().end)
+    return context.Fail({kExitUsage, "--at: the log does not reach that far"});
   Removed work{WorkDirectory(flags.work_dir, "digest")};
   std::error_code ignored;
   std::filesystem::create_directories(work.path, ignored);
@@ -227,7 +246,8 @@ int RunDigestAt(const DigestFlags& flags, Context& context) {
 int RunDigestOf(const DigestFlags& flags, Context& context) {
   std::vector<std::shared_ptr<const View>> views;
   json positions = json::array();
-  for (uint32_t partition = 0; std::filesystem::exists(PartitionPath(flags.data_dir + "/state", partition)); ++partition) {
+  for (uint32_t partition = 0; std::filesystem::exists(PartitionPath(flags.data_dir + "/state", partition));
+       ++partition) {
     StoreOptions options;
     options.path = PartitionPath(flags.data_dir + "/state", partition);
     options.read_only = true;
@@ -257,8 +277,9 @@ int RunDigest(const DigestFlags& flags, Context& context) {
   }
   HttpClient client({.server = server, .tenant = context.tenant});
   Failure failure;
-  std::optional<json> answer =
-      GetJson(client, "/v1/admin/digest" + (flags.one_tenant ? QueryString({{"tenant", context.tenant}}) : std::string()), &failure);
+  std::optional<json> answer = GetJson(
+      client, "/v1/admin/digest" + (flags.one_tenant ? QueryString({{"tenant", context.tenant}}) : std::string()),
+      &failure);
   if (!answer) {
     if (failure.exit_code == kExitUnreachable && !flags.data_dir.empty()) return RunDigestOf(flags, context);
     return context.Fail(failure);
@@ -272,7 +293,8 @@ int RunDigest(const DigestFlags& flags, Context& context) {
 }
 
 void AddDataDir(::CLI::App* verb, std::string& into, bool required) {
-  ::CLI::Option* option = verb->add_option("--data-dir", into, "The daemon's data directory")->envname("ODOMETER_DATA_DIR");
+  ::CLI::Option* option =
+      verb->add_option("--data-dir", into, "The daemon's data directory")->envname("ODOMETER_DATA_DIR");
   if (required) option->required();
 }
 
@@ -285,8 +307,10 @@ void RegisterAuditVerbs(::CLI::App& app, Context& context) {
   audit->add_option("--store", audit_flags->store, "Audit these stores (a checkpoint or a copy), not the daemon's");
   audit->add_option("--user", audit_flags->user, "Only the rows of this user or project");
   audit->add_option("--work-dir", audit_flags->work_dir, "Where to fold; removed at the end");
-  audit->footer("Changes nothing. A running daemon is audited at a checkpoint that it makes.\nExit codes: 0 no drift, 1 drift, each difference named.\n"
-                "Examples:\n  odometer audit --data-dir data\n  odometer audit --data-dir data --user ann --json");
+  audit->footer(
+      "Changes nothing. A running daemon is audited at a checkpoint that it makes.\nExit codes: 0 no drift, 1 drift, "
+      "each difference named.\n"
+      "Examples:\n  odometer audit --data-dir data\n  odometer audit --data-dir data --user ann --json");
   audit->callback([audit_flags, &context] { context.exit_code = RunAudit(*audit_flags, context); });
 
   auto replay_flags = std::make_shared<ReplayFlags>();
@@ -294,17 +318,25 @@ void RegisterAuditVerbs(::CLI::App& app, Context& context) {
   AddDataDir(replay, replay_flags->data_dir, true);
   replay->add_option("--into", replay_flags->into, "Keep the stores here; else they are removed");
   replay->add_option("--work-dir", replay_flags->work_dir, "Where to fold when they are not kept");
-  replay->add_option("--batch", replay_flags->batch, "Records at a time; the digest does not depend on it")->check(::CLI::Range(1, 65536))->capture_default_str();
-  replay->add_option("--memory-mib", replay_flags->memory_mib, "Rows in RAM; 0 writes and evicts after every record")->capture_default_str();
-  replay->footer("Examples:\n  odometer replay --data-dir data\n  odometer replay --data-dir data --into refolded --json");
+  replay->add_option("--batch", replay_flags->batch, "Records at a time; the digest does not depend on it")
+      ->check(::CLI::Range(1, 65536))
+      ->capture_default_str();
+  replay->add_option("--memory-mib", replay_flags->memory_mib, "Rows in RAM; 0 writes and evicts after every record")
+      ->capture_default_str();
+  replay->footer(
+      "Examples:\n  odometer replay --data-dir data\n  odometer replay --data-dir data --into refolded --json");
   replay->callback([replay_flags, &context] { context.exit_code = RunReplay(*replay_flags, context); });
 
   auto digest_flags = std::make_shared<DigestFlags>();
-  ::CLI::App* digest = app.add_subcommand("digest", "The digest of all figures, or of one tenant's, now or at a position");
+  ::CLI::App* digest =
+      app.add_subcommand("digest", "The digest of all figures, or of one tenant's, now or at a position");
   AddDataDir(digest, digest_flags->data_dir, false);
-  digest->add_option("--at", digest_flags->at, "At this position (a token such as an answer's \"position\"): that partition's tenants");
+  digest->add_option("--at", digest_flags->at,
+                     "At this position (a token such as an answer's \"position\"): that partition's tenants");
   digest->add_option("--work-dir", digest_flags->work_dir, "Where to fold for --at");
-  digest->footer("With --tenant: only that tenant's.\nExamples:\n  odometer digest\n  odometer digest --tenant acme --at p3.1042 --data-dir data");
+  digest->footer(
+      "With --tenant: only that tenant's.\nExamples:\n  odometer digest\n  odometer digest --tenant acme --at p3.1042 "
+      "--data-dir data");
   digest->callback([digest_flags, &context, &app] {
     digest_flags->one_tenant = app.get_option("--tenant")->count() > 0;
     context.exit_code = RunDigest(*digest_flags, context);

@@ -32,7 +32,8 @@ struct RestoreFlags {
 
 std::string HashText(const std::array<uint64_t, 2>& hash) {
   char text[33];
-  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(hash[1]), static_cast<unsigned long long>(hash[0]));
+  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(hash[1]),
+                static_cast<unsigned long long>(hash[0]));
   return text;
 }
 
@@ -83,7 +84,8 @@ Status CopyTree(const fs::path& from, const fs::path& to, const std::string& nam
 }
 
 Status WriteManifest(const fs::path& directory, const ordered_json& manifest) {
-  Result<std::unique_ptr<File>> out = PosixFileSystem().Open((directory / kManifest).string(), FileSystem::Mode::kCreate);
+  Result<std::unique_ptr<File>> out =
+      PosixFileSystem().Open((directory / kManifest).string(), FileSystem::Mode::kCreate);
   if (!out.ok()) return out.status();
   ODOMETER_RETURN_IF_ERROR((*out)->WriteAt(0, manifest.dump(1) + "\n"));
   ODOMETER_RETURN_IF_ERROR((*out)->Sync());
@@ -99,14 +101,16 @@ Result<std::string> StoresOf(const BackupFlags& flags, const Context& context, b
   Result<HttpResponse> response = client.Post("/v1/admin/checkpoint", "{}", "application/json");
   if (!response.ok()) return flags.data_dir + "/state";
   json answer = json::parse(response->body, nullptr, false);
-  if (response->status / 100 != 2 || !answer.is_object()) return Status(Code::kUnavailable, "the daemon made no checkpoint: " + FailureOf(*response).message);
+  if (response->status / 100 != 2 || !answer.is_object())
+    return Status(Code::kUnavailable, "the daemon made no checkpoint: " + FailureOf(*response).message);
   *is_checkpoint = true;
   return answer["directory"].get<std::string>();
 }
 
 int RunBackup(const BackupFlags& flags, Context& context) {
   std::error_code failed;
-  if (fs::exists(flags.into, failed) && !fs::is_empty(flags.into, failed)) return context.Fail({kExitUsage, flags.into + " is not empty"});
+  if (fs::exists(flags.into, failed) && !fs::is_empty(flags.into, failed))
+    return context.Fail({kExitUsage, flags.into + " is not empty"});
   bool is_checkpoint = false;
   // The stores first: the log that is copied after them holds everything that they were folded from.
   Result<std::string> stores = StoresOf(flags, context, &is_checkpoint);
@@ -126,6 +130,23 @@ int RunBackup(const BackupFlags& flags, Context& context) {
   return kExitFine;
 }
 
+// Every file of the manifest, each checked against its hash.
+Status CopyAll(const json& files, const RestoreFlags& flags) {
+  for (const json& file : files) {
+    std::string path = file.value("path", "");
+    std::string hash;
+    if (path.empty() || path.find("..") != std::string::npos || path.front() == '/') {
+      return {Code::kCorrupt, "the manifest names a bad path: " + path};
+    }
+    ODOMETER_RETURN_IF_ERROR(CopyFile(fs::path(flags.from) / path, fs::path(flags.data_dir) / path,
+                                      file.value("size_bytes", uint64_t{0}), &hash));
+    if (hash != file.value("hash", "")) {
+      return {Code::kCorrupt, "file " + path + " of the backup is damaged: its hash differs; nothing was restored"};
+    }
+  }
+  return Status::Ok();
+}
+
 int RunRestore(const RestoreFlags& flags, Context& context) {
   std::ifstream in(fs::path(flags.from) / kManifest);
   json manifest = json::parse(in, nullptr, false);
@@ -136,18 +157,17 @@ int RunRestore(const RestoreFlags& flags, Context& context) {
   if (fs::exists(flags.data_dir, failed) && !fs::is_empty(flags.data_dir, failed)) {
     return context.Fail({kExitUsage, flags.data_dir + " is not empty: restore into a new directory"});
   }
-  for (const json& file : manifest["files"]) {
-    std::string path = file.value("path", "");
-    std::string hash;
-    if (path.empty() || path.find("..") != std::string::npos || path.front() == '/') return context.Fail({kExitBadData, "the manifest names a bad path: " + path});
-    Status copied = CopyFile(fs::path(flags.from) / path, fs::path(flags.data_dir) / path, file.value("size_bytes", uint64_t{0}), &hash);
-    if (!copied.ok()) return context.Fail(FailureOf(copied));
-    if (hash != file.value("hash", "")) return context.Fail({kExitBadData, "file " + path + " of the backup is damaged: its hash differs; nothing was started on " + flags.data_dir});
+  Status copied = CopyAll(manifest["files"], flags);
+  if (!copied.ok()) {
+    // Half a data directory is none: a second try finds it empty again.
+    fs::remove_all(flags.data_dir, failed);
+    return context.Fail(FailureOf(copied));
   }
   if (context.json) {
     *context.out << Dumped({{"data_dir", flags.data_dir}, {"files", manifest["files"].size()}}) << "\n";
   } else {
-    *context.out << "restored " << manifest["files"].size() << " files into " << flags.data_dir << "; start odometerd on it, or audit it first\n";
+    *context.out << "restored " << manifest["files"].size() << " files into " << flags.data_dir
+                 << "; start odometerd on it, or audit it first\n";
   }
   return kExitFine;
 }
@@ -156,9 +176,12 @@ int RunRestore(const RestoreFlags& flags, Context& context) {
 
 void RegisterBackupVerbs(::CLI::App& app, Context& context) {
   auto backup_flags = std::make_shared<BackupFlags>();
-  ::CLI::App* backup = app.add_subcommand("backup", "Copy the log and a checkpoint of the stores, also from a running daemon");
+  ::CLI::App* backup =
+      app.add_subcommand("backup", "Copy the log and a checkpoint of the stores, also from a running daemon");
   backup->add_option("directory", backup_flags->into, "Where to; new or empty")->required();
-  backup->add_option("--data-dir", backup_flags->data_dir, "The daemon's data directory")->envname("ODOMETER_DATA_DIR")->required();
+  backup->add_option("--data-dir", backup_flags->data_dir, "The daemon's data directory")
+      ->envname("ODOMETER_DATA_DIR")
+      ->required();
   backup->footer("Example:\n  odometer backup --data-dir data backups/monday");
   backup->callback([backup_flags, &context] { context.exit_code = RunBackup(*backup_flags, context); });
 

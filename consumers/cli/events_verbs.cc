@@ -27,17 +27,24 @@ constexpr uint64_t kPageMax = 500;
 std::string TextAt(const json& object, const char* member) {
   auto found = object.find(member);
   if (found == object.end()) return "";
-  return found->is_string() ? found->get<std::string>() : found->dump();
+  if (found->is_null()) return "";
+  return found->is_string() ? found->get<std::string>() : Dumped(*found);
 }
 
 // offset, append time, type, tenant, user and what it is about.
 void PrintLine(const json& entry, std::ostream& out) {
   const json& event = entry.contains("event") && entry["event"].is_object() ? entry["event"] : json::object();
   std::string line = TextAt(entry, "offset") + "  " + TextAt(entry, "append_time");
-  for (const char* member : {"type", "tenant", "user", "session", "project", "collection", "service", "model_served",
-                             "model_requested", "status"}) {
-    if (std::string text = TextAt(event, member); !text.empty()) line += "  " + Shown(text);
-  }
+  auto append = [&line](const json& object, std::initializer_list<const char*> members) {
+    for (const char* member : members) {
+      if (std::string text = TextAt(object, member); !text.empty()) line += "  " + Shown(text);
+    }
+  };
+  append(event, {"type", "tenant", "user", "session", "project", "collection", "service", "model_served",
+                 "model_requested", "status"});
+  if (event.contains("original") && event["original"].is_object()) append(event["original"], {"user", "session"});
+  if (event.contains("items")) line += "  " + std::to_string(event["items"].size()) + " items";
+  append(entry, {"unreadable"});
   if (event.contains("tokens") && event["tokens"].is_object()) {
     int64_t output = IntegerOf(event["tokens"].value("output", json(0)));
     int64_t input = 0;

@@ -162,6 +162,7 @@ class ImportRun {
       }
       progress.Update(report->rows_read, file.reader->bytes_read());
     }
+    if (file.stream.bad()) return Failure{kExitBadData, report->path + ": cannot be read to its end"};
     return options_.is_dry_run ? std::nullopt : sender.Flush();
   }
 

@@ -12,6 +12,8 @@
 
 #include "consumers/cli/decimal.h"
 #include "core/period.h"
+#include "core/time.h"
+#include "core/utf8.h"
 
 namespace odometer::cli {
 
@@ -102,6 +104,22 @@ bool SetChoice(const FieldRule& rule, const ImportMap& map, const std::string& t
 
 RowMapper::RowMapper(const ImportMap& map, FileIdentity file) : map_(map), file_(std::move(file)) {}
 
+bool RowMapper::SetTime(std::string_view path, const std::string& from, const Row& row, MappedRow* mapped) const {
+  const Cell* cell = row.Find(from);
+  if (cell == nullptr) return SetBad(mapped, "missing_field", from + ": no time");
+  std::optional<int64_t> time = map_.time_format.Read(cell->text);
+  if (!time.has_value()) {
+    return SetBad(mapped, "bad_time", from + ": \"" + cell->text + "\" is not " + map_.time_format.text());
+  }
+  int64_t shifted = 0;
+  bool is_overflow = __builtin_add_overflow(*time, file_.shift_us, &shifted);
+  if (is_overflow || shifted < 0 || shifted >= kEventTimeLimitUs) {
+    return SetBad(mapped, "time_range", from + ": \"" + cell->text + "\" is before 1970 or after 9999");
+  }
+  SetAtPath(&mapped->event, path, TimeToString(shifted));
+  return true;
+}
+
 std::optional<int64_t> RowMapper::TimeOf(const Row& row) const {
   const Cell* cell = row.Find(map_.time_field);
   return cell == nullptr ? std::nullopt : map_.time_format.Read(cell->text);
@@ -113,22 +131,16 @@ MappedRow RowMapper::Map(const Row& row) {
     SetBad(&mapped, row.reason, row.message);
     return mapped;
   }
+  if (!IsUtf8(row.raw)) {
+    SetBad(&mapped, "invalid_utf8", "the row is not UTF-8; convert the file first");
+    return mapped;
+  }
   mapped.event["type"] = TypeName(map_.type);
   mapped.event["key"] = KeyOf(row);
   mapped.event["source"] = map_.source();
   // Before anything that may fail: a bad row counts as a row of its user, so that mending it moves no other one.
   if (!SetUserAndSession(row, &mapped)) return mapped;
-  std::optional<int64_t> time = TimeOf(row);
-  if (!time.has_value()) {
-    const Cell* cell = row.Find(map_.time_field);
-    if (cell == nullptr) {
-      SetBad(&mapped, "missing_field", map_.time_field + ": no time");
-    } else {
-      SetBad(&mapped, "bad_time", map_.time_field + ": \"" + cell->text + "\" is not " + map_.time_format.text());
-    }
-    return mapped;
-  }
-  mapped.event["event_time"] = TimeToString(*time + file_.shift_us);
+  if (!SetTime("event_time", map_.time_field, row, &mapped)) return mapped;
   for (const ConstantRule& rule : map_.constants) {
     bool is_text = rule.value.is_string();
     SetAtPath(&mapped.event, rule.field->path,
@@ -155,14 +167,7 @@ bool RowMapper::SetField(const FieldRule& rule, const Row& row, MappedRow* mappe
     case FieldKind::kAmount: return SetAmount(rule, row, *cell, mapped);
     case FieldKind::kBool: return SetBool(rule, *cell, mapped);
     case FieldKind::kChoice: return SetChoice(rule, map_, cell->text, mapped);
-    case FieldKind::kTime: {
-      std::optional<int64_t> time = map_.time_format.Read(cell->text);
-      if (!time.has_value()) {
-        return SetBad(mapped, "bad_time", rule.from + ": \"" + cell->text + "\" is not " + map_.time_format.text());
-      }
-      SetAtPath(&mapped->event, rule.field->path, TimeToString(*time + file_.shift_us));
-      return true;
-    }
+    case FieldKind::kTime: return SetTime(rule.field->path, rule.from, row, mapped);
     case FieldKind::kText:
     case FieldKind::kTexts: break;
   }

@@ -33,7 +33,7 @@ struct FileIdentity {
 struct MappedRow {
   nlohmann::ordered_json event;
   bool is_rounded = false;  // an amount had finer digits than its field keeps
-  std::string reason;       // "missing_field", "bad_time", "bad_amount" or "invalid_enum"
+  std::string reason;       // of the row itself, or "missing_field", "bad_time", "time_range", "bad_amount", ...
   std::string message;
 
   bool is_bad() const { return !reason.empty(); }
@@ -49,6 +49,7 @@ class RowMapper {
 
  private:
   bool SetUserAndSession(const Row& row, MappedRow* mapped);
+  bool SetTime(std::string_view path, const std::string& from, const Row& row, MappedRow* mapped) const;
   bool SetField(const FieldRule& rule, const Row& row, MappedRow* mapped) const;
   std::optional<std::string> UserOf(const Row& row) const;
   std::string KeyOf(const Row& row) const;

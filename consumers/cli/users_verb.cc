@@ -45,6 +45,12 @@ std::optional<UserPage> Fetch(HttpClient& client, const UsersFlags& flags, Failu
   }
 }
 
+// What nobody gave a cost for is not free.
+std::string CostOf(const json& row) {
+  bool is_unpriced = IntegerOf(row.value("priced_facts", json())) == 0;
+  return is_unpriced ? "-" : Dollars(IntegerOf(row.value("cost_nano_usd", json())));
+}
+
 void PrintTable(const UserPage& page, Context& context) {
   Table table({{"user"},
                {"requests", Align::kRight},
@@ -56,8 +62,7 @@ void PrintTable(const UserPage& page, Context& context) {
                {"last use"}});
   for (const json& row : page.data) {
     table.Add({CellOf(row, "user"), CellOf(row, "requests"), CellOf(row, "input_tokens"), CellOf(row, "output_tokens"),
-               CellOf(row, "total_tokens"), CellOf(row, "sessions"), Dollars(IntegerOf(row.value("cost_nano_usd", json()))),
-               CellOf(row, "last_use")});
+               CellOf(row, "total_tokens"), CellOf(row, "sessions"), CostOf(row), CellOf(row, "last_use")});
   }
   table.Print(*context.out);
   *context.out << Grouped(static_cast<int64_t>(page.data.size())) << " of " << Grouped(IntegerOf(page.total_count))
@@ -89,7 +94,8 @@ void RegisterUsersVerb(::CLI::App& app, Context& context) {
   auto flags = std::make_shared<UsersFlags>();
   ::CLI::App* users = app.add_subcommand("users", "What each user of the tenant has used");
   users->add_option("--sort", flags->sort, "total_tokens (default), cost, success_rate, requests, last_used or user");
-  users->add_option("--order", flags->order, "asc or desc (default; asc by user)")->check(::CLI::IsMember({"asc", "desc"}));
+  users->add_option("--order", flags->order, "asc or desc (default; asc by user)")
+      ->check(::CLI::IsMember({"asc", "desc"}));
   users->add_option("--period", flags->period, "A month, such as 2023-11 (default: all time)");
   users->add_option("--limit", flags->limit, "How many at once")->check(::CLI::PositiveNumber);
   users->add_option("--cursor", flags->cursor, "Where the last page ended");

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -63,7 +64,7 @@ struct HttpServer::Impl {
   class Session;
 
   Impl(HttpServerOptions options, Clock& clock)
-      : options(std::move(options)), clock(clock), acceptor(io), handlers(this->options.handler_threads) {}
+      : options(std::move(options)), clock(clock), work(io.get_executor()), acceptor(io), handlers(this->options.handler_threads) {}
 
   Status Listen();
   void Accept();
@@ -85,6 +86,7 @@ struct HttpServer::Impl {
   std::map<Session*, std::weak_ptr<Session>> sessions;
 
   asio::io_context io;
+  asio::executor_work_guard<asio::io_context::executor_type> work;  // while all that is left to do is with the handlers
   tcp::acceptor acceptor;
   tcp::endpoint endpoint;
   asio::thread_pool handlers;

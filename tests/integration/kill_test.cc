@@ -46,17 +46,27 @@ void Require(bool holds, const std::string& what) {
 // One daemon after another on the same data directory.
 class DaemonProcess {
  public:
-  DaemonProcess(std::string program, std::string data_dir) : program_(std::move(program)), data_dir_(std::move(data_dir)) {}
+  DaemonProcess(std::string program, std::string data_dir)
+      : program_(std::move(program)), data_dir_(std::move(data_dir)) {}
   ~DaemonProcess() { Kill(); }
 
   void Start() {
     std::filesystem::remove(data_dir_ + "/http.address");
-    std::vector<std::string> words = {program_,       "--data-dir", data_dir_, "--listen", "127.0.0.1:0", "--partitions",
-                                      std::to_string(kPartitions), "--raw-records", "--log-level", "error"};
+    std::vector<std::string> words = {program_,
+                                      "--data-dir",
+                                      data_dir_,
+                                      "--listen",
+                                      "127.0.0.1:0",
+                                      "--partitions",
+                                      std::to_string(kPartitions),
+                                      "--raw-records",
+                                      "--log-level",
+                                      "error"};
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
-    Require(posix_spawn(&pid_, program_.c_str(), nullptr, nullptr, arguments.data(), environ) == 0, "cannot start " + program_);
+    Require(posix_spawn(&pid_, program_.c_str(), nullptr, nullptr, arguments.data(), environ) == 0,
+            "cannot start " + program_);
     for (int waited_ms = 0; waited_ms < 60'000; waited_ms += 10) {
       std::ifstream file(data_dir_ + "/http.address");
       if (file >> address_) return;
@@ -99,7 +109,8 @@ Event Decoded(const std::string& bytes, std::vector<uint64_t>* storage) {
   storage->assign(bytes.size() / 8 + 1, 0);
   std::copy(bytes.begin(), bytes.end(), reinterpret_cast<char*>(storage->data()));
   Event event;
-  Require(Decode({reinterpret_cast<char*>(storage->data()), bytes.size()}, &event) == Reason::kNone, "the mix gave a record that its own door refuses");
+  Require(Decode({reinterpret_cast<char*>(storage->data()), bytes.size()}, &event) == Reason::kNone,
+          "the mix gave a record that its own door refuses");
   return event;
 }
 
@@ -159,10 +170,13 @@ class KillTest {
   bool Send() {
     if (batch_.empty()) MakeBatch();
     cli::HttpClient client({.server = daemon_.url(), .tenant = tenant_, .timeout_ms = 20'000});
-    Result<cli::HttpResponse> response = by_json_ ? client.Post("/v1/events", body_, "application/json")
-                                                  : client.Post(fmt::format("/v1/admin/records?partition={}", partition_), body_, "application/octet-stream");
+    Result<cli::HttpResponse> response =
+        by_json_
+            ? client.Post("/v1/events", body_, "application/json")
+            : client.Post(fmt::format("/v1/admin/records?partition={}", partition_), body_, "application/octet-stream");
     if (!response.ok()) return false;
-    Require(response->status == 202, fmt::format("a batch was answered {}: {}", response->status, response->body.substr(0, 500)));
+    Require(response->status == 202,
+            fmt::format("a batch was answered {}: {}", response->status, response->body.substr(0, 500)));
     for (const MixRecord& record : batch_) {
       if (!by_json_) acknowledged_[partition_].insert(HashOf(record.bytes));
       hostile_ += record.hostile ? 1 : 0;
@@ -194,7 +208,8 @@ class KillTest {
       bool fits = record.fits_json_door;
       Event event;
       if (fits) event = Decoded(record.bytes, &storage);
-      if (fits && tenant_ != event.tenant && batch_.empty() && IsHeaderSafe(event.tenant)) tenant_ = std::string(event.tenant);
+      if (fits && tenant_ != event.tenant && batch_.empty() && IsHeaderSafe(event.tenant))
+        tenant_ = std::string(event.tenant);
       if (!fits || event.tenant != tenant_) {
         raw.push_back(std::move(record));
         continue;
@@ -244,7 +259,8 @@ class KillTest {
   void Compare() {
     LocalLog::Options options;
     options.read_only = true;
-    Result<std::unique_ptr<LocalLog>> log = LocalLog::Open(PosixFileSystem(), SystemClock(), flags_.data_dir + "/log", options);
+    Result<std::unique_ptr<LocalLog>> log =
+        LocalLog::Open(PosixFileSystem(), SystemClock(), flags_.data_dir + "/log", options);
     Require(log.ok(), "open log: " + log.status().ToString());
     std::map<std::string, uint64_t> applied;
     uint64_t rows = 0, records = 0, quarantined = 0;
@@ -256,7 +272,9 @@ class KillTest {
       quarantined += model.Quarantine().size();
       for (const auto& [type, count] : model.counts().applied_by_type) applied[type] += count;
     }
-    std::cout << fmt::format("kills {}, records sent {} (hostile {}), in the log {}, quarantined {}, rows compared {}\n", kills_, sent_, hostile_, records, quarantined, rows);
+    std::cout << fmt::format(
+        "kills {}, records sent {} (hostile {}), in the log {}, quarantined {}, rows compared {}\n", kills_, sent_,
+        hostile_, records, quarantined, rows);
     for (EventType type : AllEventTypes()) {
       std::string name(TypeName(type));
       std::cout << "  applied " << name << " " << applied[name] << "\n";
@@ -277,7 +295,8 @@ class KillTest {
         found.insert(HashOf(record.bytes));
       }
     }
-    for (uint64_t hash : acknowledged_[log.partition()]) Require(found.contains(hash), "an acknowledged record is not in the log");
+    for (uint64_t hash : acknowledged_[log.partition()])
+      Require(found.contains(hash), "an acknowledged record is not in the log");
   }
 
   uint64_t ComparePartition(uint32_t partition, const Model& model) {
@@ -287,7 +306,9 @@ class KillTest {
     Result<std::unique_ptr<Store>> store = Store::Open(options);
     Require(store.ok(), "open store: " + store.status().ToString());
     std::shared_ptr<const View> view = (*store)->NewView();
-    Require(view->meta().cursor == model.counts().records, fmt::format("partition {} was folded to {}, its log has {}", partition, view->meta().cursor, model.counts().records));
+    Require(view->meta().cursor == model.counts().records,
+            fmt::format("partition {} was folded to {}, its log has {}", partition, view->meta().cursor,
+                        model.counts().records));
     Result<std::map<std::string, FieldMap>> rows = DumpLogical(*view);
     Require(rows.ok(), "dump: " + rows.status().ToString());
     std::map<std::string, FieldMap> want = model.LogicalRows();
@@ -297,7 +318,8 @@ class KillTest {
       for (const auto& [field, value] : fields) {
         auto held = row->second.find(field);
         Require(held != row->second.end() && held->second == value,
-                fmt::format("{}.{} is {}, the model says {}", name, field, held == row->second.end() ? "absent" : held->second, value));
+                fmt::format("{}.{} is {}, the model says {}", name, field,
+                            held == row->second.end() ? "absent" : held->second, value));
       }
       Require(row->second.size() == fields.size(), "row " + name + " has fields that the model does not know");
     }
@@ -308,26 +330,32 @@ class KillTest {
 
   void CompareOutcomes(uint32_t partition, const View& view, const Model& model) {
     const ModelCounts& counts = model.counts();
-    Require(view.meta().conserves() && view.meta().applied_total() == counts.applied && view.meta().duplicate == counts.duplicate, "outcomes differ from the model's");
+    Require(view.meta().conserves() && view.meta().applied_total() == counts.applied &&
+                view.meta().duplicate == counts.duplicate,
+            "outcomes differ from the model's");
     std::map<uint64_t, std::string> quarantine;
     std::string begin = KeyBuilder().Begin(RowKind::kQuarantine).str();
     Status scanned = view.Scan(begin, PrefixEnd(begin), [&](std::string_view key, std::string_view value) {
       int64_t offset = 0;
       QuarantineRow row;
       KeyReader reader(key);
-      if (reader.Number(&offset) && DecodeRow(value, &row)) quarantine[static_cast<uint64_t>(offset)] = std::string(ReasonName(static_cast<Reason>(row.reason)));
+      if (reader.Number(&offset) && DecodeRow(value, &row))
+        quarantine[static_cast<uint64_t>(offset)] = std::string(ReasonName(static_cast<Reason>(row.reason)));
       return true;
     });
     Require(scanned.ok() && quarantine == model.Quarantine(), "the quarantine is not the model's");
     Result<std::vector<Difference>> law = CheckConservation(view);
     Require(law.ok() && law->empty(), "the conservation law does not hold when read back from rows");
     std::string label = fmt::format("partition=\"{}\"", partition);
-    Require(Metric("odometer_records_duplicate_total", label) == counts.duplicate, "/metrics tells other duplicates than the model");
+    Require(Metric("odometer_records_duplicate_total", label) == counts.duplicate,
+            "/metrics tells other duplicates than the model");
     for (const auto& [reason, count] : counts.quarantined_by_reason) {
-      Require(Metric("odometer_records_quarantined_total", label + ",reason=\"" + reason + "\"") == count, "/metrics tells other quarantined " + reason + " than the model");
+      Require(Metric("odometer_records_quarantined_total", label + ",reason=\"" + reason + "\"") == count,
+              "/metrics tells other quarantined " + reason + " than the model");
     }
     for (const auto& [type, count] : counts.applied_by_type) {
-      Require(Metric("odometer_records_applied_total", label + ",type=\"" + type + "\"") == count, "/metrics tells other applied " + type + " than the model");
+      Require(Metric("odometer_records_applied_total", label + ",type=\"" + type + "\"") == count,
+              "/metrics tells other applied " + type + " than the model");
     }
   }
 

@@ -27,19 +27,18 @@ DEPENDS_ON = {
     "consumers": ("consumers", "log", "state", "core"),
 }
 
-
 # A library, by the beginning of its include, and the only places that may name it.
 LIBRARIES = {
-    "rocksdb/": ("state/",),
-    "flatbuffers/": ("core/", "tests/compat/", "tests/fuzz/"),
+    "rocksdb/": ("state/", "bench/", "tests/simulation/"),
+    "flatbuffers/": ("core/", "tests/compat/", "tests/fuzz/", "tests/unit/core/"),
     "schemas/": ("core/", "tests/compat/", "tests/fuzz/"),
     "librdkafka/": ("log/",),
     "spdlog/": ("consumers/",),
-    "fmt/": ("consumers/",),
+    "fmt/": ("consumers/", "tests/", "bench/"),
     "boost/": ("consumers/", "tests/integration/", "bench/"),
     "simdjson": ("consumers/", "bench/"),
     "nlohmann/": ("consumers/", "tests/", "bench/", "examples/"),
-    "CLI/": ("consumers/", "tests/unit/consumers/", "bench/"),
+    "CLI/": ("consumers/", "tests/", "bench/"),
     "toml++/": ("consumers/",),
     "prometheus/": ("consumers/",),
     "curl/": ("consumers/", "producer/", "tests/integration/", "bench/"),

@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <iostream>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 #include "tests/simulation/simulator.h"
 
@@ -20,26 +24,47 @@ constexpr bool kSanitized = true;
 constexpr bool kSanitized = false;
 #endif
 
+void Add(const SimulationResult& result, SimulationResult* sum) {
+  sum->records += result.records;
+  sum->commits += result.commits;
+  sum->crashes += result.crashes;
+  sum->power_losses += result.power_losses;
+  sum->refused_appends += result.refused_appends;
+  sum->rows_compared += result.rows_compared;
+  for (const auto& [type, count] : result.applied_by_type) sum->applied_by_type[type] += count;
+}
+
+// Each seed is one thread's; seeds are shared out over the cores. Stops at the first that fails.
+SimulationResult RunSeeds(uint64_t first, uint64_t seeds) {
+  SimulationResult sum;
+  std::mutex mutex;
+  std::atomic<uint64_t> next = first;
+  auto work = [&] {
+    for (uint64_t seed = next++; seed < first + seeds; seed = next++) {
+      SimulationResult result = Simulate({.seed = seed});
+      std::lock_guard lock(mutex);
+      if (!sum.failure.empty()) return;
+      if (!result.failure.empty())
+        sum.failure = result.failure + "\nagain: ODOMETER_SEED=" + std::to_string(seed) + " ODOMETER_SEEDS=1";
+      Add(result, &sum);
+      if ((seed - first + 1) % 1000 == 0) std::cout << "seeds " << seed - first + 1 << " of " << seeds << std::endl;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < std::max(std::thread::hardware_concurrency(), 1u); ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+  return sum;
+}
+
 TEST(Simulation, EverySeedAgreesWithTheModelThroughCrashes) {
   bool full = std::getenv("ODOMETER_FULL") != nullptr;
   uint64_t first = FromEnvironment("ODOMETER_SEED", 1);
   uint64_t seeds = FromEnvironment("ODOMETER_SEEDS", kSanitized ? 60 : full ? 20'000 : 300);
-  SimulationResult sum;
-  for (uint64_t seed = first; seed < first + seeds; ++seed) {
-    SimulationResult result = Simulate({.seed = seed});
-    ASSERT_EQ(result.failure, "") << "seed " << seed << "; again: ODOMETER_SEED=" << seed << " ODOMETER_SEEDS=1";
-    sum.records += result.records;
-    sum.commits += result.commits;
-    sum.crashes += result.crashes;
-    sum.power_losses += result.power_losses;
-    sum.refused_appends += result.refused_appends;
-    sum.rows_compared += result.rows_compared;
-    for (const auto& [type, count] : result.applied_by_type) sum.applied_by_type[type] += count;
-    if (seeds >= 1000 && (seed - first + 1) % 1000 == 0) std::cout << "seeds " << seed - first + 1 << " of " << seeds << std::endl;
-  }
-  std::cout << "seeds " << seeds << " from " << first << ": records " << sum.records << ", commits " << sum.commits << ", kills "
-            << sum.crashes << ", power losses " << sum.power_losses << ", refused appends " << sum.refused_appends << ", rows compared "
-            << sum.rows_compared << "\n";
+  SimulationResult sum = RunSeeds(first, seeds);
+  ASSERT_EQ(sum.failure, "");
+  std::cout << "seeds " << seeds << " from " << first << ": records " << sum.records << ", commits " << sum.commits
+            << ", kills " << sum.crashes << ", power losses " << sum.power_losses << ", refused appends "
+            << sum.refused_appends << ", rows compared " << sum.rows_compared << "\n";
   for (const auto& [type, count] : sum.applied_by_type) {
     std::cout << "  applied " << type << " " << count << "\n";
     EXPECT_GT(count, 0u) << type;

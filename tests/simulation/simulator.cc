@@ -36,13 +36,19 @@ struct Truth {
 class Simulation {
  public:
   explicit Simulation(const SimulationOptions& options)
-      : options_(options), random_(options.seed), clock_(kStartUs), files_(options.seed), env_(rocksdb::NewMemEnv(rocksdb::Env::Default())),
-        mix_(MixFor(options.seed)), model_(ModelOptions{mix_.options().partition, mix_.options().partitions}) {}
+      : options_(options),
+        random_(options.seed),
+        clock_(kStartUs),
+        files_(options.seed),
+        env_(rocksdb::NewMemEnv(rocksdb::Env::Default())),
+        mix_(MixFor(options.seed)),
+        model_(ModelOptions{mix_.options().partition, mix_.options().partitions}) {}
 
   SimulationResult Run() {
     Choose();
     if (Check(OpenLog(true), "create log")) OpenStore();
-    for (int step = 0; step < options_.records * 3 && result_.failure.empty() && given_ < options_.records; ++step) Act();
+    for (int step = 0; step < options_.records * 3 && result_.failure.empty() && given_ < options_.records; ++step)
+      Act();
     if (result_.failure.empty()) Drain();
     if (result_.failure.empty()) CompareAll();
     return result_;
@@ -86,8 +92,10 @@ class Simulation {
     return status.ok();
   }
   void Fail(const std::string& text) {
-    if (result_.failure.empty()) result_.failure = text;
-    else if (result_.failure.size() < 2000) result_.failure += "\n  " + text;
+    if (result_.failure.empty())
+      result_.failure = text;
+    else if (result_.failure.size() < 2000)
+      result_.failure += "\n  " + text;
   }
 
   Status OpenLog(bool create) {
@@ -98,7 +106,8 @@ class Simulation {
         ODOMETER_RETURN_IF_ERROR(files_.CreateDirectories("/data"));
         ODOMETER_RETURN_IF_ERROR(files_.SyncDirectory("/"));
       }
-      if (create) ODOMETER_RETURN_IF_ERROR(LocalLog::Create(files_, clock_, kDirectory, log_id(), mix_.options().partitions));
+      if (create)
+        ODOMETER_RETURN_IF_ERROR(LocalLog::Create(files_, clock_, kDirectory, log_id(), mix_.options().partitions));
       LocalLog::Options options;
       options.fsync = fsync_;
       options.segment_bytes_max = 1 << 16;
@@ -115,7 +124,9 @@ class Simulation {
     uint64_t end = log.range().end;
     if (truth_.empty() || end > truth_.size()) ODOMETER_RETURN_IF_ERROR(TakeIn(truth_.size(), end));
     if (end < truth_.size()) {
-      if (fsync_) return {Code::kCorrupt, "the log lost acknowledged records: ends at " + std::to_string(end) + " of " + std::to_string(truth_.size())};
+      if (fsync_)
+        return {Code::kCorrupt, "the log lost acknowledged records: ends at " + std::to_string(end) + " of " +
+                                    std::to_string(truth_.size())};
       truth_.resize(end);
     }
     for (uint64_t offset = truth_.size() < 20 ? 0 : truth_.size() - 20; offset < truth_.size(); ++offset) {
@@ -153,7 +164,8 @@ class Simulation {
     options.memtable_bytes = 1 << 20;
     Result<std::unique_ptr<Store>> store = Store::Open(options);
     if (!Check(store.ok() ? Status::Ok() : store.status(), "open store")) return;
-    if ((*store)->cursor() < checked_) Fail("the store fell back from " + std::to_string(checked_) + " to " + std::to_string((*store)->cursor()));
+    if ((*store)->cursor() < checked_)
+      Fail("the store fell back from " + std::to_string(checked_) + " to " + std::to_string((*store)->cursor()));
     if ((*store)->cursor() > truth_.size()) Fail("the store is ahead of the log");
     runner_ = std::make_unique<Runner>(log_->partition(partition()), std::move(*store), clock_, runner_options_);
     CompareCommitted();
@@ -198,7 +210,8 @@ class Simulation {
       retry_ = std::move(batch);
       return;
     }
-    if (appended->first_offset != truth_.size() || appended->next_offset != truth_.size() + batch.size()) Fail("append gave wrong offsets");
+    if (appended->first_offset != truth_.size() || appended->next_offset != truth_.size() + batch.size())
+      Fail("append gave wrong offsets");
     for (Truth& truth : batch) {
       truth.append_time_us = appended->append_time.us;
       truth_.push_back(std::move(truth));
@@ -228,8 +241,9 @@ class Simulation {
     Abandon();
     if (on_files_) {
       log_.reset();
-      files_.Crash(PickOf<MemoryFileSystem::Survives>({MemoryFileSystem::Survives::kNothing, MemoryFileSystem::Survives::kAll,
-                                                       MemoryFileSystem::Survives::kPrefix, MemoryFileSystem::Survives::kSectors}));
+      files_.Crash(PickOf<MemoryFileSystem::Survives>(
+          {MemoryFileSystem::Survives::kNothing, MemoryFileSystem::Survives::kAll, MemoryFileSystem::Survives::kPrefix,
+           MemoryFileSystem::Survives::kSectors}));
       attempts_ = Unsynced();
     } else {
       static_cast<MemoryLog&>(*log_).DropUnsynced();
@@ -280,7 +294,8 @@ class Simulation {
     if (cursor == checked_) return;
     if (cursor < checked_ || cursor > truth_.size()) return Fail("the cursor stands at " + std::to_string(cursor));
     ++result_.commits;
-    for (; checked_ < cursor; ++checked_) model_.Apply(checked_, truth_[checked_].append_time_us, truth_[checked_].view());
+    for (; checked_ < cursor; ++checked_)
+      model_.Apply(checked_, truth_[checked_].append_time_us, truth_[checked_].view());
     CompareMeta(view->meta());
     for (const std::string& name : model_.TakeTouched()) CompareRow(*view, name);
   }
@@ -294,11 +309,13 @@ class Simulation {
     for (int reason = 1; reason < kReasons; ++reason) {
       std::string name(ReasonName(static_cast<Reason>(reason)));
       auto counted = counts.quarantined_by_reason.find(name);
-      expect("quarantined " + name, meta.quarantined[static_cast<size_t>(reason)], counted == counts.quarantined_by_reason.end() ? 0 : counted->second);
+      expect("quarantined " + name, meta.quarantined[static_cast<size_t>(reason)],
+             counted == counts.quarantined_by_reason.end() ? 0 : counted->second);
     }
     for (EventType type : AllEventTypes()) {
       auto counted = counts.applied_by_type.find(std::string(TypeName(type)));
-      expect("applied " + std::string(TypeName(type)), meta.applied[static_cast<size_t>(type)], counted == counts.applied_by_type.end() ? 0 : counted->second);
+      expect("applied " + std::string(TypeName(type)), meta.applied[static_cast<size_t>(type)],
+             counted == counts.applied_by_type.end() ? 0 : counted->second);
     }
     expect("applied", meta.applied_total(), counts.applied);
     expect("duplicate", meta.duplicate, counts.duplicate);
@@ -307,7 +324,9 @@ class Simulation {
     expect("own_events", meta.own_events, counts.own_events);
   }
 
-  std::string At() const { return " (seed " + std::to_string(options_.seed) + ", offset " + std::to_string(checked_) + ")"; }
+  std::string At() const {
+    return " (seed " + std::to_string(options_.seed) + ", offset " + std::to_string(checked_) + ")";
+  }
 
   void CompareRow(const View& view, const std::string& name) {
     std::optional<std::string> key = KeyOfName(name);
@@ -327,10 +346,12 @@ class Simulation {
     for (const auto& [field, value] : want) {
       auto held = have.find(field);
       if (held == have.end()) return Fail(name + "." + field + " is absent, the model says " + value + At());
-      if (held->second != value) return Fail(name + "." + field + " is " + held->second + ", the model says " + value + At());
+      if (held->second != value)
+        return Fail(name + "." + field + " is " + held->second + ", the model says " + value + At());
     }
     for (const auto& [field, value] : have) {
-      if (!want.contains(field)) return Fail(name + "." + field + " is " + value + ", the model has no such field" + At());
+      if (!want.contains(field))
+        return Fail(name + "." + field + " is " + value + ", the model has no such field" + At());
     }
   }
 
@@ -350,7 +371,11 @@ class Simulation {
     CompareQuarantine(*view);
     ComparePostings(*view, want);
     Result<std::vector<Difference>> law = CheckConservation(*view);
-    if (!law.ok() || !law->empty()) Fail("conservation, read back from rows: " + (law.ok() ? law->front().field + ": " + law->front().stored + " and " + law->front().folded : law.status().ToString()) + At());
+    if (!law.ok() || !law->empty())
+      Fail("conservation, read back from rows: " +
+           (law.ok() ? law->front().field + ": " + law->front().stored + " and " + law->front().folded
+                     : law.status().ToString()) +
+           At());
     result_.applied_by_type = model_.counts().applied_by_type;
     if (random_.Below(4) == 0) FoldAgain(*view);
   }
@@ -358,16 +383,21 @@ class Simulation {
   void CompareQuarantine(const View& view) {
     std::map<uint64_t, std::string> have;
     std::string begin = KeyBuilder().Begin(RowKind::kQuarantine).str();
-    Check(view.Scan(begin, PrefixEnd(begin), [&](std::string_view key, std::string_view value) {
-      int64_t offset = 0;
-      KeyReader reader(key);
-      QuarantineRow row;
-      if (!reader.Number(&offset) || !DecodeRow(value, &row)) return true;
-      have[static_cast<uint64_t>(offset)] = std::string(ReasonName(static_cast<Reason>(row.reason)));
-      if (row.head != truth_[static_cast<size_t>(offset)].bytes.substr(0, 4096)) Fail("quarantined bytes differ at offset " + std::to_string(offset));
-      return true;
-    }), "scan quarantine");
-    if (have != model_.Quarantine()) Fail("the quarantine differs: " + std::to_string(have.size()) + " rows, the model has " + std::to_string(model_.Quarantine().size()) + At());
+    Check(view.Scan(begin, PrefixEnd(begin),
+                    [&](std::string_view key, std::string_view value) {
+                      int64_t offset = 0;
+                      KeyReader reader(key);
+                      QuarantineRow row;
+                      if (!reader.Number(&offset) || !DecodeRow(value, &row)) return true;
+                      have[static_cast<uint64_t>(offset)] = std::string(ReasonName(static_cast<Reason>(row.reason)));
+                      if (row.head != truth_[static_cast<size_t>(offset)].bytes.substr(0, 4096))
+                        Fail("quarantined bytes differ at offset " + std::to_string(offset));
+                      return true;
+                    }),
+          "scan quarantine");
+    if (have != model_.Quarantine())
+      Fail("the quarantine differs: " + std::to_string(have.size()) + " rows, the model has " +
+           std::to_string(model_.Quarantine().size()) + At());
   }
 
   // Every turn and amendment of a user is posted once, with its offset and tokens.
@@ -379,22 +409,27 @@ class Simulation {
       std::set<uint64_t> offsets;
       __int128 tokens = 0;
       std::string begin = KeyBuilder().Begin(RowKind::kUserPostings).Text(name->texts[0]).Text(name->texts[1]).str();
-      Check(view.Scan(begin, PrefixEnd(begin), [&](std::string_view, std::string_view value) {
-        PostingChunk chunk;
-        if (!DecodeRow(value, &chunk)) Fail("a posting chunk of " + text + " cannot be read");
-        for (const Posting& posting : chunk.entries) {
-          if (posting.type == EventType::kTurnRecorded) offsets.insert(posting.offset);
-          if (posting.type == EventType::kTurnRecorded || posting.type == EventType::kTurnAmended) tokens += posting.tokens;
-        }
-        return true;
-      }), "scan postings");
+      Check(view.Scan(begin, PrefixEnd(begin),
+                      [&](std::string_view, std::string_view value) {
+                        PostingChunk chunk;
+                        if (!DecodeRow(value, &chunk)) Fail("a posting chunk of " + text + " cannot be read");
+                        for (const Posting& posting : chunk.entries) {
+                          if (posting.type == EventType::kTurnRecorded) offsets.insert(posting.offset);
+                          if (posting.type == EventType::kTurnRecorded || posting.type == EventType::kTurnAmended)
+                            tokens += posting.tokens;
+                        }
+                        return true;
+                      }),
+            "scan postings");
       std::set<uint64_t> want;
       __int128 want_tokens = 0;
       for (const ListedTurn& turn : model_.ListedTurns(name->texts[0], name->texts[1])) {
         if (!turn.unmatched) want.insert(turn.offset);
         want_tokens += turn.tokens;
       }
-      if (offsets != want) return Fail(text + ": " + std::to_string(offsets.size()) + " turns are posted, the model lists " + std::to_string(want.size()) + At());
+      if (offsets != want)
+        return Fail(text + ": " + std::to_string(offsets.size()) + " turns are posted, the model lists " +
+                    std::to_string(want.size()) + At());
       bool comparable = tokens < INT64_MAX && tokens > INT64_MIN && want_tokens < INT64_MAX && want_tokens > INT64_MIN;
       if (comparable && tokens != want_tokens) return Fail(text + ": posted tokens differ from the listed ones" + At());
     }
@@ -418,7 +453,8 @@ class Simulation {
         std::string_view bytes = truth_[offset].view();
         aligned.resize(bytes.size() / 8 + 1);
         if (!bytes.empty()) std::copy(bytes.begin(), bytes.end(), reinterpret_cast<char*>(aligned.data()));
-        std::string_view copy = bytes.data() == nullptr ? bytes : std::string_view(reinterpret_cast<char*>(aligned.data()), bytes.size());
+        std::string_view copy =
+            bytes.data() == nullptr ? bytes : std::string_view(reinterpret_cast<char*>(aligned.data()), bytes.size());
         Result<Outcome> outcome = projection.Apply({offset, AppendTime{truth_[offset].append_time_us}, copy});
         if (!Check(outcome.ok() ? Status::Ok() : outcome.status(), "second fold")) return;
       }
@@ -428,7 +464,8 @@ class Simulation {
     if (!Check(report.ok() ? Status::Ok() : report.status(), "audit")) return;
     if (report->difference_count != 0) {
       const Difference& first = report->differences.front();
-      Fail("audit: " + first.place + "." + first.field + " is " + first.stored + ", folded again " + first.folded + At());
+      Fail("audit: " + first.place + "." + first.field + " is " + first.stored + ", folded again " + first.folded +
+           At());
     }
   }
 
@@ -448,7 +485,7 @@ class Simulation {
   std::vector<Truth> truth_;     // by offset
   std::vector<Truth> attempts_;  // of the last append that failed
   std::vector<Truth> retry_;
-  uint64_t checked_ = 0;         // the model has folded everything below
+  uint64_t checked_ = 0;  // the model has folded everything below
   int given_ = 0;
 };
 

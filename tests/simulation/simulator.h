@@ -1,12 +1,12 @@
-// tests/simulation/simulator.h: Simulate, one seed that drives producers, log, fold, store, clock and disk in one thread,
-// and holds every committed row against the independent model.
+// tests/simulation/simulator.h: Simulate, one seed that drives producers, log, fold, store, clock and disk in one
+// thread, and holds every committed row against the independent model.
 //
 //   SimulationResult result = Simulate({.seed = 17});
 //   EXPECT_TRUE(result.failure.empty()) << result.failure;    // the same seed gives the same run, byte for byte
 //
-// A seed chooses the log (in memory, or segments on a file system that tears writes and loses what was not synced), batch
-// sizes, memory caps and when to commit; then it appends what Mix makes, folds, commits, kills the process, cuts the
-// power, fills the disk, in any order. After every commit the rows touched since the last one are compared field by
+// A seed chooses the log (in memory, or segments on a file system that tears writes and loses what was not synced),
+// batch sizes, memory caps and when to commit; then it appends what Mix makes, folds, commits, kills the process, cuts
+// the power, fills the disk, in any order. After every commit the rows touched since the last one are compared field by
 // field, and the conservation law is checked; at the end all rows, all postings, and a second fold of the same log.
 #pragma once
 

@@ -320,7 +320,8 @@ TEST_P(EventLogContract, AReopenedLogHoldsWhatItHeldAndGoesOn) {
   for (int i = 0; i < 10; ++i) AppendOne("event " + std::to_string(i));
   std::vector<Copy> before = ReadFrom(0);
   Uuid log_id = log().log_id();
-  if (!holder_->Reopen()) GTEST_SKIP() << "does not outlive its process";
+  // A log that does not outlive its process must at least go on as it was.
+  holder_->Reopen();
   EXPECT_EQ(log().log_id(), log_id);
   EXPECT_EQ(log().partitions(), kPartitions);
   EXPECT_EQ(ReadFrom(0), before);

@@ -67,7 +67,7 @@ TEST(EventSender, ABatchIsOneRequestOfLines) {
   for (uint64_t i = 1; i <= 3; ++i) EXPECT_FALSE(sender.Add({i, "{\"n\":" + std::to_string(i) + "}", ""}).has_value());
   EXPECT_FALSE(sender.Flush().has_value());
   EXPECT_FALSE(sender.Flush().has_value());
-  EXPECT_THAT(daemon.paths, ElementsAre("/v1/events?wait=folded&wait_ms=30000", "/v1/events?wait=folded&wait_ms=30000"));
+  EXPECT_EQ(daemon.paths, std::vector<std::string>(2, "/v1/events?wait=folded&wait_ms=30000"));
   EXPECT_THAT(daemon.bodies, ElementsAre("{\"n\":1}\n{\"n\":2}\n", "{\"n\":3}\n"));
   EXPECT_EQ(sender.totals().sent, 3u);
   EXPECT_EQ(sender.totals().applied, 2u);

@@ -5,7 +5,6 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "consumers/json_reader.h"
 #include "core/period.h"
 #include "tests/unit/core/event_samples.h"
 #include "tests/unit/core/event_text.h"

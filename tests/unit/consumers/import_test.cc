@@ -268,6 +268,8 @@ TEST(ImportMap, WhatCannotBeConvertedIsABadRowWithItsReason) {
   EXPECT_EQ(MapLine(map, R"({"created":1,"user":"a","finish":"stop","usage":{"completion":1.5}})").reason,
             "bad_amount");
   EXPECT_EQ(MapLine(map, R"({"created":1,"user":"a","finish":"stop","cost":"free"})").reason, "bad_amount");
+  EXPECT_EQ(MapLine(map, R"({"created":-1,"user":"a","finish":"stop"})").reason, "time_range");
+  EXPECT_EQ(MapLine(map, R"({"created":9223372036854,"user":"a","finish":"stop"})").reason, "time_range");
   MappedRow huge = MapLine(map, R"({"created":1,"user":"a","finish":"stop","kib":9223372036854775807})");
   EXPECT_EQ(huge.reason, "bad_amount");
   EXPECT_THAT(huge.message, HasSubstr("beyond 64 bits"));
@@ -380,6 +382,19 @@ TEST(RowMapper, ABadRowMovesNoOtherRowsSession) {
   mapper.Map(rows[0]);
   EXPECT_EQ(mapper.Map(rows[1]).reason, "bad_time");
   EXPECT_EQ(mapper.Map(rows[2]).event["session"], "code-user-000-002");
+}
+
+TEST(RowMapper, ARowThatIsNotUtf8IsBadAndNotMended) {
+  ImportMap map = AssignedMap("round_robin:1", "runs_of:2");
+  RowMapper mapper(map, {"code", "f00d"});
+  EXPECT_EQ(mapper.Map(ReadAll(RowFormat::kCsv, "t,name\n1,J\xFCrgen\n")[0]).reason, "invalid_utf8");
+  EXPECT_FALSE(mapper.Map(ReadAll(RowFormat::kCsv, "t,name\n1,Jürgen\n")[0]).is_bad());
+}
+
+TEST(RowMapper, AShiftBeyondAllTimesIsABadRowAndNotAnOverflow) {
+  ImportMap map = AssignedMap("round_robin:1", "runs_of:2");
+  EXPECT_EQ(MapRows(map, 1, {"code", "f00d", INT64_MAX})[0].reason, "time_range");
+  EXPECT_EQ(MapRows(map, 1, {"code", "f00d", INT64_MIN})[0].reason, "time_range");
 }
 
 TEST(Sha256OfFile, IsTheHashOfItsBytes) {

@@ -98,7 +98,8 @@ INSTANTIATE_TEST_SUITE_P(
     Logs, EventLogContract,
     testing::Values(Make<MemoryHolder>("Memory", true), Make<MemoryHolder>("MemoryUnsynced", false),
                     Make<DiskHolder>("LocalFsync", Fsync()), Make<DiskHolder>("LocalWritten", Written()),
-                    Make<DiskHolder>("LocalSmallSegments", Fsync(400)), Make<SimulatedHolder>("LocalSimulated", Fsync()),
+                    Make<DiskHolder>("LocalSmallSegments", Fsync(400)),
+                    Make<SimulatedHolder>("LocalSimulated", Fsync()),
                     Make<SimulatedHolder>("LocalSimulatedSmallSegments", Fsync(200))),
     [](const testing::TestParamInfo<LogUnderTest>& info) { return info.param.name; });
 

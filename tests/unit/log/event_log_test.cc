@@ -23,8 +23,8 @@ TEST(Position, HasOneTokenAndReadsItBack) {
 }
 
 TEST(Position, AnythingElseIsNoToken) {
-  for (const char* token : {"", "p", "3.4", "p3", "p3.", "p.4", "p03.4", "p3.04", "p3.4 ", " p3.4", "p-3.4", "p3.-4", "p+3.4",
-                            "p3.4.5", "P3.4", "p4294967296.0", "p0.18446744073709551616", "p3.4x", "p3,4"}) {
+  for (const char* token : {"", "p", "3.4", "p3", "p3.", "p.4", "p03.4", "p3.04", "p3.4 ", " p3.4", "p-3.4", "p3.-4",
+                            "p+3.4", "p3.4.5", "P3.4", "p3.4x", "p3,4", "p4294967296.0", "p0.18446744073709551616"}) {
     EXPECT_EQ(Position::FromToken(token).status().code(), Code::kInvalid) << token;
   }
 }

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -38,7 +39,8 @@ class LocalLogCrashTest : public LocalLogTest {
   static std::vector<std::string> SomeEvents(World& world) {
     std::vector<std::string> events;
     for (uint64_t n = world.Pick(6) + 1; n > 0; --n) {
-      events.push_back(std::to_string(world.sent++) + ":" + std::string(world.Pick(world.Pick(3) == 0 ? 3000 : 60), 'e'));
+      uint64_t bytes = world.Pick(world.Pick(3) == 0 ? 3000 : 60);
+      events.push_back(std::to_string(world.sent++) + ":" + std::string(bytes, 'e'));
     }
     return events;
   }
@@ -71,7 +73,7 @@ class LocalLogCrashTest : public LocalLogTest {
     return false;
   }
 
-  // What is in the log now: `kept` and a beginning of `doubt`, or in written mode after a crash less, but what was synced.
+  // What is in the log now: `kept` and a beginning of `doubt`; in written mode after a crash less, but what was synced.
   void CheckAndAdopt(LocalLog& log, World& world, size_t kept_min) {
     Read read = ReadAll(log);
     ASSERT_TRUE(read.status.ok()) << read.status.ToString();
@@ -158,8 +160,8 @@ TEST_F(LocalLogCrashTest, APowerLossUnderConcurrentAppendersKeepsWhatTheyWereTol
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&, t] {
-        for (int i = 0;; ++i) {
-          std::string event = std::to_string(t) + "/" + std::to_string(i) + std::string(static_cast<size_t>(i) % 100, 'e');
+        for (size_t i = 0;; ++i) {
+          std::string event = std::to_string(t) + "/" + std::to_string(i) + std::string(i % 100, 'e');
           Result<Appended> appended = Append(*log, {event, event});
           if (!appended.ok()) return;
           std::lock_guard lock(mutex);

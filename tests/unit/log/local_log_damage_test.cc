@@ -153,7 +153,8 @@ TEST_F(LocalLogDamageTest, ALostSectorOfTheLastAppendIsATornTail) {
 TEST_F(LocalLogDamageTest, AFrameOfAnotherFileIsNoRecord) {
   Fill({"one"});
   MemoryFileSystem other;
-  ASSERT_TRUE(LocalLog::Create(other, clock_, kDirectory, *Uuid::Parse("018f3c1e-0000-7000-8000-0000000000bb"), 1).ok());
+  const Uuid other_id = *Uuid::Parse("018f3c1e-0000-7000-8000-0000000000bb");
+  ASSERT_TRUE(LocalLog::Create(other, clock_, kDirectory, other_id, 1).ok());
   ASSERT_TRUE(Append(*Open(other), {"one", "strange"}).ok());
   std::string foreign = other.Contents(SegmentPath(0)).substr(ends_[1]);
   std::unique_ptr<MemoryFileSystem> disk = WithSegment(files_, bytes_ + foreign);

@@ -199,7 +199,8 @@ TEST_F(LocalLogTest, SegmentsAreFilledInOrderAndSearchedInAnyOrder) {
   std::unique_ptr<LocalLog> log = Open(files);
   for (size_t i : {99, 0, 50, 25, 75, 1, 98}) {
     EXPECT_EQ(log->partition(0).Fetch(i + 1).value().bytes, sent[i]);
-    EXPECT_EQ(ReadAll(*log, i + 1).events, std::vector<std::string>(sent.begin() + static_cast<ptrdiff_t>(i), sent.end()));
+    std::vector<std::string> rest(sent.begin() + static_cast<ptrdiff_t>(i), sent.end());
+    EXPECT_EQ(ReadAll(*log, i + 1).events, rest);
   }
 }
 

@@ -208,7 +208,9 @@ TEST(SegmentWriter, MarksTheFirstFrameAfterASync) {
   ASSERT_TRUE(files.CreateDirectories("/s").ok());
   SegmentHeader header = Header();
   auto writer = SegmentWriter::Create(files, "/s", header, kSegmentBytesMax).value();
-  std::vector<Record> first = {{42, kTime, "a"}, {43, kTime, "b"}}, second = {{44, kTime, "c"}}, third = {{45, kTime, "d"}};
+  std::vector<Record> first = {{42, kTime, "a"}, {43, kTime, "b"}};
+  std::vector<Record> second = {{44, kTime, "c"}};
+  std::vector<Record> third = {{45, kTime, "d"}};
   ASSERT_TRUE(writer->Write(first, SegmentWriter::Durable::kNo).ok());
   ASSERT_TRUE(writer->Write(second, SegmentWriter::Durable::kYes).ok());
   ASSERT_TRUE(writer->Write(third, SegmentWriter::Durable::kNo).ok());

@@ -1,0 +1,195 @@
+// The daemon in this process, with a clock and a fold that the test holds in its hands.
+#include "consumers/daemon.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "consumers/http/routes.h"
+#include "consumers/refold.h"
+
+namespace odometer {
+namespace {
+
+constexpr int64_t kNowUs = 1'700'000'000'000'000;  // 2023-11-14T22:13:20Z
+
+class DaemonTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = (std::filesystem::temp_directory_path() / ("odometer-daemon-" + std::to_string(::getpid()))).string();
+    std::filesystem::remove_all(directory_);
+  }
+  void TearDown() override {
+    api_.reset();
+    daemon_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void Open(std::function<void()> before_batch = nullptr) {
+    api_.reset();
+    daemon_.reset();
+    DaemonOptions options;
+    options.data_dir = directory_;
+    options.partitions = 1;
+    options.runner.before_batch = std::move(before_batch);
+    options.runner.poll_wait_us = 1000;
+    options.runner.log = [this](const char*, const std::string& text) {
+      std::lock_guard lock(lines_mutex_);
+      lines_ += text + "\n";
+    };
+    Result<std::unique_ptr<Daemon>> daemon = Daemon::Open(options, clock_);
+    ASSERT_TRUE(daemon.ok()) << daemon.status().ToString();
+    daemon_ = std::move(*daemon);
+    daemon_->Start();
+    api_ = std::make_unique<Api>(*daemon_, ApiOptions());
+  }
+
+  nlohmann::json Get(const std::string& target) {
+    HttpResponse response = api_->Handle({"GET", target, {}, ""});
+    EXPECT_EQ(response.status, 200) << response.body;
+    return nlohmann::json::parse(response.body);
+  }
+  nlohmann::json Post(const std::string& body) {
+    HttpResponse response =
+        api_->Handle({"POST", "/v1/events?wait=folded", {{"content-type", "application/json"}}, body});
+    EXPECT_EQ(response.status, 202) << response.body;
+    return nlohmann::json::parse(response.body);
+  }
+  std::string lines() {
+    std::lock_guard lock(lines_mutex_);
+    return lines_;
+  }
+
+  std::string directory_;
+  ManualClock clock_{kNowUs};
+  std::unique_ptr<Daemon> daemon_;
+  std::unique_ptr<Api> api_;
+  std::mutex lines_mutex_;
+  std::string lines_;
+};
+
+const char kTurn[] = R"({"type":"TurnRecorded","user":"ann","session":"s","provider":"p","model_requested":"m",
+                        "tokens":{"input_uncached":10,"output":5},"status":"success"})";
+
+TEST_F(DaemonTest, UserWhoSendsNothingFor25HoursShowsZeroInTheHourAndTheDayBeforeAndAfterARestart) {
+  Open();
+  Post(kTurn);
+  nlohmann::json now = Get("/v1/consumption/summary?user=ann");
+  EXPECT_EQ(now["requests_this_hour"], 1);
+  EXPECT_EQ(now["requests_last_24h"], 1);
+  EXPECT_EQ(now["tokens_today"], 15);
+
+  clock_.Advance(25 * kUsPerHour);
+  nlohmann::json later = Get("/v1/consumption/summary?user=ann");
+  EXPECT_EQ(later["requests_this_hour"], 0);
+  EXPECT_EQ(later["requests_last_24h"], 0);
+  EXPECT_EQ(later["turns_last_24h"], 0);
+  EXPECT_EQ(later["sessions_last_24h"], 0);
+  EXPECT_EQ(later["tokens_today"], 0);
+  EXPECT_EQ(later["total_tokens"], 15);
+
+  Open();
+  nlohmann::json restarted = Get("/v1/consumption/summary?user=ann");
+  EXPECT_EQ(restarted["requests_this_hour"], 0);
+  EXPECT_EQ(restarted["requests_last_24h"], 0);
+  EXPECT_EQ(restarted["total_tokens"], 15);
+}
+
+TEST_F(DaemonTest, ReadsWriteNothing) {
+  Open();
+  Post(kTurn);
+  uint64_t end = daemon_->runner(0).state().log_end;
+  uint64_t commits = daemon_->runner(0).state().commits;
+  for (const char* target :
+       {"/v1/consumption/summary?user=ann", "/v1/consumption/users", "/v1/consumption/system-summary",
+        "/v1/consumption/turns?user=ann", "/v1/consumption/sessions?user=ann", "/v1/admin/digest"}) {
+    Get(target);
+  }
+  EXPECT_EQ(api_->Handle({"GET", "/v1/consumption/summary?user=nobody", {}, ""}).status, 404);
+  EXPECT_EQ(daemon_->runner(0).state().log_end, end);
+  EXPECT_EQ(daemon_->runner(0).state().commits, commits);
+}
+
+TEST_F(DaemonTest, StuckFoldIsNotReadyAndNamesItsStepAndIsReadyAgainAfter) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool blocked = false;
+  Open([&] {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return !blocked; });
+  });
+  Post(kTurn);
+  EXPECT_TRUE(daemon_->CheckReady(2'000'000).ready);
+  {
+    std::lock_guard lock(mutex);
+    blocked = true;
+  }
+  // Nothing came back for 4 seconds: a tick is sent, and does not come back either.
+  clock_.Advance(5 * kUsPerSecond);
+  Readiness stuck = daemon_->CheckReady(200'000);
+  for (int i = 0; i < 20 && stuck.ready; ++i) {
+    // A batch that had passed the block before it closed may have brought the first tick back.
+    clock_.Advance(5 * kUsPerSecond);
+    stuck = daemon_->CheckReady(200'000);
+  }
+  EXPECT_FALSE(stuck.ready);
+  EXPECT_EQ(stuck.failing_step, "fold");
+  HttpResponse response = api_->Handle({"GET", "/readyz", {}, ""});
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(nlohmann::json::parse(response.body)["failing_step"], "fold");
+  {
+    std::lock_guard lock(mutex);
+    blocked = false;
+  }
+  changed.notify_all();
+  EXPECT_TRUE(daemon_->CheckReady(5'000'000).ready);
+  EXPECT_EQ(api_->Handle({"GET", "/readyz", {}, ""}).status, 200);
+}
+
+TEST_F(DaemonTest, SecondDaemonOnTheSameDirectoryIsRefused) {
+  Open();
+  DaemonOptions options;
+  options.data_dir = directory_;
+  Result<std::unique_ptr<Daemon>> second = Daemon::Open(options, clock_);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.status().code(), Code::kConflict) << second.status().ToString();
+}
+
+TEST_F(DaemonTest, AnotherNumberOfPartitionsIsRefusedNamingBoth) {
+  Open();
+  api_.reset();
+  daemon_.reset();
+  DaemonOptions options;
+  options.data_dir = directory_;
+  options.partitions = 4;
+  Result<std::unique_ptr<Daemon>> other = Daemon::Open(options, clock_);
+  ASSERT_FALSE(other.ok());
+  EXPECT_NE(other.status().message().find('4'), std::string::npos) << other.status().ToString();
+  EXPECT_NE(other.status().message().find('1'), std::string::npos) << other.status().ToString();
+}
+
+TEST_F(DaemonTest, StoreAheadOfItsLogIsFoldedAnewBesideAndSaysWhichOffsetsAreGone) {
+  Open();
+  for (int i = 0; i < 5; ++i) Post(kTurn);
+  api_.reset();
+  daemon_.reset();
+  // The log is put back to an older copy: its last records are gone.
+  std::filesystem::path segment;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_ + "/log")) {
+    if (entry.path().extension() == ".seg") segment = entry.path();
+  }
+  std::filesystem::resize_file(segment, std::filesystem::file_size(segment) - 300);
+  Open();
+  EXPECT_NE(lines().find("folded anew"), std::string::npos) << lines();
+  uint64_t end = daemon_->runner(0).state().log_end;
+  EXPECT_LT(end, 6u);
+  ASSERT_NE(daemon_->runner(0).WaitFor(end, 5'000'000), nullptr);
+  EXPECT_EQ(Get("/v1/consumption/summary?user=ann")["turns"], static_cast<int64_t>(end - 1));
+}
+
+}  // namespace
+}  // namespace odometer

@@ -1,0 +1,193 @@
+#include "state/store.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "tests/unit/log/temp_directory.h"
+#include "tests/unit/state/store_fixture.h"
+
+namespace odometer {
+namespace {
+
+MetaRow At(const Store& store, uint64_t cursor) {
+  MetaRow meta = store.meta();
+  meta.cursor = cursor;
+  return meta;
+}
+
+void Put(Store& store, const std::string& key, const std::string& value, uint64_t cursor) {
+  RowBatch batch;
+  batch.Put(key, value);
+  Status committed = store.Commit(batch, At(store, cursor));
+  ASSERT_TRUE(committed.ok()) << committed.ToString();
+}
+
+std::string ValueAt(const View& view, std::string_view key) {
+  Result<std::optional<std::string>> value = view.Get(key);
+  return !value.ok() ? value.status().ToString() : value->value_or("(none)");
+}
+
+TEST(Store, ANewOneStandsAtTheBeginningOfItsLog) {
+  MemoryDisk disk;
+  std::unique_ptr<Store> store = disk.Open();
+  EXPECT_TRUE(store->is_new());
+  EXPECT_EQ(store->cursor(), 0u);
+  EXPECT_EQ(store->meta().log_id, kTestLogId);
+}
+
+TEST(Store, RowsAndCursorComeBackTogether) {
+  MemoryDisk disk;
+  std::unique_ptr<Store> store = disk.Open();
+  Put(*store, "k", "one", 7);
+  EXPECT_FALSE(store->is_new());
+  store.reset();
+  store = disk.Open();
+  EXPECT_FALSE(store->is_new());
+  EXPECT_EQ(store->cursor(), 7u);
+  EXPECT_EQ(**store->Get("k"), "one");
+  EXPECT_FALSE((*store->Get("l")).has_value());
+}
+
+TEST(Store, TheLastChangeOfAKeyInABatchCounts) {
+  MemoryDisk disk;
+  std::unique_ptr<Store> store = disk.Open();
+  RowBatch batch;
+  batch.Put("a", "1");
+  batch.Put("a", "2");
+  batch.Put("b", "1");
+  batch.Delete("b");
+  batch.Put(std::string_view(), std::string_view());
+  EXPECT_EQ(batch.count(), 5u);
+  ASSERT_TRUE(store->Commit(batch, At(*store, 1)).ok());
+  EXPECT_EQ(**store->Get("a"), "2");
+  EXPECT_FALSE((*store->Get("b")).has_value());
+}
+
+TEST(Store, AViewIsOfItsCommitAndOutlivesItsStore) {
+  MemoryDisk disk;
+  std::unique_ptr<Store> store = disk.Open();
+  Put(*store, "k", "one", 1);
+  std::shared_ptr<const View> view = store->NewView();
+  Put(*store, "k", "two", 2);
+  EXPECT_EQ(ValueAt(*view, "k"), "one");
+  EXPECT_EQ(view->meta().cursor, 1u);
+  EXPECT_EQ(ValueAt(*store->NewView(), "k"), "two");
+  EXPECT_EQ(store->NewView()->meta().cursor, 2u);
+  store.reset();
+  EXPECT_EQ(ValueAt(*view, "k"), "one");
+}
+
+TEST(Store, AScanGivesItsRangeInOrderUntilItIsToldToStop) {
+  MemoryDisk disk;
+  std::unique_ptr<Store> store = disk.Open();
+  RowBatch batch;
+  for (const char* key : {"a1", "a2", "a3", "b1"}) batch.Put(key, key);
+  ASSERT_TRUE(store->Commit(batch, At(*store, 1)).ok());
+  std::shared_ptr<const View> view = store->NewView();
+  auto keys = [&](auto walk, size_t most) {
+    std::string seen;
+    EXPECT_TRUE(walk([&](std::string_view key, std::string_view value) {
+      EXPECT_EQ(key, value);
+      seen += std::string(key) + " ";
+      return --most > 0;
+    }).ok());
+    return seen;
+  };
+  EXPECT_EQ(keys([&](auto row) { return view->Scan("a2", "b1", row); }, 9), "a2 a3 ");
+  EXPECT_EQ(keys([&](auto row) { return view->ScanBack("a1", "b1", row); }, 2), "a3 a2 ");
+  EXPECT_EQ(keys([&](auto row) { return view->Scan("b", "", row); }, 9), "b1 ");
+  EXPECT_EQ(keys([&](auto row) { return view->Scan("c", "d", row); }, 9), "");
+}
+
+TEST(Store, ItBelongsToOneLogPartitionAndNumberOfPartitions) {
+  MemoryDisk disk;
+  Put(*disk.Open(), "k", "v", 1);
+  StoreOptions right;
+  right.path = "/store";
+  right.env = disk.env();
+  right.log_id = kTestLogId;
+  StoreOptions log = right, partition = right, partitions = right;
+  log.log_id.bytes[0] = 0xff;
+  partition.partition = 1;
+  partition.partitions = partitions.partitions = 4;
+  for (const StoreOptions& wrong : {log, partition, partitions}) {
+    Result<std::unique_ptr<Store>> store = Store::Open(wrong);
+    EXPECT_EQ(store.status().code(), Code::kConflict);
+    EXPECT_NE(store.status().message().find("was made for"), std::string::npos) << store.status().ToString();
+  }
+  EXPECT_TRUE(Store::Open(right).ok());
+}
+
+TEST(Store, OfAnotherFoldVersionItIsNotRead) {
+  MemoryDisk disk;
+  {
+    std::unique_ptr<Store> store = disk.Open();
+    MetaRow meta = store->meta();
+    meta.fold_version = kFoldVersion + 1;
+    RowBatch batch;
+    ASSERT_TRUE(store->Commit(batch, meta).ok());
+  }
+  StoreOptions options;
+  options.path = "/store";
+  options.env = disk.env();
+  options.log_id = kTestLogId;
+  EXPECT_EQ(Store::Open(options).status().code(), Code::kConflict);
+}
+
+class StoreOnDisk : public testing::Test {
+ protected:
+  StoreOptions Options(const std::string& name) const {
+    StoreOptions options;
+    options.path = directory_.path() + "/" + name;
+    options.log_id = kTestLogId;
+    return options;
+  }
+  TempDirectory directory_;
+};
+
+TEST_F(StoreOnDisk, ASecondDaemonIsRefused) {
+  std::unique_ptr<Store> store = Store::Open(Options("s")).value();
+  Result<std::unique_ptr<Store>> second = Store::Open(Options("s"));
+  EXPECT_EQ(second.status().code(), Code::kConflict) << second.status().ToString();
+}
+
+TEST_F(StoreOnDisk, ACheckpointIsAStoreOfItsOwnAtTheLastCommit) {
+  std::unique_ptr<Store> store = Store::Open(Options("s")).value();
+  Put(*store, "k", "one", 1);
+  ASSERT_TRUE(store->Checkpoint(directory_.path() + "/copy").ok());
+  Put(*store, "k", "two", 2);
+  StoreOptions options = Options("copy");
+  options.read_only = true;
+  options.log_id = Uuid();
+  {
+    std::unique_ptr<Store> read = Store::Open(options).value();
+    EXPECT_EQ(read->cursor(), 1u);
+    EXPECT_EQ(read->meta().log_id, kTestLogId);
+    EXPECT_EQ(**read->Get("k"), "one");
+  }
+  std::unique_ptr<Store> written = Store::Open(Options("copy")).value();
+  Put(*written, "k", "three", 3);
+  EXPECT_EQ(**store->Get("k"), "two");
+  EXPECT_FALSE(store->Checkpoint(directory_.path() + "/copy").ok()) << "the directory exists";
+}
+
+TEST_F(StoreOnDisk, ReadOnlyMakesNothing) {
+  StoreOptions options = Options("absent");
+  options.read_only = true;
+  EXPECT_FALSE(Store::Open(options).ok());
+  EXPECT_FALSE(std::filesystem::exists(options.path + "/CURRENT"));
+}
+
+TEST_F(StoreOnDisk, SyncedCommitsAreThereForAReader) {
+  std::unique_ptr<Store> store = Store::Open(Options("s")).value();
+  Put(*store, "k", "one", 1);
+  EXPECT_TRUE(store->Sync().ok());
+  store.reset();
+  StoreOptions options = Options("s");
+  options.read_only = true;
+  EXPECT_EQ(**Store::Open(options).value()->Get("k"), "one");
+}
+
+}  // namespace
+}  // namespace odometer
