@@ -117,8 +117,8 @@ Result<toml::table> ParseToml(const ConfigSources& sources) {
   try {
     return toml::parse(sources.file_text);
   } catch (const toml::parse_error& error) {
-    return Status(Code::kInvalid, "config: " + sources.file_name + ":" + std::to_string(error.source().begin.line) + ": " +
-                                      std::string(error.description()));
+    return Status(Code::kInvalid, "config: " + sources.file_name + ":" + std::to_string(error.source().begin.line) +
+                                      ": " + std::string(error.description()));
   }
 }
 
@@ -130,7 +130,8 @@ Result<Values> FileValues(const ConfigSources& sources) {
     std::string name(key.str());
     std::string where = "config: " + sources.file_name + ":" + std::to_string(node.source().begin.line) + ": ";
     const Setting* setting = FindSetting(name);
-    if (setting == nullptr) return Status(Code::kInvalid, where + "there is no setting '" + name + "'; there are " + AllNames());
+    if (setting == nullptr)
+      return Status(Code::kInvalid, where + "there is no setting '" + name + "'; there are " + AllNames());
     std::optional<std::string> text = TextOf(node, setting->shape);
     if (!text) return Status(Code::kInvalid, where + "'" + name + "' must be " + std::string(setting->may_be));
     values[name] = *text;
@@ -141,7 +142,8 @@ Result<Values> FileValues(const ConfigSources& sources) {
 Result<Values> FlagValues(const ConfigSources& sources) {
   Values values;
   for (const auto& [name, text] : sources.flags) {
-    if (FindSetting(name) == nullptr) return Status(Code::kInvalid, "config: there is no setting '" + name + "'; there are " + AllNames());
+    if (FindSetting(name) == nullptr)
+      return Status(Code::kInvalid, "config: there is no setting '" + name + "'; there are " + AllNames());
     values[name] = text;
   }
   return values;
@@ -152,7 +154,8 @@ Values EnvironmentValues(const ConfigSources& sources, std::vector<std::string>*
   Values values;
   for (const auto& [variable, text] : sources.environment) {
     if (variable.rfind("ODOMETER_", 0) != 0) continue;
-    auto known = std::find_if(Settings().begin(), Settings().end(), [&](const Setting& setting) { return VariableOf(setting.name) == variable; });
+    auto known = std::find_if(Settings().begin(), Settings().end(),
+                              [&](const Setting& setting) { return VariableOf(setting.name) == variable; });
     if (known == Settings().end()) {
       unknown->push_back(variable);
     } else {
@@ -176,10 +179,14 @@ std::string Quoted(std::string_view text) {
 
 const char* OriginName(ConfigOrigin origin) {
   switch (origin) {
-    case ConfigOrigin::kDefault: return "default";
-    case ConfigOrigin::kFile: return "file";
-    case ConfigOrigin::kEnvironment: return "environment";
-    case ConfigOrigin::kFlag: return "flag";
+    case ConfigOrigin::kDefault:
+      return "default";
+    case ConfigOrigin::kFile:
+      return "file";
+    case ConfigOrigin::kEnvironment:
+      return "environment";
+    case ConfigOrigin::kFlag:
+      return "flag";
   }
   return "";
 }
@@ -209,18 +216,21 @@ Result<LoadedConfig> LoadConfig(const ConfigSources& sources) {
   Values environment = EnvironmentValues(sources, &loaded.unknown_variables);
   for (const Setting& setting : Settings()) {
     ConfigValue value{std::string(setting.name), std::string(setting.fallback), ConfigOrigin::kDefault};
-    for (const auto& [values, origin] : {std::pair(&*file, ConfigOrigin::kFile), std::pair(&environment, ConfigOrigin::kEnvironment),
-                                         std::pair(&*flags, ConfigOrigin::kFlag)}) {
+    for (const auto& [values, origin] :
+         {std::pair(&*file, ConfigOrigin::kFile), std::pair(&environment, ConfigOrigin::kEnvironment),
+          std::pair(&*flags, ConfigOrigin::kFlag)}) {
       auto found = values->find(setting.name);
       if (found == values->end()) continue;
       value.value = found->second;
       value.origin = origin;
     }
     bool missing = value.origin == ConfigOrigin::kDefault && value.value.empty();
-    if (missing) return Status(Code::kInvalid, "config: " + value.name + " is not set: give --data-dir DIR, " + VariableOf(value.name) + " or a file");
+    if (missing)
+      return Status(Code::kInvalid, "config: " + value.name + " is not set: give --data-dir DIR, " +
+                                        VariableOf(value.name) + " or a file");
     if (!setting.set(value.value, &loaded.config)) {
-      return Status(Code::kInvalid, "config: " + value.name + " from " + OriginName(value.origin) + " is '" + value.value +
-                                        "'; it must be " + std::string(setting.may_be));
+      return Status(Code::kInvalid, "config: " + value.name + " from " + OriginName(value.origin) + " is '" +
+                                        value.value + "'; it must be " + std::string(setting.may_be));
     }
     loaded.values.push_back(std::move(value));
   }

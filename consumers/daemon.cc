@@ -16,7 +16,7 @@ namespace {
 
 // A partition from which nothing came back for this long is asked with a Tick; a probe that is out this long has
 // failed.
-constexpr int64_t kQuietUs = 4 * kUsPerSecond;
+constexpr int64_t kQuietUs = 2'500'000;
 // Below this a segment's next frames and a store's next commit may not fit.
 constexpr uint64_t kRoomBytesMin = 1 << 20;
 

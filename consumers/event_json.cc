@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "consumers/event_json_faults.h"
 #include "consumers/event_json_fields.h"
 #include "consumers/json_reader.h"
 #include "core/check.h"
@@ -76,57 +77,6 @@ std::string NamesOf(std::span<const json::EnumName> known) {
   std::string names;
   for (const json::EnumName& each : known) names += (names.empty() ? "" : ", ") + std::string(each.name);
   return names;
-}
-
-// What to do about a reason that CheckMeaning() gives for the event as a whole.
-std::string AdviceFor(Reason reason) {
-  switch (reason) {
-    case Reason::kMissingField: return "this type needs it: give a value that is not empty";
-    case Reason::kInvalidEnum: return "this type needs it: give one of the values in the API description";
-    case Reason::kInconsistentAmounts:
-      return "amounts contradict each other: reasoning is part of output, succeeded of requested, inserted of "
-             "succeeded; what failed has no deltas, what adds none below 0, what deletes none above 0, what only reads "
-             "none at all";
-    case Reason::kEmptyBatch: return "give at least one item";
-    case Reason::kBatchTooLarge: return "give at most 100 items in a batch, the others in a further one";
-    case Reason::kTooLarge: return "split the batch: the stored form of one is at most 512 KiB";
-    default: return "mend the event; the limits are in the API description";
-  }
-}
-
-// The item of a batch that a reason is about, as "items[3]."; empty for other types.
-std::string ItemPath(const Event& event, size_t at) {
-  return event.type == EventType::kInteractionBatch ? "items[" + std::to_string(at) + "]." : "";
-}
-
-std::string MissingField(const Event& event) {
-  if (event.id.is_nil()) return "id";
-  if (event.tenant.empty()) return "tenant";
-  for (size_t i = 0; i < event.interactions.size(); ++i) {
-    if (event.interactions[i].id.is_nil()) return ItemPath(event, i) + "id";
-    if (event.interactions[i].user.empty()) return ItemPath(event, i) + "user";
-  }
-  bool is_vector = IsVector(event.type);
-  bool is_session = event.type >= EventType::kSessionStarted && event.type <= EventType::kSessionSummarized;
-  if (event.type == EventType::kTurnAmended) return event.amendment.user.empty() ? "original.user" : "original.id";
-  if (is_session) return event.session.user.empty() ? "user" : "session";
-  if (is_vector && !event.operation.user.empty()) return event.operation.project.empty() ? "project" : "collection";
-  return event.knowledge.user.empty() ? "user" : "collection";
-}
-
-std::string UnknownEnumField(const Event& event) {
-  for (size_t i = 0; i < event.interactions.size(); ++i) {
-    if (event.interactions[i].kind == InteractionKind{}) return ItemPath(event, i) + "kind";
-    if (event.interactions[i].status == InteractionStatus{}) return ItemPath(event, i) + "status";
-  }
-  return "status";
-}
-
-std::string FieldOf(Reason reason, const Event& event) {
-  if (reason == Reason::kMissingField) return MissingField(event);
-  if (reason == Reason::kInvalidEnum) return UnknownEnumField(event);
-  if (reason == Reason::kEmptyBatch || reason == Reason::kBatchTooLarge) return "items";
-  return "";
 }
 
 // Reads one event after the other. Its functions return false if the text is not JSON; what is wrong with an event that
@@ -494,7 +444,7 @@ class EventReader {
     for (size_t i = 0; i < item_envelopes_.size(); ++i) {
       Interaction& item = event.interactions[i];
       IdKind kind;  // a batch has one for all
-      Identify(ItemPath(event, i), item_envelopes_[i], &item.id, &item.event_time, &kind);
+      Identify(json::ItemPath(event, i), item_envelopes_[i], &item.id, &item.event_time, &kind);
     }
     if (event.type == EventType::kInteractionRecorded) {
       event.interactions[0].id = event.id;
@@ -540,7 +490,7 @@ class EventReader {
     // Only a batch can be too large while each of its texts is within its limit, and only in a body of some size.
     bool may_be_large = event.type == EventType::kInteractionBatch && reader_.body_bytes() > kBatchBytesMax / 2;
     if (reason == Reason::kNone && may_be_large && Encode(event).size() > kBatchBytesMax) reason = Reason::kTooLarge;
-    if (reason != Reason::kNone) FailAt(FieldOf(reason, event), reason, AdviceFor(reason));
+    if (reason != Reason::kNone) FailAt(json::FieldOf(reason, event), reason, json::AdviceFor(reason));
   }
 
   JsonReader& reader_;

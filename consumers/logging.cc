@@ -56,7 +56,8 @@ std::vector<Pair> PairsOf(std::string_view text, std::string* message) {
     std::string_view word = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     size_t equals = word.find('=');
-    bool pair = equals != std::string_view::npos && equals > 0 && word.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == equals;
+    bool pair = equals != std::string_view::npos && equals > 0 &&
+                word.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == equals;
     if (pair) {
       pairs.push_back({word.substr(0, equals), word.substr(equals + 1)});
     } else {

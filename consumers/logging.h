@@ -28,7 +28,8 @@ class LogLines {
 
   // level: the least that is written: "debug", "info", "warn", "error" or "off". sink: takes finished lines without
   // their newline; stderr by default.
-  LogLines(Clock& clock, LogFormat format, std::string_view level, std::function<void(const std::string& line)> sink = nullptr);
+  LogLines(Clock& clock, LogFormat format, std::string_view level,
+           std::function<void(const std::string& line)> sink = nullptr);
 
   // text: words and name=value pairs. Lines that differ in digits only are of one kind.
   void Write(std::string_view level, std::string_view text);

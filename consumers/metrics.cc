@@ -39,7 +39,9 @@ void Sample(std::string* text, std::string_view name, Labels labels, std::string
   *text += ' ' + std::string(value) + '\n';
 }
 
-void Sample(std::string* text, std::string_view name, Labels labels, uint64_t value) { Sample(text, name, labels, std::to_string(value)); }
+void Sample(std::string* text, std::string_view name, Labels labels, uint64_t value) {
+  Sample(text, name, labels, std::to_string(value));
+}
 
 // Seconds with six digits, without floating point.
 std::string Seconds(uint64_t us) {
@@ -54,10 +56,12 @@ struct PartitionState {
 };
 
 // One figure of each partition.
-void PerPartition(std::string* text, const std::vector<PartitionState>& partitions, std::string_view name, std::string_view type,
-                  std::string_view help, const std::function<std::string(const PartitionState&)>& value) {
+void PerPartition(std::string* text, const std::vector<PartitionState>& partitions, std::string_view name,
+                  std::string_view type, std::string_view help,
+                  const std::function<std::string(const PartitionState&)>& value) {
   Head(text, name, type, help);
-  for (const PartitionState& partition : partitions) Sample(text, name, {{"partition", partition.label}}, value(partition));
+  for (const PartitionState& partition : partitions)
+    Sample(text, name, {{"partition", partition.label}}, value(partition));
 }
 
 void WriteOutcomes(std::string* text, const std::vector<PartitionState>& partitions) {
@@ -87,19 +91,19 @@ void WriteConservation(std::string* text, const std::vector<PartitionState>& par
   of_meta("odometer_records_duplicate_total", "counter", "Records that had been folded before.", &MetaRow::duplicate);
   of_meta("odometer_records_duplicate_unverified_total", "counter", "Of the duplicates, those too old to compare.",
           &MetaRow::duplicate_unverified);
-  of_meta("odometer_records_duplicate_other_door_total", "counter", "Of the duplicates, those that came from another source.",
-          &MetaRow::duplicate_other_door);
+  of_meta("odometer_records_duplicate_other_door_total", "counter",
+          "Of the duplicates, those that came from another source.", &MetaRow::duplicate_other_door);
   of_meta("odometer_own_events_total", "counter", "Of the applied records, Odometer's own.", &MetaRow::own_events);
   of_meta("odometer_start", "gauge", "The first offset that was folded.", &MetaRow::start);
-  of_meta("odometer_cursor", "gauge", "The next offset to fold: cursor - start - holes = applied + duplicate + quarantined.",
-          &MetaRow::cursor);
+  of_meta("odometer_cursor", "gauge",
+          "The next offset to fold: cursor - start - holes = applied + duplicate + quarantined.", &MetaRow::cursor);
   of_meta("odometer_holes", "gauge", "Offsets below the cursor at which the log has no record.", &MetaRow::holes);
   PerPartition(text, partitions, "odometer_log_start_offset", "gauge", "The first offset that the log holds.",
                [](const PartitionState& partition) { return std::to_string(partition.range.start); });
   PerPartition(text, partitions, "odometer_log_end_offset", "gauge", "The offset after the last record.",
                [](const PartitionState& partition) { return std::to_string(partition.range.end); });
-  PerPartition(text, partitions, "odometer_consumer_lag_records", "gauge", "Records in the log that are not in a view yet.",
-               [](const PartitionState& p) {
+  PerPartition(text, partitions, "odometer_consumer_lag_records", "gauge",
+               "Records in the log that are not in a view yet.", [](const PartitionState& p) {
                  return std::to_string(p.range.end - std::min(p.range.end, p.runner.committed.cursor));
                });
 }
@@ -113,8 +117,9 @@ void WriteLine(std::string* text, const std::vector<PartitionState>& partitions)
                [](const PartitionState& partition) { return std::to_string(partition.runner.rows_in_memory); });
   PerPartition(text, partitions, "odometer_memory_bytes", "gauge", "Bytes of the rows held in memory.",
                [](const PartitionState& partition) { return std::to_string(partition.runner.bytes_in_memory); });
-  PerPartition(text, partitions, "odometer_failing", "gauge", "1 while a step of the line does not work.",
-               [](const PartitionState& partition) { return std::string(partition.runner.failing_step.empty() ? "0" : "1"); });
+  PerPartition(
+      text, partitions, "odometer_failing", "gauge", "1 while a step of the line does not work.",
+      [](const PartitionState& partition) { return std::string(partition.runner.failing_step.empty() ? "0" : "1"); });
 }
 
 }  // namespace
@@ -137,12 +142,18 @@ void HttpMetrics::CountAppendError(Code code) {
   ++append_errors_[std::string(CodeName(code))];
 }
 
+void HttpMetrics::CountClockAhead(uint64_t count) {
+  std::lock_guard lock(mutex_);
+  clock_ahead_ += count;
+}
+
 void HttpMetrics::WriteTo(std::string* text) const {
   std::lock_guard lock(mutex_);
   Head(text, "odometer_http_requests_total", "counter", "Requests answered, by route and status.");
   for (const auto& [key, count] : requests_) {
     const auto& [route, method, status] = key;
-    Sample(text, "odometer_http_requests_total", {{"route", route}, {"method", method}, {"status", std::to_string(status)}}, count);
+    Sample(text, "odometer_http_requests_total",
+           {{"route", route}, {"method", method}, {"status", std::to_string(status)}}, count);
   }
   Head(text, "odometer_http_request_duration_seconds", "summary", "Time in the handler, by route.");
   for (const auto& [route, duration] : durations_) {
@@ -150,9 +161,13 @@ void HttpMetrics::WriteTo(std::string* text) const {
     Sample(text, "odometer_http_request_duration_seconds_count", {{"route", route}}, duration.count);
   }
   Head(text, "odometer_events_refused_total", "counter", "Posted events that were refused, by reason.");
-  for (const auto& [reason, count] : refused_) Sample(text, "odometer_events_refused_total", {{"reason", reason}}, count);
+  for (const auto& [reason, count] : refused_)
+    Sample(text, "odometer_events_refused_total", {{"reason", reason}}, count);
+  Head(text, "odometer_events_clock_ahead_total", "counter", "Posted events whose time was ahead of the clock.");
+  Sample(text, "odometer_events_clock_ahead_total", {}, clock_ahead_);
   Head(text, "odometer_append_errors_total", "counter", "Appends that failed, by kind.");
-  for (const auto& [kind, count] : append_errors_) Sample(text, "odometer_append_errors_total", {{"kind", kind}}, count);
+  for (const auto& [kind, count] : append_errors_)
+    Sample(text, "odometer_append_errors_total", {{"kind", kind}}, count);
 }
 
 std::string MetricsText(Daemon& daemon, const HttpMetrics& http) {

@@ -25,6 +25,8 @@ class HttpMetrics {
   // By ReasonName() or one of ItemError's.
   void CountRefusedEvent(std::string_view reason, uint64_t count = 1);
   void CountAppendError(Code code);
+  // Posted events whose time was ahead of this daemon's clock.
+  void CountClockAhead(uint64_t count);
 
   void WriteTo(std::string* text) const;
 
@@ -38,6 +40,7 @@ class HttpMetrics {
   std::map<std::string, Duration> durations_;  // by route
   std::map<std::string, uint64_t> refused_;
   std::map<std::string, uint64_t> append_errors_;
+  uint64_t clock_ahead_ = 0;
 };
 
 std::string MetricsText(Daemon& daemon, const HttpMetrics& http);

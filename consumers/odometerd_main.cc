@@ -141,10 +141,12 @@ Result<std::unique_ptr<HttpServer>> StartServer(const DaemonConfig& config, Api&
 int Serve(const LoadedConfig& loaded) {
   const DaemonConfig& config = loaded.config;
   LogLines lines(SystemClock(), config.log_format == "json" ? LogFormat::kJson : LogFormat::kText, config.log_level);
-  for (const std::string& variable : loaded.unknown_variables) lines.Write("warn", "config: " + variable + " is not a setting of odometerd");
+  for (const std::string& variable : loaded.unknown_variables)
+    lines.Write("warn", "config: " + variable + " is not a setting of odometerd");
   BlockSignals();
   Result<std::unique_ptr<Daemon>> daemon = Daemon::Open(OptionsOf(config, lines), SystemClock());
-  if (!daemon.ok()) return Complain("cannot open " + config.data_dir + ": " + daemon.status().ToString(), ExitCodeOf(daemon.status()));
+  if (!daemon.ok())
+    return Complain("cannot open " + config.data_dir + ": " + daemon.status().ToString(), ExitCodeOf(daemon.status()));
   AddressFile address(config.data_dir);
   (*daemon)->Start();
   ApiOptions api_options;
@@ -152,11 +154,15 @@ int Serve(const LoadedConfig& loaded) {
   api_options.log = [&lines](const char* level, const std::string& text) { lines.Write(level, text); };
   Api api(**daemon, std::move(api_options));
   Result<std::unique_ptr<HttpServer>> server = StartServer(config, api);
-  if (!server.ok()) return Complain(server.status().ToString(), server.status().code() == Code::kInvalid ? kExitUsage : kExitFailed);
-  if (!IsLoopback(config.listen_host)) lines.Write("warn", "listening beyond this machine: there are no keys yet, whoever reaches it may read and write all");
-  if (Status written = address.Write((*server)->address()); !written.ok()) return Complain(written.message(), kExitFailed);
-  lines.Write("info", fmt::format("serving address={} partitions={} durability={}", (*server)->address(), (*daemon)->partitions(),
-                                  config.fsync ? "fsync" : "written"));
+  if (!server.ok())
+    return Complain(server.status().ToString(), server.status().code() == Code::kInvalid ? kExitUsage : kExitFailed);
+  if (!IsLoopback(config.listen_host))
+    lines.Write("warn",
+                "listening beyond this machine: there are no keys yet, whoever reaches it may read and write all");
+  if (Status written = address.Write((*server)->address()); !written.ok())
+    return Complain(written.message(), kExitFailed);
+  lines.Write("info", fmt::format("serving address={} partitions={} durability={}", (*server)->address(),
+                                  (*daemon)->partitions(), config.fsync ? "fsync" : "written"));
   int signal = WaitForSignal();
   lines.Write("info", fmt::format("stopping signal={}", signal));
   api.StopWaiting();
@@ -169,21 +175,25 @@ int Serve(const LoadedConfig& loaded) {
 
 void AddFlags(CLI::App& app, CommandLine& line) {
   auto setting = [&](const char* flag, const char* name, const char* help, const char* type) {
-    app.add_option_function<std::string>(flag, [&line, name](const std::string& value) { line.flags.emplace_back(name, value); }, help)
+    app.add_option_function<std::string>(
+           flag, [&line, name](const std::string& value) { line.flags.emplace_back(name, value); }, help)
         ->type_name(type);
   };
   app.add_option("--config", line.config_file, "Settings from a TOML file")->type_name("FILE");
   setting("--data-dir", "data_dir", "Where the log and the state live (required)", "DIR");
   setting("--listen", "listen", "Where to serve HTTP; port 0 takes a free one [127.0.0.1:8780]", "HOST:PORT");
   setting("--partitions", "partitions", "Of a new log; 0 takes an old one as it is, and 8 for a new one [0]", "N");
-  CLI::Option* fsync = app.add_flag_callback("--fsync", [&line] { line.flags.emplace_back("durability", "fsync"); },
-                                             "An accepted event survives power loss (default)");
-  app.add_flag_callback("--written", [&line] { line.flags.emplace_back("durability", "written"); },
-                        "An accepted event survives the end of the process, not power loss")
+  CLI::Option* fsync = app.add_flag_callback(
+      "--fsync", [&line] { line.flags.emplace_back("durability", "fsync"); },
+      "An accepted event survives power loss (default)");
+  app.add_flag_callback(
+         "--written", [&line] { line.flags.emplace_back("durability", "written"); },
+         "An accepted event survives the end of the process, not power loss")
       ->excludes(fsync);
   setting("--memory-mib", "memory_mib", "Memory for rows, over all partitions [1024]", "N");
-  app.add_flag_callback("--raw-records", [&line] { line.flags.emplace_back("raw_records", "true"); },
-                        "Take POST /v1/admin/records: foreign logs, and tests");
+  app.add_flag_callback(
+      "--raw-records", [&line] { line.flags.emplace_back("raw_records", "true"); },
+      "Take POST /v1/admin/records: foreign logs, and tests");
   setting("--log-level", "log_level", "debug, info, warn, error or off [info]", "LEVEL");
   setting("--log-format", "log_format", "text or json [text]", "FORMAT");
 }

@@ -19,7 +19,9 @@
 namespace odometer {
 
 // A live read ages windows to the later of the log's time and the daemon's clock.
-inline int64_t LiveNowUs(const View& view, int64_t clock_now_us) { return std::max(view.meta().log_time_us, clock_now_us); }
+inline int64_t LiveNowUs(const View& view, int64_t clock_now_us) {
+  return std::max(view.meta().log_time_us, clock_now_us);
+}
 
 // Sums that are only shown, of parts that were each in range, stop at the end of the range instead of wrapping.
 inline void AddSaturating(int64_t& sum, int64_t delta) {
@@ -29,8 +31,8 @@ inline void AddSaturating(int64_t& sum, int64_t delta) {
 // part ÷ whole in hundredths of a percent, half-even; nullopt when whole is 0.
 std::optional<int64_t> Hundredths(int64_t part, int64_t whole);
 
-// Each weight's share in hundredths of a percent: they sum to exactly 10,000 (largest remainder; of equal ones the first). A
-// weight below 0 counts as 0; all shares are 0 when there is nothing to share.
+// Each weight's share in hundredths of a percent: they sum to exactly 10,000 (largest remainder; of equal ones the
+// first). A weight below 0 counts as 0; all shares are 0 when there is nothing to share.
 std::vector<int64_t> Shares(const std::vector<int64_t>& weights);
 
 struct NameShare {
@@ -54,14 +56,15 @@ Result<Row> RowOrEmpty(const View& view, const KeyBuilder& key) {
 template <class Row, class Callback>
 Status ScanRows(const View& view, const KeyBuilder& prefix, Callback&& callback) {
   Status decoded;
-  Status scanned = view.Scan(prefix.view(), PrefixEnd(prefix.view()), [&](std::string_view key, std::string_view value) {
-    Row row;
-    if (!DecodeRow(value, &row)) {
-      decoded = Status(Code::kCorrupt, "store: a row's bytes cannot be read");
-      return false;
-    }
-    return callback(key, row);
-  });
+  Status scanned =
+      view.Scan(prefix.view(), PrefixEnd(prefix.view()), [&](std::string_view key, std::string_view value) {
+        Row row;
+        if (!DecodeRow(value, &row)) {
+          decoded = Status(Code::kCorrupt, "store: a row's bytes cannot be read");
+          return false;
+        }
+        return callback(key, row);
+      });
   return scanned.ok() ? decoded : scanned;
 }
 

@@ -42,7 +42,8 @@ Result<std::vector<std::string>> ReadSubscriptions(const View& view, std::string
 
 bool IsActive(const SessionRow& row, int64_t now_us) { return !row.ended && row.last_us > now_us - kSessionActiveUs; }
 
-Result<SessionFigures> ReadSessionFigures(const View& view, std::string_view tenant, std::string_view user, int64_t now_us) {
+Result<SessionFigures> ReadSessionFigures(const View& view, std::string_view tenant, std::string_view user,
+                                          int64_t now_us) {
   SessionFigures figures;
   KeyBuilder prefix;
   prefix.Begin(RowKind::kSession).Text(tenant).Text(user);
@@ -60,7 +61,8 @@ Result<Peaks> ReadPeaks(const View& view, std::string_view tenant, std::string_v
   Peaks peaks;
   Status decoded;
   std::string begin = KeyBuilder().Begin(RowKind::kDay).Text(tenant).Text(user).Number(period.first_day()).str();
-  std::string end = KeyBuilder().Begin(RowKind::kDay).Text(tenant).Text(user).Number(Period{period.month + 1}.first_day()).str();
+  std::string end =
+      KeyBuilder().Begin(RowKind::kDay).Text(tenant).Text(user).Number(Period{period.month + 1}.first_day()).str();
   Status scanned = view.Scan(begin, end, [&](std::string_view, std::string_view value) {
     DayRow day;
     if (!DecodeRow(value, &day)) {
@@ -76,7 +78,8 @@ Result<Peaks> ReadPeaks(const View& view, std::string_view tenant, std::string_v
   return peaks;
 }
 
-Result<std::optional<AccountSummary>> ReadAccountSummary(const View& view, std::string_view tenant, std::string_view user, int64_t now_us) {
+Result<std::optional<AccountSummary>> ReadAccountSummary(const View& view, std::string_view tenant,
+                                                         std::string_view user, int64_t now_us) {
   KeyBuilder key;
   auto account = ReadRow<AccountRow>(view, key.Begin(RowKind::kAccount).Text(tenant).Text(user).view());
   if (!account.ok()) return account.status();

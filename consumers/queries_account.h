@@ -13,7 +13,8 @@
 
 namespace odometer {
 
-inline constexpr int64_t kSessionActiveUs = 30 * 60 * kUsPerSecond;  // since the last event of a session that has not ended
+inline constexpr int64_t kSessionActiveUs =
+    30 * 60 * kUsPerSecond;  // since the last event of a session that has not ended
 inline constexpr size_t kCostliestCount = 5;
 
 struct SessionEntry {
@@ -31,10 +32,11 @@ struct Peaks {
 // What the sessions of a user come to, from one scan of them.
 struct SessionFigures {
   int64_t active = 0;
-  std::vector<SessionEntry> costliest;      // by tokens, most first, at most five
-  std::vector<int64_t> recent_us;           // last_us of those not ended that were active at now_us
+  std::vector<SessionEntry> costliest;  // by tokens, most first, at most five
+  std::vector<int64_t> recent_us;       // last_us of those not ended that were active at now_us
 };
-Result<SessionFigures> ReadSessionFigures(const View& view, std::string_view tenant, std::string_view user, int64_t now_us);
+Result<SessionFigures> ReadSessionFigures(const View& view, std::string_view tenant, std::string_view user,
+                                          int64_t now_us);
 
 struct AccountSummary {
   AccountRow account;  // rings aged to now
@@ -48,7 +50,8 @@ struct AccountSummary {
 };
 
 // nullopt for a user that was never seen. now_us: see LiveNowUs().
-Result<std::optional<AccountSummary>> ReadAccountSummary(const View& view, std::string_view tenant, std::string_view user, int64_t now_us);
+Result<std::optional<AccountSummary>> ReadAccountSummary(const View& view, std::string_view tenant,
+                                                         std::string_view user, int64_t now_us);
 
 Result<Peaks> ReadPeaks(const View& view, std::string_view tenant, std::string_view user, Period period);
 

@@ -53,7 +53,9 @@ std::optional<std::string> Decode64Url(std::string_view text) {
   return out;
 }
 
-Status Broken() { return Status(Code::kInvalid, "the cursor is damaged; take it as it was given, or start again without one"); }
+Status Broken() {
+  return Status(Code::kInvalid, "the cursor is damaged; take it as it was given, or start again without one");
+}
 
 }  // namespace
 
@@ -83,7 +85,8 @@ Result<Cursor> Cursor::FromToken(std::string_view token, uint64_t filter, size_t
   std::string_view body = std::string_view(*bytes).substr(0, bytes->size() - kChecksumBytes);
   Cursor cursor;
   if (Number64(Hash(body)) != bytes->substr(body.size()) || !DecodeRow(body, &cursor)) return Broken();
-  if (cursor.filter != filter) return Status(Code::kInvalid, "the cursor belongs to another listing: its filters differ");
+  if (cursor.filter != filter)
+    return Status(Code::kInvalid, "the cursor belongs to another listing: its filters differ");
   if (cursor.numbers.size() != numbers) return Broken();
   return cursor;
 }

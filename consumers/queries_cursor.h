@@ -32,7 +32,8 @@ struct Cursor {
   }
 };
 
-// One number for everything that selects a listing; the parts are length-prefixed, so no two selections share it by shape.
+// One number for everything that selects a listing; the parts are length-prefixed, so no two selections share it by
+// shape.
 uint64_t FilterHash(std::initializer_list<std::string_view> parts);
 
 std::string ToBase64(std::string_view bytes);     // RFC 4648 section 4, padded

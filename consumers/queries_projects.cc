@@ -69,7 +69,8 @@ class UsageSum {
       std::string_view tenant, project, user;
       int64_t hour = 0;
       ProjectHourRow row;
-      bool readable = reader.Text(&tenant) && reader.Text(&project) && reader.Number(&hour) && reader.Text(&user) && DecodeRow(value, &row);
+      bool readable = reader.Text(&tenant) && reader.Text(&project) && reader.Number(&hour) && reader.Text(&user) &&
+                      DecodeRow(value, &row);
       if (!readable) decoded = Status(Code::kCorrupt, "store: a project_hour row cannot be read");
       if (!readable) return false;
       if (query_.user && *query_.user != user) return true;
@@ -82,7 +83,13 @@ class UsageSum {
   // The part [from, to) of one hour: event by event, or the whole hour less the events outside, whichever reads less.
   Status AddPart(int64_t hour, int64_t from_us, int64_t to_us) {
     if (query_.user) {
-      auto row = view_.Get(KeyBuilder().Begin(RowKind::kProjectHour).Text(query_.tenant).Text(query_.project).Number(hour).Text(*query_.user).view());
+      auto row = view_.Get(KeyBuilder()
+                               .Begin(RowKind::kProjectHour)
+                               .Text(query_.tenant)
+                               .Text(query_.project)
+                               .Number(hour)
+                               .Text(*query_.user)
+                               .view());
       if (!row.ok()) return row.status();
       if (!row->has_value()) return Status::Ok();
     }
@@ -153,7 +160,8 @@ void SortNewestFirst(std::vector<Posting>* postings) {
 
 class OperationLister {
  public:
-  OperationLister(const View& view, PartitionLog& log, const OperationQuery& query) : view_(view), log_(log), query_(query) {}
+  OperationLister(const View& view, PartitionLog& log, const OperationQuery& query)
+      : view_(view), log_(log), query_(query) {}
 
   Result<OperationPage> List() {
     KeyBuilder project;
@@ -185,7 +193,8 @@ class OperationLister {
     if (full_) return Status::Ok();
     hour_ = hour;
     for (const Posting& posting : chunk.entries) {
-      bool before = posting.time_us != query_.after_time_us ? posting.time_us < query_.after_time_us : posting.offset < query_.after_offset;
+      bool before = posting.time_us != query_.after_time_us ? posting.time_us < query_.after_time_us
+                                                            : posting.offset < query_.after_offset;
       if (before && posting.offset < query_.pinned) postings_.push_back(posting);
     }
     return Status::Ok();

@@ -3,8 +3,8 @@
 //   UsageQuery query{"acme", "docs", {}, {}, {}, from_us, to_us};     // [from, to), to the microsecond
 //   Result<ProjectUsage> usage = ReadProjectUsage(view, log, query);
 //
-// Whole hours come from their rows; what an hour's row cannot say, because the span begins or ends within it, is read from the log, event
-// by event. The answer is the same as that of a scan over all events.
+// Whole hours come from their rows; what an hour's row cannot say, because the span begins or ends within it, is read
+// from the log, event by event. The answer is the same as that of a scan over all events.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +44,8 @@ HourCell SumOf(const std::vector<HourCell>& cells);
 // One operation of a listing, newest place time first; of equal times the greater offset first.
 struct OperationPage {
   std::vector<Posting> postings;
-  bool more = false;      // there may be further ones below `next`
-  Posting next;           // the last one that was looked at: time_us and offset
+  bool more = false;  // there may be further ones below `next`
+  Posting next;       // the last one that was looked at: time_us and offset
 };
 struct OperationQuery {
   std::string tenant;
@@ -67,8 +67,8 @@ struct UserProject {
 struct UserProjects {
   std::vector<UserProject> page;  // in key order (by length of the name, then by its bytes), those after `after`
   bool more = false;
-  int64_t count = 0;              // of all
-  ProjectRow total;               // over all; its ring is moved to `hour`
+  int64_t count = 0;  // of all
+  ProjectRow total;   // over all; its ring is moved to `hour`
 };
 Result<UserProjects> ListUserProjects(const View& view, std::string_view tenant, std::string_view user,
                                       std::optional<std::string_view> after, size_t limit, int64_t hour);

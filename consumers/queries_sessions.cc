@@ -5,7 +5,8 @@
 
 namespace odometer {
 
-Result<std::optional<std::vector<std::string>>> ListSessions(const View& view, std::string_view tenant, std::string_view user) {
+Result<std::optional<std::vector<std::string>>> ListSessions(const View& view, std::string_view tenant,
+                                                             std::string_view user) {
   using Names = std::vector<std::string>;
   auto account = view.Get(KeyBuilder().Begin(RowKind::kAccount).Text(tenant).Text(user).view());
   if (!account.ok()) return account.status();

@@ -11,6 +11,7 @@
 namespace odometer {
 
 // nullopt for a user that was never seen. Sessions of the same last event stand by name.
-Result<std::optional<std::vector<std::string>>> ListSessions(const View& view, std::string_view tenant, std::string_view user);
+Result<std::optional<std::vector<std::string>>> ListSessions(const View& view, std::string_view tenant,
+                                                             std::string_view user);
 
 }  // namespace odometer

@@ -72,7 +72,8 @@ Status AddDays(const UserTable& table, int64_t now_us, SystemSummary* summary) {
   return scanned.ok() ? decoded : scanned;
 }
 
-Result<std::shared_ptr<const UserCostliest>> CostliestOf(const UserTable& table, const UserEntry& entry, int64_t now_us) {
+Result<std::shared_ptr<const UserCostliest>> CostliestOf(const UserTable& table, const UserEntry& entry,
+                                                         int64_t now_us) {
   std::shared_ptr<const UserCostliest> known = std::atomic_load(&entry.costliest);
   if (known != nullptr) return known;
   auto found = std::make_shared<UserCostliest>();
@@ -86,7 +87,8 @@ Result<std::shared_ptr<const UserCostliest>> CostliestOf(const UserTable& table,
 
 template <class Item, class Tokens>
 void KeepMost(std::vector<Item>* items, Item item, Tokens tokens) {
-  auto at = std::upper_bound(items->begin(), items->end(), item, [&](const Item& a, const Item& b) { return tokens(a) > tokens(b); });
+  auto at = std::upper_bound(items->begin(), items->end(), item,
+                             [&](const Item& a, const Item& b) { return tokens(a) > tokens(b); });
   if (at - items->begin() >= static_cast<ptrdiff_t>(kCostliestCount)) return;
   items->insert(at, std::move(item));
   if (items->size() > kCostliestCount) items->pop_back();
@@ -98,7 +100,8 @@ Status AddCostliest(const UserTable& table, int64_t now_us, SystemSummary* summa
     if (!user.ok()) return user.status();
     for (int64_t last_us : (*user)->sessions.recent_us) summary->active_sessions += last_us > now_us - kSessionActiveUs;
     for (const SessionEntry& session : (*user)->sessions.costliest) {
-      KeepMost(&summary->costliest_sessions, {entry->user, session}, [](const auto& s) { return s.entry.row.tokens.total(); });
+      KeepMost(&summary->costliest_sessions, {entry->user, session},
+               [](const auto& s) { return s.entry.row.tokens.total(); });
     }
     for (const TurnEntry& turn : (*user)->turns) {
       KeepMost(&summary->costliest_turns, {entry->user, turn}, [](const auto& t) { return t.entry.posting.tokens; });

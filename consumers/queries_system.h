@@ -1,4 +1,5 @@
-// consumers/queries_system.h: ReadSystemSummary, a tenant as a whole: its own row, and what only the sum over its users says.
+// consumers/queries_system.h: ReadSystemSummary, a tenant as a whole: its own row, and what only the sum over its users
+// says.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ struct SystemSummary {
   TenantRow tenant;
   int64_t active_users_last_24h = 0;
   int64_t active_users_this_month = 0;
-  int64_t active_sessions = 0;      // when costliest_known
+  int64_t active_sessions = 0;    // when costliest_known
   std::vector<HourSum> velocity;  // 24 hours that end with now's, oldest first
   HourSum last_24h;               // all 25 buckets, as in an account
   HourSum this_hour;
@@ -31,7 +32,7 @@ struct SystemSummary {
     int64_t day = 0;
     ServiceDayRow row;  // over all services, operations and models
   };
-  std::vector<Day> days;            // 30 that end with now's, oldest first
+  std::vector<Day> days;  // 30 that end with now's, oldest first
   struct Session {
     std::string user;
     SessionEntry entry;

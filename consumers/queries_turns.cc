@@ -32,7 +32,8 @@ Result<std::vector<Posting>> PostingsOf(const View& view, const KeyBuilder& list
 
 }  // namespace
 
-Result<TurnList> ListTurns(const View& view, std::string_view tenant, std::string_view user, std::string_view session, uint64_t pinned) {
+Result<TurnList> ListTurns(const View& view, std::string_view tenant, std::string_view user, std::string_view session,
+                           uint64_t pinned) {
   KeyBuilder list;
   if (session.empty()) {
     list.Begin(RowKind::kUserPostings).Text(tenant).Text(user);
@@ -71,10 +72,11 @@ std::vector<TurnEntry> CostliestTurns(const std::vector<TurnEntry>& entries, siz
   order.reserve(entries.size());
   for (const TurnEntry& entry : entries) order.push_back(&entry);
   count = std::min(count, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(count), order.end(), [](const TurnEntry* a, const TurnEntry* b) {
-    if (a->posting.tokens != b->posting.tokens) return a->posting.tokens > b->posting.tokens;
-    return a->posting.offset > b->posting.offset;
-  });
+  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(count), order.end(),
+                    [](const TurnEntry* a, const TurnEntry* b) {
+                      if (a->posting.tokens != b->posting.tokens) return a->posting.tokens > b->posting.tokens;
+                      return a->posting.offset > b->posting.offset;
+                    });
   std::vector<TurnEntry> costliest;
   for (size_t i = 0; i < count; ++i) costliest.push_back(*order[i]);
   return costliest;

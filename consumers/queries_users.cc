@@ -35,36 +35,38 @@ std::string_view UserOf(std::string_view key) {
 }
 
 // The users of a view, those of `before` again where their rows have not changed.
-Status CopyUsers(const View& view, const std::string& tenant, const UserTable* before, std::vector<std::shared_ptr<const UserEntry>>* users) {
+Status CopyUsers(const View& view, const std::string& tenant, const UserTable* before,
+                 std::vector<std::shared_ptr<const UserEntry>>* users) {
   KeyBuilder prefix;
   prefix.Begin(RowKind::kAccount).Text(tenant);
   Status decoded;
   size_t old = 0;
   if (before != nullptr) users->reserve(before->users.size() + before->users.size() / 16);
-  Status scanned = view.Scan(prefix.view(), PrefixEnd(prefix.view()), [&](std::string_view key, std::string_view value) {
-    std::string_view user = UserOf(key);
-    uint64_t hash = std::hash<std::string_view>()(value);
-    // Rows are never deleted, so the old users are a subsequence of the new ones.
-    if (before != nullptr && old < before->users.size() && before->users[old]->user == user) {
-      const auto& entry = before->users[old++];
-      if (entry->row_hash == hash) {
-        users->push_back(entry);
+  Status scanned =
+      view.Scan(prefix.view(), PrefixEnd(prefix.view()), [&](std::string_view key, std::string_view value) {
+        std::string_view user = UserOf(key);
+        uint64_t hash = std::hash<std::string_view>()(value);
+        // Rows are never deleted, so the old users are a subsequence of the new ones.
+        if (before != nullptr && old < before->users.size() && before->users[old]->user == user) {
+          const auto& entry = before->users[old++];
+          if (entry->row_hash == hash) {
+            users->push_back(entry);
+            return true;
+          }
+        }
+        AccountRow row;
+        if (!DecodeRow(value, &row)) {
+          decoded = Status(Code::kCorrupt, "store: an account row's bytes cannot be read");
+          return false;
+        }
+        auto entry = std::make_shared<UserEntry>();
+        entry->user = user;
+        entry->row_hash = hash;
+        entry->keys = KeysOf(row.usage, row.last_use_us);
+        entry->hours = HoursOf(row);
+        users->push_back(std::move(entry));
         return true;
-      }
-    }
-    AccountRow row;
-    if (!DecodeRow(value, &row)) {
-      decoded = Status(Code::kCorrupt, "store: an account row's bytes cannot be read");
-      return false;
-    }
-    auto entry = std::make_shared<UserEntry>();
-    entry->user = user;
-    entry->row_hash = hash;
-    entry->keys = KeysOf(row.usage, row.last_use_us);
-    entry->hours = HoursOf(row);
-    users->push_back(std::move(entry));
-    return true;
-  });
+      });
   return scanned.ok() ? decoded : scanned;
 }
 
@@ -75,7 +77,8 @@ Result<PeriodKeys> ReadPeriodKeys(const UserTable& table, int64_t month) {
   keys.reserve(table.users.size());
   KeyBuilder key;
   for (const auto& entry : table.users) {
-    auto row = ReadRow<PeriodRow>(*table.view, key.Begin(RowKind::kPeriod).Text(table.tenant).Text(entry->user).Number(month).view());
+    auto row = ReadRow<PeriodRow>(
+        *table.view, key.Begin(RowKind::kPeriod).Text(table.tenant).Text(entry->user).Number(month).view());
     if (!row.ok()) return row.status();
     keys.emplace_back();
     if (row->has_value()) keys.back() = KeysOf((*row)->usage, (*row)->last_use_us);
@@ -85,12 +88,18 @@ Result<PeriodKeys> ReadPeriodKeys(const UserTable& table, int64_t month) {
 
 int64_t SortValue(const UserKeys& keys, UserSort sort) {
   switch (sort) {
-    case UserSort::kTotalTokens: return keys.total_tokens;
-    case UserSort::kCost: return keys.cost_nano_usd;
-    case UserSort::kSuccessRate: return keys.success_rate;
-    case UserSort::kRequests: return keys.requests;
-    case UserSort::kLastUsed: return keys.last_use_us;
-    case UserSort::kUser: return 0;
+    case UserSort::kTotalTokens:
+      return keys.total_tokens;
+    case UserSort::kCost:
+      return keys.cost_nano_usd;
+    case UserSort::kSuccessRate:
+      return keys.success_rate;
+    case UserSort::kRequests:
+      return keys.requests;
+    case UserSort::kLastUsed:
+      return keys.last_use_us;
+    case UserSort::kUser:
+      return 0;
   }
   return 0;
 }
@@ -189,7 +198,8 @@ Result<std::shared_ptr<const PinnedListing>> UserTables::Sorted(const UserTable&
   return listing;
 }
 
-std::shared_ptr<const PinnedListing> UserTables::Pin(std::shared_ptr<const View> view, std::vector<std::string> names, uint64_t filter) {
+std::shared_ptr<const PinnedListing> UserTables::Pin(std::shared_ptr<const View> view, std::vector<std::string> names,
+                                                     uint64_t filter) {
   auto listing = std::make_shared<PinnedListing>();
   listing->view = std::move(view);
   listing->names = std::move(names);
@@ -215,7 +225,8 @@ void UserTables::DropOldListings() {
 
 std::shared_ptr<const PinnedListing> UserTables::Find(uint64_t id, uint64_t filter) {
   std::lock_guard lock(mutex_);
-  auto at = std::find_if(listings_.begin(), listings_.end(), [&](const Pinned& pinned) { return pinned.listing->id == id; });
+  auto at =
+      std::find_if(listings_.begin(), listings_.end(), [&](const Pinned& pinned) { return pinned.listing->id == id; });
   if (at == listings_.end() || at->listing->filter != filter) return nullptr;
   at->used_us = clock_.MonotonicUs();
   listings_.splice(listings_.end(), listings_, at);

@@ -1,5 +1,5 @@
-// consumers/queries_users.h: UserTables, all users of a tenant at once, sorted: copies that are at most a second old, so
-// that a table of ten thousand users costs a page of it.
+// consumers/queries_users.h: UserTables, all users of a tenant at once, sorted: copies that are at most a second old,
+// so that a table of ten thousand users costs a page of it.
 //
 //   auto table = tables.Get([&] { return runner.view(); }, "acme");              // shared, immutable
 //   auto listing = tables.Sorted(*table, UserSort::kCost, false, std::nullopt, filter);  // pinned: pages fit together
@@ -56,7 +56,7 @@ struct UserEntry {
   std::string user;
   uint64_t row_hash = 0;
   UserKeys keys;
-  std::vector<HourPoint> hours;  // of the rings, those that hold something
+  std::vector<HourPoint> hours;                            // of the rings, those that hold something
   mutable std::shared_ptr<const UserCostliest> costliest;  // by std::atomic_load and atomic_store
 };
 
@@ -91,17 +91,18 @@ class UserTables {
   static constexpr int64_t kPinnedUs = 300'000'000;  // a listing that nobody has asked for this long may be dropped
   static constexpr size_t kTenantsMax = 64;
   static constexpr size_t kListingsMax = 64;
-  static constexpr size_t kNamesMax = 4'000'000;     // of all pinned listings together; the newest always stays
+  static constexpr size_t kNamesMax = 4'000'000;  // of all pinned listings together; the newest always stays
 
   // Waits for a refresh that another caller has begun. `newest` gives the view to copy from; a table holds everything
   // below min_cursor.
-  Result<std::shared_ptr<const UserTable>> Get(const std::function<std::shared_ptr<const View>()>& newest, const std::string& tenant,
-                                               uint64_t min_cursor = 0);
+  Result<std::shared_ptr<const UserTable>> Get(const std::function<std::shared_ptr<const View>()>& newest,
+                                               const std::string& tenant, uint64_t min_cursor = 0);
   // With a period: the users who have figures in it, by those figures.
-  Result<std::shared_ptr<const PinnedListing>> Sorted(const UserTable& table, UserSort sort, bool ascending, std::optional<Period> period,
-                                                      uint64_t filter);
+  Result<std::shared_ptr<const PinnedListing>> Sorted(const UserTable& table, UserSort sort, bool ascending,
+                                                      std::optional<Period> period, uint64_t filter);
   // Any names in any order over a view, for other listings that need the same.
-  std::shared_ptr<const PinnedListing> Pin(std::shared_ptr<const View> view, std::vector<std::string> names, uint64_t filter);
+  std::shared_ptr<const PinnedListing> Pin(std::shared_ptr<const View> view, std::vector<std::string> names,
+                                           uint64_t filter);
   // Null once it has been dropped, and for an id of another filter.
   std::shared_ptr<const PinnedListing> Find(uint64_t id, uint64_t filter);
   size_t pinned() const;

@@ -73,7 +73,8 @@ bool ParseOffset(std::string_view text, int64_t* offset_us) {
 
 std::optional<Period> Period::Parse(std::string_view text) {
   int64_t year = 0, month = 0;
-  if (text.size() != 7 || text[4] != '-' || !Digits(text, 0, 4, &year) || !Digits(text, 5, 2, &month)) return std::nullopt;
+  if (text.size() != 7 || text[4] != '-' || !Digits(text, 0, 4, &year) || !Digits(text, 5, 2, &month))
+    return std::nullopt;
   if (month < 1 || month > 12 || year < 1970) return std::nullopt;
   return Period{(year - 1970) * 12 + month - 1};
 }

@@ -9,8 +9,8 @@
 //
 // What every implementation promises:
 //  - Offsets of a partition rise; record 0 is Genesis, written when the log is created. A reader gives each record that
-//    the log holds, once, in order, from where it was opened. `next_offset` after a poll is the position to resume from;
-//    offsets may have holes, so it is never computed by counting.
+//    the log holds, once, in order, from where it was opened. `next_offset` after a poll is the position to resume
+//    from; offsets may have holes, so it is never computed by counting.
 //  - append_time never falls within a partition, and has the form AppendTimeOf() gives.
 //  - Append() returns when the events are as durable as the log was opened to make them, or with an error; then none of
 //    them is in the log, or (kUnavailable, "outcome unknown") perhaps all are: ids make the retry safe.

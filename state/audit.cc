@@ -14,6 +14,32 @@ struct RawRow {
   std::string value;
 };
 
+std::string HexOf(std::string_view bytes) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string text;
+  for (char byte : bytes) {
+    text += kHex[static_cast<uint8_t>(byte) >> 4];
+    text += kHex[static_cast<uint8_t>(byte) & 15];
+  }
+  return text;
+}
+
+// Whether a part of the row's key after its tenant is this text.
+bool Names(const RowName& name, const std::string& text) {
+  return name.texts.size() > 1 && std::find(name.texts.begin() + 1, name.texts.end(), text) != name.texts.end();
+}
+
+// Whether only events that stand in a user's postings move the figure: not those of sessions, knowledge and settings.
+bool MovesByPostedEventsOnly(RowKind kind, std::string_view field) {
+  static constexpr std::string_view kOthers[] = {
+      "row",     "bytes",    "events",   "sessions", "sessions_ring", "champion_cases", "config_changes",
+      "first_us", "last_us", "name",     "name_us",  "name_id",       "ended",          "state_us",
+      "state_id", "summary", "key_points", "summary_us", "summary_id", "collections_subscribed"};
+  bool is_of_a_user = kind == RowKind::kAccount || kind == RowKind::kPeriod || kind == RowKind::kDay ||
+                      kind == RowKind::kSession;
+  return is_of_a_user && std::find(std::begin(kOthers), std::end(kOthers), field) == std::end(kOthers);
+}
+
 // Rows of a view in key order, a page at a time, so that two views can be walked side by side.
 class Walker {
  public:
@@ -105,8 +131,7 @@ class Comparison {
       return Status::Ok();
     }
     if (ClassOf(name->kind) == RowClass::kOperational) return Status::Ok();
-    if (options_.user && std::find(name->texts.begin(), name->texts.end(), *options_.user) == name->texts.end())
-      return Status::Ok();
+    if (options_.user && !Names(*name, *options_.user)) return Status::Ok();
     bool logical = ClassOf(name->kind) == RowClass::kLogical;
     ++(logical ? report_.rows : report_.other_rows);
     if (a == nullptr || b == nullptr) {
@@ -122,7 +147,11 @@ class Comparison {
       return Status::Ok();
     }
     if (logical) report_.fields += left->size();
+    uint64_t before = report_.difference_count;
     CompareFields(*name, *left, *right);
+    // What no field shows, such as the hour of an empty ring, still decides what the next event does.
+    if (a->value != b->value && report_.difference_count == before)
+      Report(*name, "bytes", HexOf(a->value), HexOf(b->value));
     return Status::Ok();
   }
 
@@ -158,9 +187,9 @@ class Comparison {
     report_.Add(std::move(difference), options_.differences_max);
   }
 
-  // The log is the same, so the row is wrong: a user's own postings say where its events are.
+  // The log is the same, so the row is wrong: a user's own postings say where its turns and interactions are.
   void NarrowToUser(const RowName& name, Difference* difference) {
-    if (ClassOf(name.kind) != RowClass::kLogical || name.texts.size() < 2) return;
+    if (!MovesByPostedEventsOnly(name.kind, difference->field)) return;
     std::string begin = KeyBuilder().Begin(RowKind::kUserPostings).Text(name.texts[0]).Text(name.texts[1]).str();
     uint64_t first = UINT64_MAX, last = 0;
     Status scanned = folded_.Scan(begin, PrefixEnd(begin), [&](std::string_view, std::string_view value) {

@@ -4,6 +4,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/slice.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
@@ -29,8 +30,25 @@ Status FromRocks(const std::string& doing, const rocksdb::Status& status) {
   return {Code::kIo, text};
 }
 
+// RocksDB writes a log of its own beside the data; on a full disk that write must not be what ends the process.
+class NoLog : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+// The runner tries again itself, with Resume(); a recovery thread of RocksDB's own would only hold it off.
+class NoAutoRecovery : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
+
 rocksdb::Options RocksOptions(const StoreOptions& options) {
   rocksdb::Options rocks;
+  rocks.info_log = std::make_shared<NoLog>();
+  rocks.listeners.push_back(std::make_shared<NoAutoRecovery>());
   rocks.create_if_missing = !options.read_only;
   if (options.env != nullptr) rocks.env = options.env;
   rocks.write_buffer_size = options.memtable_bytes;

@@ -109,7 +109,8 @@ Result<std::string> TenantOf(const HttpRequest& request) {
   Result<std::string_view> tenant = OnlyHeader(request, "odometer-tenant");
   if (!tenant.ok()) return tenant.status();
   if (tenant->empty()) return std::string("default");
-  if (tenant->size() > kIdTextBytesMax) return Status(Code::kInvalid, "the header Odometer-Tenant is longer than 256 bytes");
+  if (tenant->size() > kIdTextBytesMax)
+    return Status(Code::kInvalid, "the header Odometer-Tenant is longer than 256 bytes");
   if (!IsUtf8(*tenant)) return Status(Code::kInvalid, "the header Odometer-Tenant is not UTF-8");
   return std::string(*tenant);
 }

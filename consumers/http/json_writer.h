@@ -4,7 +4,8 @@
 //   json.Object().Key("user").Text(user).Key("tokens").Int(tokens).End();
 //   return json.Take();
 //
-// An integer beyond ±2^53 is written as a string, so that no reader rounds it. Times are RFC 3339 in UTC. Confined to one thread.
+// An integer beyond ±2^53 is written as a string, so that no reader rounds it. Times are RFC 3339 in UTC. Confined to
+// one thread.
 #pragma once
 
 #include <cstdint>

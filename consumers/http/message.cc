@@ -27,7 +27,8 @@ Result<std::string> Unescape(std::string_view text, bool plus_is_space) {
     } else {
       int high = i + 2 < text.size() ? HexValue(text[i + 1]) : -1;
       int low = i + 2 < text.size() ? HexValue(text[i + 2]) : -1;
-      if (high < 0 || low < 0) return Status(Code::kInvalid, "the target has a '%' that is not followed by two hex digits");
+      if (high < 0 || low < 0)
+        return Status(Code::kInvalid, "the target has a '%' that is not followed by two hex digits");
       out += static_cast<char>(high * 16 + low);
       i += 2;
     }
@@ -99,7 +100,8 @@ const char* CheckField(std::string_view line, FramingFields* seen) {
   if (!std::all_of(name.begin(), name.end(), IsTokenChar)) return "a header name has a character that it may not have";
   std::string_view value = Trim(line.substr(colon + 1));
   if (EqualsLower(name, "content-length")) {
-    bool digits = !value.empty() && std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
+    bool digits =
+        !value.empty() && std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (!digits) return "Content-Length is not a number";
     if (++seen->lengths > 1) return "Content-Length is given twice";
   } else if (EqualsLower(name, "transfer-encoding")) {

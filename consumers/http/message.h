@@ -16,7 +16,7 @@ namespace odometer {
 
 struct HttpRequest {
   std::string method;
-  std::string target;  // as sent
+  std::string target;                                        // as sent
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, in the order sent
   std::string body;
 };
@@ -46,8 +46,8 @@ Result<Target> SplitTarget(std::string_view target);
 struct HeadScan {
   enum class Kind { kMore, kDone, kBad };
   Kind kind = Kind::kMore;
-  size_t size = 0;         // of the head with its empty line, when done
-  size_t line_size = 0;    // of the request line, 0 while it is not complete
+  size_t size = 0;       // of the head with its empty line, when done
+  size_t line_size = 0;  // of the request line, 0 while it is not complete
   size_t fields = 0;
   const char* error = "";  // when bad
 };

@@ -83,8 +83,9 @@ void WriteUsage(JsonWriter& json, const Usage& usage) {
 }
 
 void WriteLimits(JsonWriter& json) {
-  for (const char* name : {"input_tokens_limit", "output_tokens_limit", "prompts_per_hour_limit", "prompts_per_day_limit",
-                           "input_tokens_remaining", "output_tokens_remaining", "requests_hour_remaining", "requests_day_remaining"}) {
+  for (const char* name :
+       {"input_tokens_limit", "output_tokens_limit", "prompts_per_hour_limit", "prompts_per_day_limit",
+        "input_tokens_remaining", "output_tokens_remaining", "requests_hour_remaining", "requests_day_remaining"}) {
     json.Key(name).Null();
   }
 }
@@ -151,8 +152,9 @@ void WriteSession(JsonWriter& json, std::string_view session, const SessionRow& 
   json.End().End();
 }
 
-void WriteAccountSummary(JsonWriter& json, std::string_view tenant, std::string_view user, const AccountSummary& summary,
-                         int64_t now_us, const std::function<void(const TurnEntry&)>& write_turn, const AsOf& as_of) {
+void WriteAccountSummary(JsonWriter& json, std::string_view tenant, std::string_view user,
+                         const AccountSummary& summary, int64_t now_us,
+                         const std::function<void(const TurnEntry&)>& write_turn, const AsOf& as_of) {
   const AccountRow& account = summary.account;
   json.Object().Field("tenant", tenant).Field("user", user);
   json.Field("user_uuid", Uuid5(kNamespaceDns, user).ToString());

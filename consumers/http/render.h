@@ -1,5 +1,5 @@
-// consumers/http/render.h: figures as JSON. Field names are those of docs/figures.md; a time loses its "_us" and becomes
-// RFC 3339, null when it has not been.
+// consumers/http/render.h: figures as JSON. Field names are those of docs/figures.md; a time loses its "_us" and
+// becomes RFC 3339, null when it has not been.
 #pragma once
 
 #include <optional>
@@ -24,8 +24,9 @@ struct AsOf {
 // Each writes members into an object that is open.
 void WriteAsOf(JsonWriter& json, const AsOf& as_of);
 void WriteTokens(JsonWriter& json, const TokenFigures& tokens);  // six figures, input_tokens and total_tokens
-void WriteUsage(JsonWriter& json, const Usage& usage);  // every figure, turns, input_tokens, total_tokens, cost_nano_usd, rates
-void WriteLimits(JsonWriter& json);  // no limits yet: all null
+void WriteUsage(JsonWriter& json,
+                const Usage& usage);  // every figure, turns, input_tokens, total_tokens, cost_nano_usd, rates
+void WriteLimits(JsonWriter& json);   // no limits yet: all null
 void WriteCell(JsonWriter& json, const HourCell& cell);
 void WriteProject(JsonWriter& json, const ProjectRow& row, int64_t now_hour, bool of_a_user);
 void WriteQuotient(JsonWriter& json, std::string_view name, std::optional<int64_t> value);
@@ -34,7 +35,8 @@ void WriteQuotient(JsonWriter& json, std::string_view name, std::optional<int64_
 void WriteShares(JsonWriter& json, std::vector<NameCount> names, const NameCount& other);
 void WriteVelocity(JsonWriter& json, const Ring& requests, const Ring& turns);
 void WriteSession(JsonWriter& json, std::string_view session, const SessionRow& row, int64_t now_us);
-void WriteAccountSummary(JsonWriter& json, std::string_view tenant, std::string_view user, const AccountSummary& summary,
-                         int64_t now_us, const std::function<void(const TurnEntry&)>& write_turn, const AsOf& as_of);
+void WriteAccountSummary(JsonWriter& json, std::string_view tenant, std::string_view user,
+                         const AccountSummary& summary, int64_t now_us,
+                         const std::function<void(const TurnEntry&)>& write_turn, const AsOf& as_of);
 
 }  // namespace odometer

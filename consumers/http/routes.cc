@@ -57,7 +57,8 @@ std::vector<std::string_view> Split(std::string_view text, char separator) {
 }
 
 // Whether the path has the template's shape; what stands for {…} goes into `values`.
-bool Matches(std::string_view path_template, const std::vector<std::string>& segments, std::vector<std::string>* values) {
+bool Matches(std::string_view path_template, const std::vector<std::string>& segments,
+             std::vector<std::string>* values) {
   std::vector<std::string_view> wanted = Split(path_template, '/');
   if (wanted.size() != segments.size()) return false;
   values->clear();
@@ -79,6 +80,13 @@ std::string_view MethodLabel(std::string_view method) {
   return "other";
 }
 
+// What a caller wrote stands between quotes in a detail; it stays out of the daemon's log.
+std::string WithoutQuoted(std::string_view detail) {
+  size_t first = detail.find('\''), last = detail.rfind('\'');
+  if (first == last) return std::string(detail);
+  return std::string(detail.substr(0, first + 1)) + "..." + std::string(detail.substr(last));
+}
+
 uint64_t RandomNumber() {
   std::random_device device;
   return static_cast<uint64_t>(device()) << 32 | device();
@@ -94,16 +102,20 @@ Status Internal(const Status& status) {
   switch (status.code()) {
     case Code::kInvalid:
     case Code::kNotFound:
-    case Code::kConflict: return {Code::kCorrupt, status.message()};
-    case Code::kUnavailable: return {Code::kIo, status.message()};
-    default: return status;
+    case Code::kConflict:
+      return {Code::kCorrupt, status.message()};
+    case Code::kUnavailable:
+      return {Code::kIo, status.message()};
+    default:
+      return status;
   }
 }
 
 Api::Api(Daemon& daemon, ApiOptions options)
     : daemon_(daemon), options_(std::move(options)), users_(daemon.clock()), first_request_id_(RandomNumber()) {}
 
-std::string Api::NextRequestId() { return fmt::format("{:016x}", first_request_id_ + requests_.fetch_add(1)); }
+// Digits alone, so that log lines which differ in it are of one kind.
+std::string Api::NextRequestId() { return fmt::format("{:020}", first_request_id_ + requests_.fetch_add(1)); }
 
 bool Api::IsInstant(const HttpRequest& request) {
   std::string_view path = std::string_view(request.target).substr(0, request.target.find('?'));
@@ -112,15 +124,29 @@ bool Api::IsInstant(const HttpRequest& request) {
 
 HttpResponse Api::Refuse(int status, std::string_view detail) {
   metrics_.CountRequest("", "other", status, 0);
-  return ToResponse({status, std::string(DefaultKind(status)), std::string(detail), 0}, "", NextRequestId());
+  std::string request_id = NextRequestId();
+  if (options_.log) {
+    options_.log("warn", fmt::format("request refused status={} kind={} request_id={} {}", status, DefaultKind(status),
+                                     request_id, detail));
+  }
+  return ToResponse({status, std::string(DefaultKind(status)), std::string(detail), 0}, "", request_id);
 }
 
-HttpResponse Api::Fail(const Call& call, const Problem& problem) const { return ToResponse(problem, call.instance, call.request_id); }
+HttpResponse Api::Fail(const Call& call, const Problem& problem) const {
+  // Who asks for somebody that was never seen has done nothing wrong; what is a fault of ours has a line already.
+  if (problem.status < 500 && problem.kind != "not-found" && options_.log) {
+    options_.log("warn", fmt::format("request refused status={} kind={} method={} route={} request_id={} {}",
+                                     problem.status, problem.kind, MethodLabel(call.request->method), call.route,
+                                     call.request_id, WithoutQuoted(problem.detail)));
+  }
+  return ToResponse(problem, call.instance, call.request_id);
+}
 
 HttpResponse Api::FailWith(const Call& call, const Status& status) const {
   Problem problem = ProblemOf(status);
   if (problem.status >= 500 && status.code() != Code::kUnavailable && options_.log) {
-    options_.log("error", fmt::format("request failed route={} request_id={} {}", call.route, call.request_id, status.ToString()));
+    options_.log("error", fmt::format("request failed route={} request_id={} {}", call.route, call.request_id,
+                                      status.ToString()));
   }
   return Fail(call, problem);
 }
@@ -135,7 +161,8 @@ HttpResponse Api::Handle(const HttpRequest& request) {
   Result<Target> target = SplitTarget(request.target);
   HttpResponse response = target.ok() ? Dispatch(request, *target, &call) : FailWith(call, target.status());
   response.headers.emplace_back("Odometer-Request-Id", call.request_id);
-  metrics_.CountRequest(call.route, MethodLabel(request.method), response.status, daemon_.clock().MonotonicUs() - begun_us);
+  metrics_.CountRequest(call.route, MethodLabel(request.method), response.status,
+                        daemon_.clock().MonotonicUs() - begun_us);
   return response;
 }
 
@@ -151,7 +178,9 @@ HttpResponse Api::Dispatch(const HttpRequest& request, const Target& target, Cal
     if (route.method == method) found = &route;
     break;  // no path has two methods
   }
-  if (allow.empty()) return Fail(*call, {404, "unknown-route", "there is nothing under this path; /openapi.yaml lists what there is", 0});
+  if (allow.empty())
+    return Fail(*call,
+                {404, "unknown-route", "there is nothing under this path; /openapi.yaml lists what there is", 0});
   if (found == nullptr) {
     HttpResponse refused = Fail(*call, {405, "method-not-allowed", "this path takes " + allow, 0});
     refused.headers.emplace_back("Allow", allow);
@@ -185,10 +214,12 @@ Status Api::AwaitMinPosition(const Call& call) {
   Result<int64_t> wait_ms = call.Number("wait_ms", kWaitUsDefault / 1000, 0, kWaitMsMax);
   if (!wait_ms.ok()) return wait_ms.status();
   if (!position->has_value()) return Status::Ok();
-  if ((*position)->partition >= daemon_.partitions()) return Status(Code::kInvalid, "min_position names a partition that this log does not have");
+  if ((*position)->partition >= daemon_.partitions())
+    return Status(Code::kInvalid, "min_position names a partition that this log does not have");
   Runner& runner = daemon_.runner((*position)->partition);
   if (WaitFor(runner, (*position)->next_offset, *wait_ms * 1000) != nullptr) return Status::Ok();
-  return Status(Code::kUnavailable, "not folded yet: the view is at " + Position{runner.partition(), runner.view()->meta().cursor}.ToToken() +
+  return Status(Code::kUnavailable, "not folded yet: the view is at " +
+                                        Position{runner.partition(), runner.view()->meta().cursor}.ToToken() +
                                         ", min_position is " + (*position)->ToToken());
 }
 
@@ -215,7 +246,9 @@ Result<Runner*> Api::PartitionParameter(const Call& call) {
   return &daemon_.runner(static_cast<uint32_t>(*partition));
 }
 
-Status Api::NeverSeen(std::string_view what) const { return Status(Code::kNotFound, std::string(what) + " was never seen by this tenant"); }
+Status Api::NeverSeen(std::string_view what) const {
+  return Status(Code::kNotFound, std::string(what) + " was never seen by this tenant");
+}
 
 Result<HttpResponse> Api::GetLive(const Call&) {
   JsonWriter json;
@@ -252,7 +285,8 @@ Result<HttpResponse> Api::GetMetrics(const Call&) {
 Result<HttpResponse> Api::GetVersion(const Call&) {
   JsonWriter json;
   json.Object().Field("name", "odometer").Field("version", ODOMETER_VERSION).Field("api", "v1");
-  json.Field("fold_version", static_cast<int64_t>(kFoldVersion)).Field("partitions", static_cast<int64_t>(daemon_.partitions()));
+  json.Field("fold_version", static_cast<int64_t>(kFoldVersion))
+      .Field("partitions", static_cast<int64_t>(daemon_.partitions()));
   json.Field("log_id", daemon_.log().log_id().ToString()).End();
   return JsonResponse(json);
 }

@@ -1,4 +1,5 @@
-// consumers/http/routes.h: Api, what each route of the HTTP API answers, and the table that says which routes there are.
+// consumers/http/routes.h: Api, what each route of the HTTP API answers, and the table that says which routes there
+// are.
 //
 //   Api api(daemon, options);
 //   HttpResponse response = api.Handle(request);     // blocks where it must: appends, min_position
@@ -28,11 +29,13 @@
 namespace odometer {
 
 struct ApiOptions {
-  bool raw_records = false;  // POST /v1/admin/records is there
+  bool raw_records = false;                                             // POST /v1/admin/records is there
   std::function<void(const char* level, const std::string& text)> log;  // what went wrong inside
 };
 
 class Api;
+struct ParsedEvents;
+struct PostedEvents;
 
 struct Route {
   std::string_view method;
@@ -100,6 +103,8 @@ class Api {
   Status AwaitMinPosition(const Call& call);
   Status NeverSeen(std::string_view what) const;
 
+  // Counts what was refused of a request, and what is ahead of the clock, with a line for each.
+  void NotePosted(const Call& call, const PostedEvents& posted, const ParsedEvents& parsed);
   // Appends, tells readiness how it went, and answers with `answer` or a problem.
   Result<HttpResponse> Append(const Call& call, Runner& runner, std::span<const std::string_view> events,
                               const std::function<HttpResponse(const Appended&)>& answer);
@@ -123,9 +128,12 @@ class Api {
   };
   Result<std::optional<PinnedAt>> GoOn(const Call& call, uint64_t filter);
   HttpResponse StartAgain(const Call& call) const;
-  Result<HttpResponse> PageOfNames(const Call& call, const Reading& reading, const PinnedListing& listing, const NamesPage& page);
-  Result<HttpResponse> PageOfTurns(const Call& call, const Reading& reading, const TurnList& list, Cursor cursor, size_t limit);
-  Result<HttpResponse> PageOfOperations(const Call& call, const Reading& reading, const OperationPage& page, const Cursor& next);
+  Result<HttpResponse> PageOfNames(const Call& call, const Reading& reading, const PinnedListing& listing,
+                                   const NamesPage& page);
+  Result<HttpResponse> PageOfTurns(const Call& call, const Reading& reading, const TurnList& list, Cursor cursor,
+                                   size_t limit);
+  Result<HttpResponse> PageOfOperations(const Call& call, const Reading& reading, const OperationPage& page,
+                                        const Cursor& next);
   Result<HttpResponse> PageOfRecords(const Call& call, Runner& runner, std::optional<Position> position, size_t limit);
 
   Daemon& daemon_;
@@ -136,7 +144,8 @@ class Api {
   std::atomic<uint64_t> requests_{0};
   uint64_t first_request_id_;
 
-  std::mutex ready_mutex_;  // guards the two below; held while readiness is found out, so that many askers cost one probe
+  std::mutex
+      ready_mutex_;  // guards the two below; held while readiness is found out, so that many askers cost one probe
   std::optional<Readiness> ready_;
   int64_t ready_us_ = 0;
 };

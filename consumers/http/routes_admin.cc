@@ -22,11 +22,13 @@ Result<std::string> CheckpointName(const std::string& body) {
   if (!parsed.is_object()) return Status(Code::kInvalid, "the body is not a JSON object");
   std::string name;
   for (const auto& [key, value] : parsed.items()) {
-    if (key != "name" || !value.is_string()) return Status(Code::kInvalid, "the body may have one field, 'name', a text");
+    if (key != "name" || !value.is_string())
+      return Status(Code::kInvalid, "the body may have one field, 'name', a text");
     name = value.get<std::string>();
     bool plain = !name.empty() && name.size() <= kCheckpointNameMax && name[0] != '.' &&
                  std::all_of(name.begin(), name.end(), [](char c) {
-                   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+                   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                          c == '_' || c == '-';
                  });
     if (!plain) return Status(Code::kInvalid, "'name' must be 1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot");
   }
@@ -40,7 +42,8 @@ struct QuarantinedRecord {
 };
 
 // The quarantined records of one view from `offset` on, at most `most`.
-Status ReadQuarantine(const View& view, uint32_t partition, uint64_t offset, size_t most, std::vector<QuarantinedRecord>* records) {
+Status ReadQuarantine(const View& view, uint32_t partition, uint64_t offset, size_t most,
+                      std::vector<QuarantinedRecord>* records) {
   std::string begin = KeyBuilder().Begin(RowKind::kQuarantine).Number(static_cast<int64_t>(offset)).str();
   std::string end = PrefixEnd(KeyBuilder().Begin(RowKind::kQuarantine).view());
   Status decoded;
@@ -106,7 +109,8 @@ Result<HttpResponse> Api::PostCheckpoint(const Call& call) {
   if (!name.ok()) return name.status();
   ODOMETER_RETURN_IF_ERROR(AwaitMinPosition(call));
   Result<std::string> directory = daemon_.Checkpoint(*name);
-  if (!directory.ok() && directory.status().code() == Code::kConflict) return Status(Code::kConflict, "a checkpoint of this name exists already");
+  if (!directory.ok() && directory.status().code() == Code::kConflict)
+    return Status(Code::kConflict, "a checkpoint of this name exists already");
   if (!directory.ok()) return Internal(directory.status());
   Result<std::vector<Position>> positions = CheckpointPositions(*directory, daemon_.partitions());
   if (!positions.ok()) return Internal(positions.status());
@@ -131,16 +135,19 @@ Result<HttpResponse> Api::GetQuarantine(const Call& call) {
   uint32_t last = *only >= 0 ? static_cast<uint32_t>(*only) : daemon_.partitions() - 1;
   size_t most = static_cast<size_t>(*limit) + 1;  // one more tells whether there are more
   std::vector<QuarantinedRecord> records;
+  std::vector<Position> positions;
   uint64_t total = 0, from = static_cast<uint64_t>(cursor.numbers[1]);
   for (uint32_t partition = *only >= 0 ? last : 0; partition <= last; ++partition) {
     std::shared_ptr<const View> view = daemon_.runner(partition).view();
     total += view->meta().quarantined_total();
+    positions.push_back({partition, view->meta().cursor});
     if (partition < cursor.numbers[0] || records.size() >= most) continue;
     uint64_t offset = partition == cursor.numbers[0] ? from : 0;
     if (Status read = ReadQuarantine(*view, partition, offset, most, &records); !read.ok()) return Internal(read);
   }
   JsonWriter json;
   json.Object().Key("total_count").Unsigned(total);
+  WritePositions(json, positions);
   bool more = records.size() == most;
   json.Key("next_cursor");
   if (more) {
@@ -189,7 +196,8 @@ Result<HttpResponse> Api::GetEvents(const Call& call) {
   Result<int64_t> limit = call.Limit(100, 1000);
   if (!limit.ok()) return limit.status();
   if (position->has_value() && !call.Parameter("partition")) {
-    if ((*position)->partition >= daemon_.partitions()) return Status(Code::kInvalid, "position names a partition that this log does not have");
+    if ((*position)->partition >= daemon_.partitions())
+      return Status(Code::kInvalid, "position names a partition that this log does not have");
     *runner = &daemon_.runner((*position)->partition);
   }
   if (position->has_value() && (*position)->partition != (*runner)->partition()) {
@@ -199,14 +207,17 @@ Result<HttpResponse> Api::GetEvents(const Call& call) {
   return PageOfRecords(call, **runner, *position, static_cast<size_t>(*limit));
 }
 
-Result<HttpResponse> Api::PageOfRecords(const Call& call, Runner& runner, std::optional<Position> position, size_t limit) {
+Result<HttpResponse> Api::PageOfRecords(const Call& call, Runner& runner, std::optional<Position> position,
+                                        size_t limit) {
   PartitionLog& log = runner.log();
   OffsetRange range = log.range();
   // Without a position: the newest ones.
-  uint64_t from = position ? position->next_offset : std::max(range.start, range.end - std::min<uint64_t>(range.end, limit));
+  uint64_t from =
+      position ? position->next_offset : std::max(range.start, range.end - std::min<uint64_t>(range.end, limit));
   if (from > range.end) return Status(Code::kInvalid, "position is after the end of the log");
   if (from < range.start) {
-    return Fail(call, {410, "records-gone", fmt::format("the log begins at {}", Position{runner.partition(), range.start}.ToToken()), 0});
+    return Fail(call, {410, "records-gone",
+                       fmt::format("the log begins at {}", Position{runner.partition(), range.start}.ToToken()), 0});
   }
   Result<std::unique_ptr<EventReader>> reader = log.Read(from);
   if (!reader.ok()) return Internal(reader.status());

@@ -18,7 +18,8 @@ Result<FetchedEvent> FetchEvent(PartitionLog& log, uint64_t offset, EventType ty
   FetchedEvent fetched;
   ODOMETER_ASSIGN_OR_RETURN(fetched.record, log.Fetch(offset));
   bool is_it = Decode(fetched.record.bytes, &fetched.event) == Reason::kNone && fetched.event.type == type;
-  if (!is_it) return Status(Code::kCorrupt, "offset " + std::to_string(offset) + ": not the event that its posting says");
+  if (!is_it)
+    return Status(Code::kCorrupt, "offset " + std::to_string(offset) + ": not the event that its posting says");
   return fetched;
 }
 
@@ -144,7 +145,10 @@ Status Api::WriteSystemSummary(JsonWriter& json, const Call& call, const Reading
   }
   json.End().Key("days").Array();
   for (const SystemSummary::Day& day : summary.days) {
-    json.Object().Field("day", DayToString(day.day)).Field("turns", day.row.turns).Field("amendments", day.row.amendments);
+    json.Object()
+        .Field("day", DayToString(day.day))
+        .Field("turns", day.row.turns)
+        .Field("amendments", day.row.amendments);
     json.Field("interactions", day.row.interactions).Field("vector_operations", day.row.vector_operations);
     json.Field("llm_calls", day.row.llm_calls);
     WriteTokens(json, day.row.tokens);
@@ -226,7 +230,8 @@ Status Api::WriteUserRow(JsonWriter& json, const View& view, const std::string& 
   return Status::Ok();
 }
 
-Result<HttpResponse> Api::PageOfNames(const Call& call, const Reading& reading, const PinnedListing& listing, const NamesPage& page) {
+Result<HttpResponse> Api::PageOfNames(const Call& call, const Reading& reading, const PinnedListing& listing,
+                                      const NamesPage& page) {
   size_t end = std::min(listing.names.size(), page.from + page.limit);
   JsonWriter json;
   json.Object().Field("tenant", call.tenant);
@@ -256,7 +261,8 @@ Result<std::optional<Api::PinnedAt>> Api::GoOn(const Call& call, uint64_t filter
 }
 
 HttpResponse Api::StartAgain(const Call& call) const {
-  return Fail(call, {410, "cursor-expired", "the listing that this cursor belongs to is gone; start again without a cursor", 0});
+  return Fail(call, {410, "cursor-expired",
+                     "the listing that this cursor belongs to is gone; start again without a cursor", 0});
 }
 
 Result<HttpResponse> Api::GetUsers(const Call& call) {
@@ -282,7 +288,8 @@ Result<HttpResponse> Api::GetUsers(const Call& call) {
     *at = PinnedAt{*listing, 0};
   }
   if ((*at)->listing == nullptr) return StartAgain(call);
-  NamesPage page{(*at)->from, static_cast<size_t>(*limit), [&](JsonWriter& json, const View& view, const std::string& user) {
+  NamesPage page{(*at)->from, static_cast<size_t>(*limit),
+                 [&](JsonWriter& json, const View& view, const std::string& user) {
                    return WriteUserRow(json, view, call.tenant, user, *period, reading->now_us);
                  }};
   return PageOfNames(call, *reading, *(*at)->listing, page);
@@ -305,7 +312,8 @@ Result<HttpResponse> Api::GetSessions(const Call& call) {
     *at = PinnedAt{users_.Pin(reading->view, **std::move(sessions), filter), 0};
   }
   if ((*at)->listing == nullptr) return StartAgain(call);
-  NamesPage page{(*at)->from, static_cast<size_t>(*limit), [&](JsonWriter& json, const View& view, const std::string& session) {
+  NamesPage page{(*at)->from, static_cast<size_t>(*limit),
+                 [&](JsonWriter& json, const View& view, const std::string& session) {
                    KeyBuilder key;
                    key.Begin(RowKind::kSession).Text(call.tenant).Text(*user).Text(session);
                    SessionRow row;
@@ -323,7 +331,8 @@ Result<HttpResponse> Api::GetTurns(const Call& call) {
   if (!session.ok()) return session.status();
   Result<int64_t> limit = call.Limit(50, 500);
   if (!limit.ok()) return limit.status();
-  uint64_t filter = FilterHash({"turns", call.tenant, *user, session->has_value() ? "session" : "", session->value_or("")});
+  uint64_t filter =
+      FilterHash({"turns", call.tenant, *user, session->has_value() ? "session" : "", session->value_or("")});
   Cursor cursor{filter, {INT64_MAX, INT64_MAX}, ""};
   if (std::optional<std::string_view> token = call.Parameter("cursor")) {
     ODOMETER_ASSIGN_OR_RETURN(cursor, Cursor::FromToken(*token, filter, 2));
@@ -336,12 +345,14 @@ Result<HttpResponse> Api::GetTurns(const Call& call) {
   auto account = reading->view->Get(KeyBuilder().Begin(RowKind::kAccount).Text(call.tenant).Text(*user).view());
   if (!account.ok()) return Internal(account.status());
   if (!account->has_value()) return NeverSeen("this user");
-  auto list = ListTurns(*reading->view, call.tenant, *user, session->value_or(""), static_cast<uint64_t>(cursor.numbers[0]));
+  auto list =
+      ListTurns(*reading->view, call.tenant, *user, session->value_or(""), static_cast<uint64_t>(cursor.numbers[0]));
   if (!list.ok()) return Internal(list.status());
   return PageOfTurns(call, *reading, *list, cursor, static_cast<size_t>(*limit));
 }
 
-Result<HttpResponse> Api::PageOfTurns(const Call& call, const Reading& reading, const TurnList& list, Cursor cursor, size_t limit) {
+Result<HttpResponse> Api::PageOfTurns(const Call& call, const Reading& reading, const TurnList& list, Cursor cursor,
+                                      size_t limit) {
   auto after = std::lower_bound(list.entries.begin(), list.entries.end(), static_cast<uint64_t>(cursor.numbers[1]),
                                 [](const TurnEntry& entry, uint64_t offset) { return entry.posting.offset >= offset; });
   size_t left = static_cast<size_t>(list.entries.end() - after);
@@ -359,7 +370,8 @@ Result<HttpResponse> Api::PageOfTurns(const Call& call, const Reading& reading, 
     json.Null();
   }
   json.Key("has_more").Bool(more).Key("data").Array();
-  for (auto entry = after; entry != end; ++entry) ODOMETER_RETURN_IF_ERROR(WriteTurn(json, reading.runner->log(), *entry));
+  for (auto entry = after; entry != end; ++entry)
+    ODOMETER_RETURN_IF_ERROR(WriteTurn(json, reading.runner->log(), *entry));
   json.End().End();
   return JsonResponse(json);
 }

@@ -1,5 +1,6 @@
 // POST /v1/events and what else touches the log directly.
 #include <algorithm>
+#include <map>
 #include <random>
 
 #include "consumers/event_json.h"
@@ -53,6 +54,24 @@ PostedEvents EncodeAll(const ParsedEvents& parsed) {
   return posted;
 }
 
+std::map<std::string, size_t> RefusedByReason(const PostedEvents& posted) {
+  std::map<std::string, size_t> counts;
+  for (const PostedEvents::Item& item : posted.items) {
+    if (item.error) ++counts[item.error->reason];
+  }
+  return counts;
+}
+
+// How many of those taken say a time that has not come yet. They will be placed at the log's time.
+size_t CountAhead(const ParsedEvents& parsed, int64_t now_us) {
+  return static_cast<size_t>(std::count_if(parsed.items.begin(), parsed.items.end(), [&](const ParsedEvent& item) {
+    if (item.error) return false;
+    bool ahead = item.event.event_time.us > now_us;
+    for (const Interaction& each : item.event.interactions) ahead |= each.event_time.us > now_us;
+    return ahead;
+  }));
+}
+
 struct OutcomeCounts {
   uint64_t applied = 0;
   uint64_t duplicate = 0;
@@ -77,7 +96,7 @@ struct EventsReport {
   const PostedEvents& posted;
   std::optional<Appended> appended;  // without it, every item was refused
   uint32_t partition = 0;
-  bool folded = false;               // outcomes are asked for
+  bool folded = false;                           // outcomes are asked for
   std::vector<std::optional<Outcome>> outcomes;  // then: of each accepted one
 
   bool adjacent() const { return appended && appended->next_offset - appended->first_offset == posted.bytes.size(); }
@@ -128,7 +147,8 @@ Result<std::vector<std::string_view>> SplitRecords(std::string_view body) {
   std::vector<std::string_view> records;
   size_t at = 0;
   while (at < body.size()) {
-    if (body.size() - at < 4) return Status(Code::kInvalid, "the body ends within a length, at byte " + std::to_string(at));
+    if (body.size() - at < 4)
+      return Status(Code::kInvalid, "the body ends within a length, at byte " + std::to_string(at));
     uint32_t size = 0;
     for (size_t i = 0; i < 4; ++i) size |= static_cast<uint32_t>(static_cast<uint8_t>(body[at + i])) << (8 * i);
     at += 4;
@@ -136,7 +156,8 @@ Result<std::vector<std::string_view>> SplitRecords(std::string_view body) {
       records.emplace_back();
       continue;
     }
-    if (body.size() - at < size) return Status(Code::kInvalid, "the body ends within a record, at byte " + std::to_string(at));
+    if (body.size() - at < size)
+      return Status(Code::kInvalid, "the body ends within a record, at byte " + std::to_string(at));
     records.push_back(body.substr(at, size));
     at += size;
   }
@@ -149,19 +170,38 @@ Result<std::vector<std::string_view>> SplitRecords(std::string_view body) {
 Result<HttpResponse> Api::Append(const Call& call, Runner& runner, std::span<const std::string_view> events,
                                  const std::function<HttpResponse(const Appended&)>& answer) {
   Result<Appended> appended = runner.log().Append(events);
-  daemon_.NoteAppend(runner.partition(), appended.status());
+  bool callers_fault = appended.status().code() == Code::kInvalid;
+  if (!callers_fault) daemon_.NoteAppend(runner.partition(), appended.status());
   if (appended.ok()) return answer(*appended);
   metrics_.CountAppendError(appended.status().code());
   if (options_.log) {
-    options_.log("error", "append failed partition=" + std::to_string(runner.partition()) + " request_id=" + call.request_id + " " +
-                              appended.status().ToString());
+    options_.log("error", "append failed partition=" + std::to_string(runner.partition()) +
+                              " request_id=" + call.request_id + " " + appended.status().ToString());
   }
   if (appended.status().code() == Code::kUnavailable) {
-    return Fail(call, {503, "outcome-unknown",
-                       "the log did not say whether the events were written; send them again: events with an id or a key count once", 1});
+    return Fail(
+        call,
+        {503, "outcome-unknown",
+         "the log did not say whether the events were written; send them again: events with an id or a key count once",
+         1});
   }
-  if (appended.status().code() == Code::kInvalid) return Fail(call, {413, "too-large", "a record is longer than the log takes", 0});
+  if (callers_fault) return Fail(call, {413, "too-large", "a record is longer than the log takes", 0});
   return Fail(call, ProblemOf(Internal(appended.status())));
+}
+
+void Api::NotePosted(const Call& call, const PostedEvents& posted, const ParsedEvents& parsed) {
+  for (const auto& [reason, count] : RefusedByReason(posted)) {
+    metrics_.CountRefusedEvent(reason, count);
+    if (!options_.log) continue;
+    options_.log("warn", "events refused reason=" + reason + " count=" + std::to_string(count) +
+                             " request_id=" + call.request_id);
+  }
+  size_t ahead = CountAhead(parsed, daemon_.clock().NowUs());
+  if (ahead == 0) return;
+  metrics_.CountClockAhead(ahead);
+  if (options_.log) {
+    options_.log("warn", "events ahead of the clock count=" + std::to_string(ahead) + " request_id=" + call.request_id);
+  }
 }
 
 Result<HttpResponse> Api::PostEvents(const Call& call) {
@@ -169,7 +209,8 @@ Result<HttpResponse> Api::PostEvents(const Call& call) {
   if (!header.ok()) return header.status();
   std::string type = MediaType(*header);
   if (!type.empty() && type != "application/json" && type != "application/x-ndjson") {
-    return Fail(call, {415, "unsupported-media-type", "send application/json or application/x-ndjson, not '" + type.substr(0, 64) + "'", 0});
+    return Fail(call, {415, "unsupported-media-type",
+                       "send application/json or application/x-ndjson, not '" + type.substr(0, 64) + "'", 0});
   }
   Result<size_t> wait = call.OneOf("wait", {"appended", "folded"}, 0);
   if (!wait.ok()) return wait.status();
@@ -181,9 +222,7 @@ Result<HttpResponse> Api::PostEvents(const Call& call) {
   if (!parsed.ok()) return parsed.status();
   PostedEvents posted = EncodeAll(*parsed);
   if (posted.items.empty()) return Status(Code::kInvalid, "the body holds no event");
-  for (const PostedEvents::Item& item : posted.items) {
-    if (item.error) metrics_.CountRefusedEvent(item.error->reason);
-  }
+  NotePosted(call, posted, *parsed);
   Runner& runner = daemon_.RunnerOf(call.tenant);
   EventsReport report{posted, std::nullopt, runner.partition(), *wait == 1, {}};
   if (posted.bytes.empty()) return ToResponse(report);
@@ -193,7 +232,8 @@ Result<HttpResponse> Api::PostEvents(const Call& call) {
     if (report.folded) {
       bool there = WaitFor(runner, appended.next_offset, *wait_ms * 1000) != nullptr;
       for (size_t i = 0; i < posted.bytes.size(); ++i) {
-        report.outcomes.push_back(there && report.adjacent() ? runner.OutcomeAt(appended.first_offset + i) : std::nullopt);
+        report.outcomes.push_back(there && report.adjacent() ? runner.OutcomeAt(appended.first_offset + i)
+                                                             : std::nullopt);
       }
     }
     return ToResponse(report);

@@ -36,12 +36,16 @@ Result<UsageCall> ReadUsageCall(const Call& call) {
   if (auto name = call.Parameter("operation")) {
     query.operation = OperationFromName(*name);
     if (!query.operation) {
-      return Status(Code::kInvalid, "the parameter 'operation' is none of add, upsert, delete, search, count, collection_create, collection_drop");
+      return Status(Code::kInvalid,
+                    "the parameter 'operation' is none of add, upsert, delete, search, count, collection_create, "
+                    "collection_drop");
     }
   }
   if (auto name = call.Parameter("status")) {
     query.status = OperationStatusFromName(*name);
-    if (!query.status) return Status(Code::kInvalid, "the parameter 'status' is none of success, failure, partial_failure, quota_exceeded");
+    if (!query.status)
+      return Status(Code::kInvalid,
+                    "the parameter 'status' is none of success, failure, partial_failure, quota_exceeded");
   }
   ODOMETER_ASSIGN_OR_RETURN(usage.from_us, call.Time("from"));
   ODOMETER_ASSIGN_OR_RETURN(usage.to_us, call.Time("to"));
@@ -66,7 +70,8 @@ Result<HttpResponse> Api::GetProjectUsage(const Call& call) {
   Result<Reading> reading = Read(call);
   if (!reading.ok()) return reading.status();
   KeyBuilder key;
-  auto project = ReadRow<ProjectRow>(*reading->view, key.Begin(RowKind::kProject).Text(query.tenant).Text(query.project).view());
+  auto project =
+      ReadRow<ProjectRow>(*reading->view, key.Begin(RowKind::kProject).Text(query.tenant).Text(query.project).view());
   if (!project.ok()) return Internal(project.status());
   if (!project->has_value()) return NeverSeen("this project");
   ProjectRow row = **project;
@@ -80,7 +85,8 @@ Result<HttpResponse> Api::GetProjectUsage(const Call& call) {
   json.Object().Field("tenant", call.tenant).Field("project", query.project);
   WriteAsOf(json, reading->as_of());
   WriteFilter(json, "user", query.user);
-  WriteFilter(json, "operation", query.operation ? std::optional<std::string>(OperationName(*query.operation)) : std::nullopt);
+  WriteFilter(json, "operation",
+              query.operation ? std::optional<std::string>(OperationName(*query.operation)) : std::nullopt);
   WriteFilter(json, "status", query.status ? std::optional<std::string>(StatusName(*query.status)) : std::nullopt);
   WriteBound(json, "from", asked->from_us);
   WriteBound(json, "to", asked->to_us);
@@ -99,7 +105,8 @@ Result<HttpResponse> Api::GetOperations(const Call& call) {
   Result<int64_t> limit = call.Limit(50, 500);
   if (!limit.ok()) return limit.status();
   query.limit = static_cast<size_t>(*limit);
-  uint64_t filter = FilterHash({"operations", call.tenant, query.project, query.user ? "user" : "", query.user.value_or("")});
+  uint64_t filter =
+      FilterHash({"operations", call.tenant, query.project, query.user ? "user" : "", query.user.value_or("")});
   Cursor cursor{filter, {INT64_MAX, INT64_MAX, INT64_MAX}, ""};
   if (std::optional<std::string_view> token = call.Parameter("cursor")) {
     ODOMETER_ASSIGN_OR_RETURN(cursor, Cursor::FromToken(*token, filter, 3));
@@ -122,7 +129,8 @@ Result<HttpResponse> Api::GetOperations(const Call& call) {
   return PageOfOperations(call, *reading, *page, cursor);
 }
 
-Result<HttpResponse> Api::PageOfOperations(const Call& call, const Reading& reading, const OperationPage& page, const Cursor& next) {
+Result<HttpResponse> Api::PageOfOperations(const Call& call, const Reading& reading, const OperationPage& page,
+                                           const Cursor& next) {
   JsonWriter json;
   json.Object().Field("tenant", call.tenant);
   WriteAsOf(json, reading.as_of());
@@ -134,7 +142,8 @@ Result<HttpResponse> Api::PageOfOperations(const Call& call, const Reading& read
     if (!record.ok()) return Internal(record.status());
     Event event;
     if (Decode(record->bytes, &event) != Reason::kNone) {
-      return Status(Code::kCorrupt, "offset " + std::to_string(posting.offset) + ": listed as an operation, cannot be read");
+      return Status(Code::kCorrupt,
+                    "offset " + std::to_string(posting.offset) + ": listed as an operation, cannot be read");
     }
     json.Object().Key("offset").Unsigned(posting.offset).Key("append_time").Time(record->append_time.us);
     json.Key("placed_at").Time(posting.time_us).Field("operation", OperationName(OperationOf(event.type)));
@@ -167,7 +176,10 @@ Result<HttpResponse> Api::GetVectorUsage(const Call& call) {
     if (!account->has_value()) return NeverSeen("this user");
   }
   JsonWriter json;
-  json.Object().Field("tenant", call.tenant).Field("user", *user).Field("user_uuid", Uuid5(kNamespaceDns, *user).ToString());
+  json.Object()
+      .Field("tenant", call.tenant)
+      .Field("user", *user)
+      .Field("user_uuid", Uuid5(kNamespaceDns, *user).ToString());
   WriteAsOf(json, reading->as_of());
   json.Field("total_count", projects->count).Key("next_cursor");
   projects->more ? json.Text(Cursor{filter, {}, projects->page.back().project}.ToToken()) : json.Null();

@@ -32,7 +32,7 @@ namespace http = boost::beast::http;
 using tcp = boost::asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr int64_t kLingerUs = 1'000'000;        // how long an answer to a half-read request may take to be seen
+constexpr int64_t kLingerUs = 1'000'000;  // how long an answer to a half-read request may take to be seen
 constexpr size_t kLingerBytes = 16u << 20;
 
 // "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -64,7 +64,11 @@ struct HttpServer::Impl {
   class Session;
 
   Impl(HttpServerOptions options, Clock& clock)
-      : options(std::move(options)), clock(clock), work(io.get_executor()), acceptor(io), handlers(this->options.handler_threads) {}
+      : options(std::move(options)),
+        clock(clock),
+        work(io.get_executor()),
+        acceptor(io),
+        handlers(this->options.handler_threads) {}
 
   Status Listen();
   void Accept();
@@ -97,7 +101,8 @@ struct HttpServer::Impl {
 // handler runs on the socket's strand.
 class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Impl& server, tcp::socket socket) : server_(server), socket_(std::move(socket)), timer_(socket_.get_executor()) {}
+  Session(Impl& server, tcp::socket socket)
+      : server_(server), socket_(std::move(socket)), timer_(socket_.get_executor()) {}
   ~Session() { server_.Forget(this); }
 
   void Run() {
@@ -148,9 +153,8 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     }
     if (scan.fields > options.fields_max) return Refuse(431, "there are too many header lines");
     if (scan.kind == HeadScan::Kind::kDone) return ParseHead();
-    socket_.async_read_some(buffer_.prepare(4096), [self = shared_from_this()](error_code error, size_t n) {
-      self->OnHeadBytes(error, n);
-    });
+    socket_.async_read_some(buffer_.prepare(4096),
+                            [self = shared_from_this()](error_code error, size_t n) { self->OnHeadBytes(error, n); });
   }
 
   void OnHeadBytes(error_code error, size_t n) {
@@ -399,9 +403,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options,
   return server;
 }
 
-HttpServer::~HttpServer() {
-  Stop();
-}
+HttpServer::~HttpServer() { Stop(); }
 
 uint16_t HttpServer::port() const { return impl_->endpoint.port(); }
 

@@ -29,13 +29,13 @@ struct HttpServerOptions {
   uint16_t port = 0;               // 0: any free one
   int io_threads = 2;
   int handler_threads = 16;
-  size_t queue_max = 256;          // requests that wait for a handler thread; above it 503 with Retry-After
+  size_t queue_max = 256;  // requests that wait for a handler thread; above it 503 with Retry-After
 
-  size_t head_bytes_max = 16 << 10;   // request line and headers: 431
-  size_t target_bytes_max = 8 << 10;  // 414
-  size_t fields_max = 100;            // header lines: 431
-  size_t body_bytes_max = 4 << 20;    // 413
-  size_t connections_max = 1024;      // above it 503 and close
+  size_t head_bytes_max = 16 << 10;       // request line and headers: 431
+  size_t target_bytes_max = 8 << 10;      // 414
+  size_t fields_max = 100;                // header lines: 431
+  size_t body_bytes_max = 4 << 20;        // 413
+  size_t connections_max = 1024;          // above it 503 and close
   int64_t head_timeout_us = 10'000'000;   // from the head's first byte to its last: 408 and close
   int64_t body_timeout_us = 30'000'000;   // likewise the body
   int64_t write_timeout_us = 30'000'000;  // an answer that the client does not take: close
@@ -43,7 +43,8 @@ struct HttpServerOptions {
   int64_t stop_us = 5'000'000;
 
   std::function<HttpResponse(const HttpRequest&)> handler;  // may block
-  // Requests that are answered on the socket's own thread, whatever the queue looks like; their handling must not block.
+  // Requests that are answered on the socket's own thread, whatever the queue looks like; their handling must not
+  // block.
   std::function<bool(const HttpRequest&)> is_instant;
   std::function<HttpResponse(int status, std::string_view detail)> refuse;
 };

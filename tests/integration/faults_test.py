@@ -29,7 +29,7 @@ class FaultTest(unittest.TestCase):
 
     def daemon(self, data_dir=None, *arguments, **options):
         daemon = harness.Daemon(data_dir or self.folder / "data", *(arguments or ("--partitions", "1")), **options)
-        self.addCleanup(daemon.kill)
+        self.addCleanup(daemon.close)
         return daemon
 
     def tmpfs(self, megabytes):
@@ -47,23 +47,20 @@ class FaultTest(unittest.TestCase):
         self.assertEqual((code, report.get("drift")), (0, 0), report)
         return report
 
-    def assert_not_ready(self, daemon, since, steps):
-        """Answers what /readyz says, which names one of the steps and partition 0."""
-        answer = daemon.await_ready(503, READY_WITHIN_S, since)
+    def assert_not_ready(self, daemon, since, steps, words=""):
+        """Answers what /readyz says in time, with these words: it names one of the steps, and where one partition
+        alone has the fault, that one."""
+        answer = daemon.await_ready(503, READY_WITHIN_S, since, words)
         self.assertIn(answer.json["failing_step"], steps, answer)
-        self.assertEqual(answer.json["partition"], 0, answer)
+        self.assertIn(answer.json["partition"], (0, None), answer)
         self.assertTrue(answer.json["detail"], answer)
         return answer
 
     def refuses_to_start(self, data_dir, *arguments):
         """Answers exit code and text of a daemon that ends by itself."""
         second = harness.Daemon(data_dir, *arguments, start=False)
-        self.addCleanup(second.kill)
-        address = pathlib.Path(data_dir) / "http.address"
-        serving = address.read_text() if address.exists() else None
+        self.addCleanup(second.close)
         second.launch()
-        if serving is not None:
-            address.write_text(serving)
         return second.wait(), second.text().strip()
 
 
@@ -85,7 +82,7 @@ class FullDisk(FaultTest):
         self.assertIn("free some space", answer.json["detail"])
         self.assertIn("Retry-After", answer.headers)
         self.assert_not_ready(daemon, full_at, ("append", "commit"))
-        self.assertEqual(daemon.summary("ana").json["turns"], 40 * round_)
+        self.assertEqual(daemon.summary("ana").json["turns"], 1 + 40 * round_)
         self.assertEqual(daemon.get("/v1/admin/events?limit=1").status, 200)
         moved = daemon.metrics().moved_from(before, ["odometer_append_errors_total"])
         self.assertGreaterEqual(moved.get(("odometer_append_errors_total", "disk_full"), 0), 1, moved)
@@ -94,20 +91,40 @@ class FullDisk(FaultTest):
         self.assert_taken(daemon.post(posted), applied=40)
         self.assert_taken(daemon.post(posted), applied=0, duplicate=40)
         summary = daemon.summary("ana").json
-        self.assertEqual((summary["turns"], summary["total_tokens"]), (40 * (round_ + 1), 440 * (round_ + 1)))
+        self.assertEqual((summary["turns"], summary["total_tokens"]), (1 + 40 * (round_ + 1), 11 + 440 * (round_ + 1)))
 
     def test_a_full_disk_refuses_a_request_whole_and_takes_it_once_there_is_room(self):
         disk = self.tmpfs(72)
         data_dir = disk.path / "data"
         daemon = self.daemon(data_dir)
+        self.assert_taken(daemon.post(turn("first")), applied=1)
         for round_ in range(3):
-            with self.subTest(round=round_):
-                self.assert_round(daemon, disk, round_)
+            self.assert_round(daemon, disk, round_)
         self.assertTrue(daemon.lines("append failed partition=0"), daemon.text())
         self.assert_no_drift(data_dir)
         self.assertEqual(daemon.stop(), 0, daemon.text())
         self.daemon(data_dir)
         self.assert_no_drift(data_dir)
+
+    def test_a_commit_that_meets_a_full_disk_is_tried_again_until_it_succeeds(self):
+        faults = harness.Faults("write", "pwrite64")
+        daemon = self.daemon(faults=faults)
+        self.assert_taken(daemon.post(turn("a")), applied=1)
+        for round_ in range(2):
+            with faults.fail("write pwrite64", "/data/state/", errno.ENOSPC):
+                begun = time.monotonic()
+                answer = daemon.post(turn(f"r{round_}"), query="?wait=folded&wait_ms=100")
+                self.assertEqual((answer.status, answer.json["outcomes"]["pending"]), (202, 1), answer)
+                unready = self.assert_not_ready(daemon, begun, ["commit"])
+                self.assertIn("No space left", "\n".join(daemon.lines("step=commit")), unready)
+                self.assertEqual(daemon.metrics()["odometer_failing", "0"], 1)
+                self.assertEqual(daemon.turns(), 1 + round_)
+            daemon.await_ready(200, READY_WITHIN_S)
+            self.assertEqual(daemon.metrics()["odometer_failing", "0"], 0)
+            self.assertEqual(daemon.summary("ana", position=answer.json["position"]).json["turns"], 2 + round_)
+        self.assertEqual(len(daemon.lines("step=commit works again")), 2, daemon.text())
+        self.assertEqual(daemon.stop(), 0)
+        self.assert_no_drift(self.folder / "data")
 
     def test_a_store_without_room_serves_its_last_commit_and_goes_on_by_itself(self):
         # Too small for what the store would set aside for its commits, which then need room one by one.
@@ -158,8 +175,7 @@ class UnwritableLog(FaultTest):
                 answer = daemon.post(turn(f"c{round_}"))
                 self.assertGreaterEqual(answer.status, 500, answer)
                 self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
-                unready = self.assert_not_ready(daemon, begun, ["append"])
-                self.assertIn("Read-only file system", unready.json["detail"])
+                self.assert_not_ready(daemon, begun, ["append"], "Read-only file system")
                 self.assert_reads_go_on(daemon, 2 + round_)
             daemon.await_ready(200, READY_WITHIN_S)
             self.assert_taken(daemon.post([turn(f"c{round_}"), turn("a")]), applied=1, duplicate=1)
@@ -180,13 +196,13 @@ class UnwritableLog(FaultTest):
         with faults.fail(calls, "/data/log/", error):
             begun = time.monotonic()
             doubtful = daemon.post(turn("c"))
-            self.assertEqual((doubtful.status, doubtful.json["type"]), (503, "urn:odometer:problem:outcome-unknown"), doubtful)
+            self.assertEqual((doubtful.status, doubtful.json["type"]), (503, "urn:odometer:problem:outcome-unknown"),
+                             doubtful)
             self.assertIn("send them again", doubtful.json["detail"])
             self.assert_not_ready(daemon, begun, ["append"])
         # The disk works again, but what is on it is not known until somebody looks.
         self.assertGreaterEqual(daemon.post(turn("d")).status, 500)
-        unready = self.assert_not_ready(daemon, time.monotonic(), ["append"])
-        self.assertIn("must be reopened", unready.json["detail"])
+        self.assert_not_ready(daemon, time.monotonic(), ["append"], "must be reopened")
         self.assert_reads_go_on(daemon, 2)
         self.assertTrue(daemon.lines("must be reopened"), daemon.text())
         daemon.stop()
@@ -216,11 +232,10 @@ class StuckFold(FaultTest):
                 begun = time.monotonic()
                 posted = daemon.post([turn(f"r{round_}-{i}") for i in range(10)], query="?wait=folded&wait_ms=100")
                 self.assertEqual((posted.status, posted.json["outcomes"]["pending"]), (202, 10), posted)
-                unready = self.assert_not_ready(daemon, begun, ["fold", "commit"])
-                self.assertIn("records wait", unready.json["detail"])
+                self.assert_not_ready(daemon, begun, ["fold", "commit"], "records wait")
                 self.assertEqual(daemon.get("/livez").status, 200)
-                self.assertEqual(daemon.summary("ana").json["turns"], 1 + 10 * round_)
-                self.assertEqual(daemon.metrics()["odometer_consumer_lag_records", "0"] > 0, True)
+                self.assertEqual(daemon.turns(), 1 + 10 * round_)
+                self.assertGreaterEqual(daemon.metrics()["odometer_consumer_lag_records", "0"], 10)
             daemon.await_ready(200, READY_WITHIN_S)
             self.assertEqual(daemon.summary("ana", position=posted.json["position"]).json["turns"], 11 + 10 * round_)
         self.assertEqual(daemon.stop(), 0)
@@ -359,7 +374,7 @@ class DamagedLog(FaultTest):
         code, report = harness.audit(self.data_dir, self.folder / "audit")
         self.assertNotEqual(code, 0, report)
         self.assert_names_the_place(str(report), segment, frames[20][0], 20)
-        self.assertEqual(daemon.summary("ana").json["turns"], 50)
+        self.assertEqual(daemon.turns(), 50)
         flip(segment, frames[20][0] + 60)
         self.assert_no_drift(self.data_dir)
 

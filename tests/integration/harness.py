@@ -94,20 +94,20 @@ class Daemon:
 
     def start(self):
         """Starts it, again too, and waits until it serves."""
+        (self.data_dir / "http.address").unlink(missing_ok=True)  # of one that was killed
         self.launch()
         address = self.data_dir / "http.address"
 
         def serving():
             if self.process.poll() is not None:
                 raise AssertionError(f"odometerd ended with {self.process.returncode}: {self.text()}")
-            # The line comes after the file, so that a file which an earlier one left is not taken for this one's.
-            return self.since_start("serving address=") and address.read_text().strip()
+            return address.exists() and self.since_start("serving address=") and address.read_text().strip()
 
         self.host = await_true("odometerd serves", serving)
         return self
 
     def launch(self):
-        (self.data_dir / "http.address").unlink(missing_ok=True)
+        """Starts it and waits for nothing."""
         self.log_begin = self.log.seek(0, os.SEEK_END)
         command = [BIN / "odometerd", "--data-dir", self.data_dir, "--listen", "127.0.0.1:0", *self.arguments]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("ODOMETER_")}
@@ -122,10 +122,12 @@ class Daemon:
     def wait(self):
         return self.process.wait(timeout=PATIENCE_S)
 
-    def kill(self):
+    def close(self):
+        """Kills it if it runs still, and lets go of its log."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self.log.close()
 
     # --- its log
 
@@ -157,7 +159,8 @@ class Daemon:
                 except (BrokenPipeError, ConnectionResetError):
                     pass  # refused before it was read; the answer says why
             response = connection.getresponse()
-            return Answer(response.status, dict(response.getheaders()), response.read().decode("utf-8", "backslashreplace"))
+            return Answer(response.status, dict(response.getheaders()),
+                          response.read().decode("utf-8", "backslashreplace"))
         finally:
             connection.close()
 
@@ -172,22 +175,31 @@ class Daemon:
         query = {"user": user, **({"min_position": position, "wait_ms": 30000} if position else {})}
         return self.get("/v1/consumption/summary?" + urllib.parse.urlencode(query), tenant)
 
+    def turns(self, user="ana", tenant=None):
+        """The user's turns, as the table of users has them: read from the store alone, not from the log."""
+        def figure():
+            rows = self.get("/v1/consumption/users?limit=1000", tenant).json["data"]
+            return {row["user"]: int(row["turns"]) for row in rows}.get(user, 0)
+        time.sleep(1.1)  # the table is a copy, at most a second old
+        return figure()
+
     def ready(self):
         return self.get("/readyz")
 
-    def await_ready(self, wanted, seconds, since=None):
-        """Asks /readyz until it is 200 or 503, as wanted, within so many seconds of `since`; gives that answer. One
-        that was asked in time counts, however long this machine took to bring it."""
-        deadline = (since if since is not None else time.monotonic()) + seconds
+    def await_ready(self, wanted, seconds, since=None, words=""):
+        """Asks /readyz until it answers 200 or 503, as wanted, with these words in its detail, within so many seconds
+        of `since`; gives that answer."""
+        since = time.monotonic() if since is None else since
         seen = []
         while True:
-            asked = time.monotonic()
             answer = self.ready()
-            seen.append(f"{asked - deadline + seconds:.2f} s: {answer.status}")
-            if answer.status == wanted:
+            took = time.monotonic() - since
+            seen.append(f"{answer.status} at {took:.2f} s")
+            if took > seconds:
+                raise AssertionError(f"/readyz did not answer {wanted} {words} within {seconds} s: "
+                                     f"{', '.join(seen[-6:])}; {answer}")
+            if answer.status == wanted and words in answer.json.get("detail", ""):
                 return answer
-            if asked >= deadline:
-                raise AssertionError(f"/readyz was not {wanted} within {seconds} s; it was {', '.join(seen[-6:])}; {answer}")
             time.sleep(0.1)
 
     def metrics(self):
@@ -227,8 +239,8 @@ class Metrics:
 def run_cli(*arguments, timeout=PATIENCE_S):
     """The command line tool; gives what subprocess.run() gives."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ODOMETER_")}
-    return subprocess.run([BIN / "odometer", *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=timeout,
-                          check=False)
+    command = [BIN / "odometer", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout, check=False)
 
 
 def audit(data_dir, work_dir):
@@ -253,10 +265,10 @@ class Tmpfs:
         self.path = pathlib.Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
         self.filler = self.path / "filler"
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", self.path], capture_output=True,
-                              text=True, check=False)
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", self.path]
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise NotRun(f"not run: no right to mount ({done.stderr.strip()}); run it as root")
+            raise NotRun(f"not run: no right to mount ({' '.join(done.stderr.split())}); run it as root")
 
     def fill(self):
         """Writes a file until nothing more fits, to the byte. Gives the moment when it was full."""
@@ -284,8 +296,8 @@ class Tmpfs:
 _SYSCALLS = {
     "x86_64": {"write": 1, "pread64": 17, "pwrite64": 18, "fsync": 74, "fdatasync": 75, "ftruncate": 77, "seccomp": 317,
                "arch": 0xC000003E},
-    "aarch64": {"write": 64, "pread64": 67, "pwrite64": 68, "fsync": 82, "fdatasync": 83, "ftruncate": 46, "seccomp": 277,
-                "arch": 0xC00000B7},
+    "aarch64": {"write": 64, "pread64": 67, "pwrite64": 68, "fsync": 82, "fdatasync": 83, "ftruncate": 46,
+                "seccomp": 277, "arch": 0xC00000B7},
 }.get(platform.machine())
 _NOTIF_RECV, _NOTIF_SEND = 0xC0502100, 0xC0182101
 _CONTINUE = 1
@@ -316,7 +328,8 @@ class Faults:
     def popen(self, command, **options):
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            launcher = [sys.executable, __file__, "--launch", str(theirs.fileno()), ",".join(self.calls), *map(str, command)]
+            launcher = [sys.executable, __file__, "--launch", str(theirs.fileno()), ",".join(self.calls),
+                        *map(str, command)]
             process = subprocess.Popen(launcher, pass_fds=[theirs.fileno()], **options)
             theirs.close()
             _, ancillary, _, _ = ours.recvmsg(16, socket.CMSG_SPACE(4))
@@ -381,7 +394,8 @@ class Faults:
     @staticmethod
     def _answer(listener, request, error):
         try:
-            fcntl.ioctl(listener, _NOTIF_SEND, struct.pack("=QqiI", request, 0, -(error or 0), 0 if error else _CONTINUE))
+            fcntl.ioctl(listener, _NOTIF_SEND, struct.pack("=QqiI", request, 0, -(error or 0),
+                                                           0 if error else _CONTINUE))
         except OSError:
             pass  # its caller is gone
 
@@ -404,7 +418,8 @@ def _launch(channel, calls, command):
         return struct.pack("=HBBI", code, yes, no, value)
 
     numbers = [_SYSCALLS[call] for call in calls.split(",")]
-    program = [instruction(0x20, 0, 0, 4), instruction(0x15, 0, len(numbers) + 1, _SYSCALLS["arch"]), instruction(0x20, 0, 0, 0)]
+    program = [instruction(0x20, 0, 0, 4), instruction(0x15, 0, len(numbers) + 1, _SYSCALLS["arch"]),
+               instruction(0x20, 0, 0, 0)]
     program += [instruction(0x15, len(numbers) - i, 0, number) for i, number in enumerate(numbers)]
     program += [instruction(0x06, 0, 0, 0x7FFF0000), instruction(0x06, 0, 0, 0x7FC00000)]  # allow; notify
     code = ctypes.create_string_buffer(b"".join(program))
@@ -422,8 +437,10 @@ def _launch(channel, calls, command):
 
 def main():
     global BIN
-    arguments = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--bin", type=pathlib.Path, default=BIN, metavar="DIR", help="the folder with odometerd and odometer [%(default)s]")
+    arguments = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__,
+                                        formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--bin", type=pathlib.Path, default=BIN, metavar="DIR",
+                           help="the folder with odometerd and odometer [%(default)s]")
     options, rest = arguments.parse_known_args()
     BIN = options.bin.resolve()
     for name in ("odometerd", "odometer"):

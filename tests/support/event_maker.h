@@ -5,8 +5,8 @@
 //   turn.turn.tokens.output = 50;
 //   partition.Apply(turn);
 //
-// Ids count up from 1 and are minted; nothing has a stamp unless Stamp() gave it one. Texts are not copied: literals do.
-// Thread-compatible.
+// Ids count up from 1 and are minted; nothing has a stamp unless Stamp() gave it one. Texts are not copied: use
+// literals. Thread-compatible.
 #pragma once
 
 #include <cstdint>

@@ -62,12 +62,14 @@ TEST(Config, IsShownAsAFileThatReadsBack) {
 TEST(Config, RefusesUnknownKeysOfAFileByNameAndLine) {
   ConfigSources sources = Sources();
   sources.file_text = "partitions = 2\npartitons = 3\n";
-  EXPECT_NE(Refusal(sources).find("odometer.toml:2: there is no setting 'partitons'"), std::string::npos) << Refusal(sources);
+  EXPECT_NE(Refusal(sources).find("odometer.toml:2: there is no setting 'partitons'"), std::string::npos)
+      << Refusal(sources);
 }
 
 TEST(Config, RefusesAValueOfAnotherShape) {
-  for (const char* text : {"partitions = \"2\"", "partitions = 257", "raw_records = 1", "listen = 8780", "log_level = \"loud\"",
-                           "durability = \"maybe\"", "memory_mib = 1", "data_dir = [1]", "listen = \"host\"", "x = "}) {
+  for (const char* text :
+       {"partitions = \"2\"", "partitions = 257", "raw_records = 1", "listen = 8780", "log_level = \"loud\"",
+        "durability = \"maybe\"", "memory_mib = 1", "data_dir = [1]", "listen = \"host\"", "x = "}) {
     ConfigSources sources = Sources();
     sources.file_text = text;
     EXPECT_NE(Refusal(sources), "") << text;

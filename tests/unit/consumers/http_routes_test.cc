@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "consumers/http/routes.h"
+#include "tests/support/memory_file_system.h"
 
 namespace odometer {
 namespace {
@@ -28,7 +29,8 @@ size_t IndentOf(const std::string& line) { return line.find_first_not_of(' '); }
 // "    name: user" → "user", when the key is `key`; else "".
 std::string ValueOf(const std::string& line, const std::string& key) {
   size_t at = IndentOf(line);
-  return at != std::string::npos && line.compare(at, key.size() + 2, key + ": ") == 0 ? line.substr(at + key.size() + 2) : "";
+  return at != std::string::npos && line.compare(at, key.size() + 2, key + ": ") == 0 ? line.substr(at + key.size() + 2)
+                                                                                      : "";
 }
 
 // "GET /path" → the names of its query parameters, as the document has them.
@@ -42,9 +44,11 @@ std::map<std::string, std::set<std::string>> DocumentRoutes() {
     std::string text = line.substr(indent);
     if (indent == 0) section = text;
     if (section == "paths:" && indent == 2) path = text.substr(0, text.size() - 1);
-    if (section == "paths:" && indent == 4) keys[route = (text == "get:" ? "GET " : text == "post:" ? "POST " : text + " ") + path];
+    if (section == "paths:" && indent == 4)
+      keys[route = (text == "get:" ? "GET " : text == "post:" ? "POST " : text + " ") + path];
     const std::string reference = "- $ref: '#/components/parameters/";
-    if (section == "paths:" && text.rfind(reference, 0) == 0) keys[route].insert(text.substr(reference.size(), text.size() - reference.size() - 1));
+    if (section == "paths:" && text.rfind(reference, 0) == 0)
+      keys[route].insert(text.substr(reference.size(), text.size() - reference.size() - 1));
     if (section == "components:" && indent == 2) part = text;
     if (section != "components:" || part != "parameters:") continue;
     if (indent == 4) parameter = text.substr(0, text.size() - 1);
@@ -90,9 +94,10 @@ class ApiTest : public testing::Test {
     api_.reset();
     daemon_.reset();
     DaemonOptions daemon_options;
-    daemon_options.data_dir = directory_;
+    daemon_options.data_dir = files_ == nullptr ? directory_ : directory_ + "/memory";
     daemon_options.partitions = 2;
     daemon_options.fsync = false;
+    daemon_options.file_system = files_;
     daemon_ = Daemon::Open(daemon_options, clock_).value();
     daemon_->Start();
     api_ = std::make_unique<Api>(*daemon_, std::move(options));
@@ -116,18 +121,28 @@ class ApiTest : public testing::Test {
     return json::parse(response.body);
   }
   static json Turn(const std::string& key, const std::string& user, int64_t tokens) {
-    return {{"type", "TurnRecorded"}, {"key", key}, {"event_time", kNow}, {"user", user}, {"session", "s"}, {"status", "success"},
+    return {{"type", "TurnRecorded"},
+            {"key", key},
+            {"event_time", kNow},
+            {"user", user},
+            {"session", "s"},
+            {"status", "success"},
             {"tokens", {{"output", tokens}}}};
   }
   static json Amendment(const std::string& key, const std::string& of, const std::string& user, int64_t tokens) {
-    return {{"type", "TurnAmended"}, {"key", key}, {"event_time", kNow}, {"tokens_delta", {{"output", tokens}}},
-            {"original", {{"id", DerivedId("api", of).ToString()}, {"event_time", kNow}, {"user", user}, {"session", "s"}}}};
+    return {{"type", "TurnAmended"},
+            {"key", key},
+            {"event_time", kNow},
+            {"tokens_delta", {{"output", tokens}}},
+            {"original",
+             {{"id", DerivedId("api", of).ToString()}, {"event_time", kNow}, {"user", user}, {"session", "s"}}}};
   }
 
   static constexpr int64_t kNow = 1'700'000'000'000'000;
   ManualClock clock_{kNow};
   std::string directory_;
   std::string tenant_ = "acme";
+  FileSystem* files_ = nullptr;  // the machine's
   std::unique_ptr<Daemon> daemon_;
   std::unique_ptr<Api> api_;
 };
@@ -238,21 +253,28 @@ TEST_F(ApiTest, APositionThatIsNotFoldedInTimeIsUnavailable) {
   Post({Turn("1", "ann", 1)});
   std::string own = Get("/v1/consumption/summary?user=ann")["as_of"]["position"];
   uint32_t partition = Position::FromToken(own)->partition;
-  HttpResponse response = Call("GET", "/v1/consumption/summary?user=ann&wait_ms=20&min_position=p" + std::to_string(partition) + ".1000");
+  HttpResponse response =
+      Call("GET", "/v1/consumption/summary?user=ann&wait_ms=20&min_position=p" + std::to_string(partition) + ".1000");
   EXPECT_EQ(response.status, 503);
   EXPECT_NE(response.body.find("not folded yet"), std::string::npos);
   Get("/v1/consumption/summary?user=ann&min_position=p" + std::to_string(1 - partition) + ".1", 400);
   api_->StopWaiting();
-  EXPECT_EQ(Call("GET", "/v1/consumption/summary?user=ann&wait_ms=30000&min_position=p" + std::to_string(partition) + ".1000").status, 503);
+  EXPECT_EQ(
+      Call("GET", "/v1/consumption/summary?user=ann&wait_ms=30000&min_position=p" + std::to_string(partition) + ".1000")
+          .status,
+      503);
 }
 
 TEST_F(ApiTest, UnknownPathsMethodsAndParametersAreRefusedByName) {
   EXPECT_EQ(Get("/v1/consumption", 404)["type"], "urn:odometer:problem:unknown-route");
   HttpResponse wrong = Call("DELETE", "/v1/events");
   EXPECT_EQ(wrong.status, 405);
-  EXPECT_TRUE(std::count(wrong.headers.begin(), wrong.headers.end(), std::pair<std::string, std::string>("Allow", "POST")));
-  EXPECT_NE(Get("/v1/consumption/summary?user=ann&users=b", 400)["detail"].get<std::string>().find("'users'"), std::string::npos);
-  EXPECT_NE(Get("/v1/consumption/summary?user=ann&user=b", 400)["detail"].get<std::string>().find("'user'"), std::string::npos);
+  EXPECT_TRUE(
+      std::count(wrong.headers.begin(), wrong.headers.end(), std::pair<std::string, std::string>("Allow", "POST")));
+  EXPECT_NE(Get("/v1/consumption/summary?user=ann&users=b", 400)["detail"].get<std::string>().find("'users'"),
+            std::string::npos);
+  EXPECT_NE(Get("/v1/consumption/summary?user=ann&user=b", 400)["detail"].get<std::string>().find("'user'"),
+            std::string::npos);
   tenant_ = std::string(257, 't');
   Get("/v1/consumption/users", 400);
   tenant_ = "\xff";
@@ -260,7 +282,11 @@ TEST_F(ApiTest, UnknownPathsMethodsAndParametersAreRefusedByName) {
 }
 
 TEST_F(ApiTest, RawRecordsAreThereOnlyWhenSwitchedOn) {
-  std::string two("\x03\x00\x00\x00" "abc" "\xff\xff\xff\xff", 11);
+  std::string two(
+      "\x03\x00\x00\x00"
+      "abc"
+      "\xff\xff\xff\xff",
+      11);
   EXPECT_EQ(Call("POST", "/v1/admin/records?partition=0", two).status, 404);
   ApiOptions options;
   options.raw_records = true;
@@ -273,7 +299,8 @@ TEST_F(ApiTest, RawRecordsAreThereOnlyWhenSwitchedOn) {
   EXPECT_EQ(quarantine["data"][0]["bytes_base64"], "YWJj");
   EXPECT_EQ(quarantine["data"][1]["null_payload"], true);
   json page = Get("/v1/admin/quarantine?limit=1");
-  EXPECT_EQ(Get("/v1/admin/quarantine?limit=1&cursor=" + page["next_cursor"].get<std::string>())["data"][0]["reason"], "null_payload");
+  EXPECT_EQ(Get("/v1/admin/quarantine?limit=1&cursor=" + page["next_cursor"].get<std::string>())["data"][0]["reason"],
+            "null_payload");
 }
 
 TEST_F(ApiTest, ACheckpointIsOfTheNamedPositions) {
@@ -300,6 +327,10 @@ TEST_F(ApiTest, TheDigestOfATenantIsThatOfItsFigures) {
 
 TEST_F(ApiTest, MetricsConserveAndNameNobody) {
   Post({Turn("1", "ann", 1), Turn("1", "ann", 1), Turn("1", "ann", 2), {{"type", "Tick"}}});
+  for (uint32_t partition = 0; partition < daemon_->partitions(); ++partition) {
+    Runner& runner = daemon_->runner(partition);
+    ASSERT_NE(runner.WaitFor(runner.log().range().end, 10'000'000), nullptr);
+  }
   std::string text = Call("GET", "/metrics").body;
   std::map<std::string, uint64_t> sums;
   std::istringstream lines(text);
@@ -308,7 +339,8 @@ TEST_F(ApiTest, MetricsConserveAndNameNobody) {
     sums[line.substr(0, line.find_first_of("{ "))] += std::stoull(line.substr(line.rfind(' ') + 1));
   }
   uint64_t records = sums["odometer_cursor"] - sums["odometer_start"] - sums["odometer_holes"];
-  EXPECT_EQ(records, sums["odometer_records_applied_total"] + sums["odometer_records_duplicate_total"] + sums["odometer_records_quarantined_total"]);
+  EXPECT_EQ(records, sums["odometer_records_applied_total"] + sums["odometer_records_duplicate_total"] +
+                         sums["odometer_records_quarantined_total"]);
   EXPECT_EQ(sums["odometer_records_duplicate_total"], 1u);
   EXPECT_EQ(sums["odometer_records_quarantined_total"], 1u);
   EXPECT_EQ(sums["odometer_events_refused_total"], 1u);

@@ -28,7 +28,8 @@ TEST(SplitTargetTest, DecodesSegmentsOneByOne) {
 TEST(SplitTargetTest, KeepsAPlusInAPath) { EXPECT_EQ(SplitTarget("/a+b")->segments[0], "a+b"); }
 
 TEST(SplitTargetTest, RefusesWhatIsBroken) {
-  for (const char* target : {"", "v1", "http://x/", "*", "/a%", "/a%2", "/a%zz", "/%ff", "/%c0%af", "/a b", "/a#b", "/a?b=%ff", "/?=1", "/a\x7f"}) {
+  for (const char* target : {"", "v1", "http://x/", "*", "/a%", "/a%2", "/a%zz", "/%ff", "/%c0%af", "/a b", "/a#b",
+                             "/a?b=%ff", "/?=1", "/a\x7f"}) {
     EXPECT_FALSE(SplitTarget(target).ok()) << target;
   }
 }
@@ -53,11 +54,13 @@ TEST(ScanHeadTest, FindsTheEndOfTheHeadWhereverItsBytesAreCut) {
 }
 
 TEST(ScanHeadTest, RefusesEveryLenientForm) {
-  for (std::string_view head : {"GET / HTTP/1.1\nHost: x\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\n\r\n", "GET / HTTP/1.1\r\nHost : x\r\n\r\n",
-                                "GET / HTTP/1.1\r\n folded: x\r\n\r\n", "GET / HTTP/1.1\r\nHost\r\n\r\n", "GET / HTTP/1.1\r\n: x\r\n\r\n", "\r\n\r\n",
-                                "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", "GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-                                "GET / HTTP/1.1\r\nContent-Length:\r\n\r\n", "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
-                                "GET / HTTP/1.1\r\nTransfer-Encoding: identity\r\n\r\n", "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n"}) {
+  for (std::string_view head :
+       {"GET / HTTP/1.1\nHost: x\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\n\r\n", "GET / HTTP/1.1\r\nHost : x\r\n\r\n",
+        "GET / HTTP/1.1\r\n folded: x\r\n\r\n", "GET / HTTP/1.1\r\nHost\r\n\r\n", "GET / HTTP/1.1\r\n: x\r\n\r\n",
+        "\r\n\r\n", "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+        "GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "GET / HTTP/1.1\r\nContent-Length:\r\n\r\n",
+        "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+        "GET / HTTP/1.1\r\nTransfer-Encoding: identity\r\n\r\n", "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n"}) {
     EXPECT_EQ(ScanHead(head).kind, HeadScan::Kind::kBad) << head;
   }
   EXPECT_EQ(ScanHead(std::string_view("GET / HTTP/1.1\r\nA: \0\r\n\r\n", 24)).kind, HeadScan::Kind::kBad);
@@ -75,8 +78,16 @@ TEST(OnlyHeaderTest, IsAnErrorWhenItCameTwice) {
 
 TEST(JsonWriterTest, WritesIntegersThatLoseDigitsElsewhereAsTexts) {
   JsonWriter json;
-  json.Array().Int(9007199254740992).Int(9007199254740993).Int(-9007199254740993).Unsigned(UINT64_MAX).Int(INT64_MIN).End();
-  EXPECT_EQ(json.text(), "[9007199254740992,\"9007199254740993\",\"-9007199254740993\",\"18446744073709551615\",\"-9223372036854775808\"]");
+  json.Array()
+      .Int(9007199254740992)
+      .Int(9007199254740993)
+      .Int(-9007199254740993)
+      .Unsigned(UINT64_MAX)
+      .Int(INT64_MIN)
+      .End();
+  EXPECT_EQ(json.text(),
+            "[9007199254740992,\"9007199254740993\",\"-9007199254740993\",\"18446744073709551615\",\"-"
+            "9223372036854775808\"]");
 }
 
 TEST(JsonWriterTest, EscapesWhatATextMayNotHold) {
@@ -145,7 +156,9 @@ class Socket {
 };
 
 int StatusOf(const std::string& answer) { return answer.size() < 12 ? 0 : std::stoi(answer.substr(9, 3)); }
-std::string BodyOf(const std::string& answer) { return answer.substr(std::min(answer.find("\r\n\r\n") + 4, answer.size())); }
+std::string BodyOf(const std::string& answer) {
+  return answer.substr(std::min(answer.find("\r\n\r\n") + 4, answer.size()));
+}
 
 class HttpServerTest : public testing::Test {
  protected:
@@ -157,9 +170,12 @@ class HttpServerTest : public testing::Test {
     server_ = HttpServer::Start(options_, SystemClock()).value();
   }
   std::unique_ptr<Socket> Connect() { return std::make_unique<Socket>(server_->port()); }
-  static std::string Get(std::string_view target) { return "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n"; }
+  static std::string Get(std::string_view target) {
+    return "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n";
+  }
   static std::string Post(std::string_view body) {
-    return "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+    return "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+           std::string(body);
   }
 
   HttpServerOptions options_;
@@ -188,7 +204,8 @@ TEST_F(HttpServerTest, ReadsARequestThatComesByteByByte) {
 TEST_F(HttpServerTest, ReadsAChunkedBody) {
   Start();
   auto socket = Connect();
-  socket->Send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n" + Get("/next"));
+  socket->Send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n" +
+               Get("/next"));
   EXPECT_EQ(BodyOf(socket->Answer()), "POST / abcde");
   EXPECT_EQ(BodyOf(socket->Answer()), "GET /next ");
 }

@@ -102,7 +102,8 @@ TEST_F(ChangeTest, TheSumOfTheFourCostCategoriesMustFitToo) {
 
 // Out of range and back within one record is no overflow: the exact value after it counts.
 TEST_F(ChangeTest, ValuesAbove64BitsOnTheWayDoNotWrap) {
-  RowTable<ProjectRow>::Node* node = *tables_.projects.FindOrMake(KeyBuilder().Begin(RowKind::kProject).Text("t").Text("p").view());
+  std::string key = KeyBuilder().Begin(RowKind::kProject).Text("t").Text("p").str();
+  RowTable<ProjectRow>::Node* node = *tables_.projects.FindOrMake(key);
   change_.Begin(true);
   change_.Touch(tables_.projects, node);
   change_.AddWide(node, node->row.vectors, static_cast<__int128>(INT64_MAX) + 1);

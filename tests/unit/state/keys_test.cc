@@ -13,10 +13,26 @@ namespace {
 using namespace std::string_view_literals;
 
 // Texts that a careless key mixes up.
-const std::vector<std::string> kTexts = {
-    "", "a", "aa", "b", std::string("\0"sv), std::string("\0\0"sv), std::string("a\0"sv), std::string("a\0b"sv),
-    "\xff", "\xff\xff", "a,b", "a]", "[", "%", "%41", "account[a,b]", " ", std::string(255, 'x'), std::string(256, 'x'),
-    std::string(257, '\xff')};
+const std::vector<std::string> kTexts = {"",
+                                         "a",
+                                         "aa",
+                                         "b",
+                                         std::string("\0"sv),
+                                         std::string("\0\0"sv),
+                                         std::string("a\0"sv),
+                                         std::string("a\0b"sv),
+                                         "\xff",
+                                         "\xff\xff",
+                                         "a,b",
+                                         "a]",
+                                         "[",
+                                         "%",
+                                         "%41",
+                                         "account[a,b]",
+                                         " ",
+                                         std::string(255, 'x'),
+                                         std::string(256, 'x'),
+                                         std::string(257, '\xff')};
 
 TEST(Keys, APartIsItsLengthAndItsBytes) {
   EXPECT_EQ(KeyBuilder().Begin(RowKind::kAccount).Text("ab").Text("c").str(), "a\0\2ab\0\1c"sv);
@@ -24,7 +40,7 @@ TEST(Keys, APartIsItsLengthAndItsBytes) {
 
 TEST(Keys, NumbersSortAsNumbers) {
   std::string last;
-  for (int64_t number : {INT64_MIN, int64_t{-300}, int64_t{-1}, int64_t{0}, int64_t{1}, int64_t{255}, int64_t{256}, INT64_MAX}) {
+  for (int64_t number : std::initializer_list<int64_t>{INT64_MIN, -300, -1, 0, 1, 255, 256, INT64_MAX}) {
     std::string key = KeyBuilder().Begin(RowKind::kQuarantine).Number(number).str();
     EXPECT_LT(last, key) << number;
     KeyReader reader(key);
@@ -81,7 +97,8 @@ TEST(Keys, ThePrefixEndIsTheLeastKeyAboveThePrefix) {
 }
 
 TEST(Keys, ARowHasAPrintableName) {
-  EXPECT_EQ(NameOf(KeyBuilder().Begin(RowKind::kAccount).Text("default").Text("ann").str())->text, "account[default,ann]");
+  EXPECT_EQ(NameOf(KeyBuilder().Begin(RowKind::kAccount).Text("default").Text("ann").str())->text,
+            "account[default,ann]");
   EXPECT_EQ(NameOf(KeyBuilder().Begin(RowKind::kDay).Text("t").Text("a,b]\xc3\xbc").Number(-3).str())->text,
             "day[t,a%2Cb%5D%C3%BC,-3]");
   std::optional<RowName> name =
@@ -94,9 +111,10 @@ TEST(Keys, ARowHasAPrintableName) {
 }
 
 TEST(Keys, WhatIsNoNameHasNoKey) {
-  for (std::string_view name : {"", "account", "account[t,u", "account t,u]", "account[t]", "account[t,u,v]", "accounts[t,u]",
-                                "day[t,u,]", "day[t,u,x]", "day[t,u,1x]", "day[t,u,9223372036854775808]", "account[t,%4]",
-                                "account[t,%]", "account[t,%zz]", "account[t,%4", "meta[]"}) {
+  for (std::string_view name :
+       {"", "account", "account[t,u", "account t,u]", "account[t]", "account[t,u,v]", "accounts[t,u]", "day[t,u,]",
+        "day[t,u,x]", "day[t,u,1x]", "day[t,u,9223372036854775808]", "account[t,%4]", "account[t,%]", "account[t,%zz]",
+        "account[t,%4", "meta[]"}) {
     EXPECT_FALSE(KeyOfName(name).has_value()) << name;
   }
 }

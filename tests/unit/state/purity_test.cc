@@ -38,8 +38,10 @@ class PurityTest : public testing::Test {
  protected:
   PurityTest() {
     std::cout << "seed " << seed_ << "\n";
-    Mix mix({.seed = seed_, .start_us = kStartUs, .duplicate_percent = 0, .hostile_percent = 0, .with_gap_reports = false,
-             .with_big_amounts = false});
+    MixOptions options{.seed = seed_, .start_us = kStartUs, .duplicate_percent = 0, .hostile_percent = 0};
+    options.with_gap_reports = false;
+    options.with_big_amounts = false;
+    Mix mix(options);
     while (static_cast<int>(events_.size()) < (IsFullRun() ? 3000 : 400)) {
       DecodedEvent decoded(mix.Next().bytes);
       if (decoded.reason() != Reason::kNone || !IsFreeOfOrder(decoded.event())) continue;

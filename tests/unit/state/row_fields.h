@@ -23,23 +23,39 @@ namespace odometer {
 template <class F>
 auto WithRowOf(RowKind kind, F&& f) {
   switch (kind) {
-    case RowKind::kAccount: return f(AccountRow());
-    case RowKind::kCollection: return f(CollectionRow());
-    case RowKind::kDay: return f(DayRow());
-    case RowKind::kProjectHour: return f(ProjectHourRow());
+    case RowKind::kAccount:
+      return f(AccountRow());
+    case RowKind::kCollection:
+      return f(CollectionRow());
+    case RowKind::kDay:
+      return f(DayRow());
+    case RowKind::kProjectHour:
+      return f(ProjectHourRow());
     case RowKind::kProject:
-    case RowKind::kProjectUser: return f(ProjectRow());
-    case RowKind::kSubscription: return f(SubscriptionRow());
-    case RowKind::kPeriod: return f(PeriodRow());
-    case RowKind::kSession: return f(SessionRow());
-    case RowKind::kTenant: return f(TenantRow());
-    case RowKind::kServiceDay: return f(ServiceDayRow());
-    case RowKind::kChain: return f(ChainRow());
-    case RowKind::kIdIndex: return f(IdRow());
-    case RowKind::kMeta: return f(MetaRow());
-    case RowKind::kQuarantine: return f(QuarantineRow());
-    case RowKind::kStream: return f(StreamRow());
-    default: return f(PostingChunk());
+    case RowKind::kProjectUser:
+      return f(ProjectRow());
+    case RowKind::kSubscription:
+      return f(SubscriptionRow());
+    case RowKind::kPeriod:
+      return f(PeriodRow());
+    case RowKind::kSession:
+      return f(SessionRow());
+    case RowKind::kTenant:
+      return f(TenantRow());
+    case RowKind::kServiceDay:
+      return f(ServiceDayRow());
+    case RowKind::kChain:
+      return f(ChainRow());
+    case RowKind::kIdIndex:
+      return f(IdRow());
+    case RowKind::kMeta:
+      return f(MetaRow());
+    case RowKind::kQuarantine:
+      return f(QuarantineRow());
+    case RowKind::kStream:
+      return f(StreamRow());
+    default:
+      return f(PostingChunk());
   }
 }
 
@@ -103,10 +119,8 @@ class ValueChanger {
     Visit(figures.timed);
   }
   template <class T>
-    requires requires(T& row, ValueChanger& changer) { T::Fields(row, changer); }
-  void Visit(T& value) {
-    T::Fields(value, *this);
-  }
+  requires requires(T& row, ValueChanger& changer) { T::Fields(row, changer); }
+  void Visit(T& value) { T::Fields(value, *this); }
   template <class T, size_t n>
   void Visit(std::array<T, n>& values) {
     for (T& value : values) Visit(value);
@@ -134,14 +148,18 @@ class ValueFiller {
   uint64_t Number() {
     constexpr uint64_t kEnds[] = {0, 1, 127, 128, INT64_MAX, uint64_t{1} << 63, UINT64_MAX};
     switch (random_.Below(3)) {
-      case 0: return kEnds[random_.Below(std::size(kEnds))];
-      case 1: return random_.Below(1000);
-      default: return random_.Next() >> random_.Below(64);
+      case 0:
+        return kEnds[random_.Below(std::size(kEnds))];
+      case 1:
+        return random_.Below(1000);
+      default:
+        return random_.Next() >> random_.Below(64);
     }
   }
   std::string Text() {
     std::string text;
-    for (uint64_t n = random_.Below(random_.Percent(10) ? 300 : 12); n > 0; --n) text += static_cast<char>(random_.Next());
+    uint64_t size = random_.Below(random_.Percent(10) ? 300 : 12);
+    while (text.size() < size) text += static_cast<char>(random_.Next());
     return text;
   }
 
@@ -187,10 +205,8 @@ class ValueFiller {
     HourCell::Fields(cell, *this);
   }
   template <class T>
-    requires requires(T& row, ValueFiller& filler) { T::Fields(row, filler); }
-  void Fill(T& value) {
-    T::Fields(value, *this);
-  }
+  requires requires(T& row, ValueFiller& filler) { T::Fields(row, filler); }
+  void Fill(T& value) { T::Fields(value, *this); }
   template <class T, size_t n>
   void Fill(std::array<T, n>& values) {
     for (T& value : values) Fill(value);

@@ -88,10 +88,10 @@ TEST(Store, AScanGivesItsRangeInOrderUntilItIsToldToStop) {
   auto keys = [&](auto walk, size_t most) {
     std::string seen;
     EXPECT_TRUE(walk([&](std::string_view key, std::string_view value) {
-      EXPECT_EQ(key, value);
-      seen += std::string(key) + " ";
-      return --most > 0;
-    }).ok());
+                  EXPECT_EQ(key, value);
+                  seen += std::string(key) + " ";
+                  return --most > 0;
+                }).ok());
     return seen;
   };
   EXPECT_EQ(keys([&](auto row) { return view->Scan("a2", "b1", row); }, 9), "a2 a3 ");

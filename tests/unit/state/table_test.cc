@@ -15,7 +15,9 @@ class TableTest : public testing::Test {
   using Table = RowTable<ServiceDayRow>;
 
   static std::string KeyOf(uint64_t number) {
-    return KeyBuilder().Begin(RowKind::kServiceDay).Text("t").Number(static_cast<int64_t>(number)).Text("").Text("").Text("").str();
+    KeyBuilder key;
+    key.Begin(RowKind::kServiceDay).Text("t").Number(static_cast<int64_t>(number));
+    return key.Text("").Text("").Text("").str();
   }
   Table::Node* Make(const std::string& key) {
     Result<Table::Node*> node = table_->FindOrMake(key);
@@ -196,12 +198,15 @@ TEST_F(TableTest, PropertyIsAMapWhateverIsEvicted) {
   EXPECT_GT(reloads, 100u);
   Commit();
   std::map<std::string, int64_t> stored;
-  ASSERT_TRUE(store_->NewView()->Scan("v", "w", [&](std::string_view key, std::string_view value) {
-    ServiceDayRow row;
-    EXPECT_TRUE(DecodeRow(value, &row));
-    stored[std::string(key)] = row.turns;
-    return true;
-  }).ok());
+  ASSERT_TRUE(store_->NewView()
+                  ->Scan("v", "w",
+                         [&](std::string_view key, std::string_view value) {
+                           ServiceDayRow row;
+                           EXPECT_TRUE(DecodeRow(value, &row));
+                           stored[std::string(key)] = row.turns;
+                           return true;
+                         })
+                  .ok());
   EXPECT_EQ(stored, want) << "seed " << seed;
 }
 
