@@ -150,7 +150,10 @@ class RowReader {
   }
   void Read(Ring& ring) {
     ring.newest_hour = Signed();
-    if (ring.newest_hour < 0) ok_ = false;
+    if (ring.newest_hour < 0) {
+      ok_ = false;
+      ring.newest_hour = 0;
+    }
     for (int64_t back = 0; back < Ring::kHours; ++back) {
       uint32_t count = static_cast<uint32_t>(Unsigned());
       int64_t hour = ring.newest_hour - back;

@@ -73,7 +73,7 @@ class ValueChanger {
  private:
   bool IsIt() { return next_++ == target_; }
   void Visit(int64_t& value) {
-    if (IsIt()) value += 1;
+    if (IsIt()) value = static_cast<int64_t>(static_cast<uint64_t>(value) + 1);
   }
   void Visit(uint64_t& value) {
     if (IsIt()) value += 1;
