@@ -237,6 +237,12 @@ Readiness Daemon::CheckReady(int64_t wait_us) {
 }
 
 Result<std::string> Daemon::Checkpoint(const std::string& name) {
+  // A store that has never committed has nothing that a copy could be opened with.
+  for (std::unique_ptr<Runner>& runner : runners_) {
+    if (runner->WaitFor(1, 5 * kUsPerSecond) != nullptr) continue;
+    return Status(Code::kUnavailable,
+                  fmt::format("partition {} has not folded its first record yet", runner->partition()));
+  }
   std::string chosen = name.empty() ? fmt::format("{}", clock_.NowUs()) : name;
   std::string directory = options_.data_dir + "/checkpoints/" + chosen;
   std::error_code failed;
