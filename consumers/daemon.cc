@@ -119,27 +119,35 @@ Status Daemon::OpenPartition(uint32_t partition) {
   store_options.partition = partition;
   store_options.partitions = log_->partitions();
   Result<std::unique_ptr<Store>> store = Store::Open(store_options);
-  if (!store.ok()) return store.status();
-  if ((*store)->cursor() > log.range().end) {
-    // The log lost its end (a power loss in "written" mode): the store is ahead of the truth, so it is folded anew.
-    std::string aside = fmt::format("{}.ahead-{}", store_options.path, clock_.NowUs());
+  if (store.status().code() == Code::kOutdated) {
+    Note("warn", fmt::format("partition={} offset=0 {}", partition, store.status().message()));
+    store = OpenAnew(store_options, "outdated");
+  } else if (store.ok() && (*store)->cursor() > log.range().end) {
+    // The log lost its end (a power loss in "written" mode): the store is ahead of the truth.
     Note("error",
          fmt::format(
-             "partition={} offset={} the log ends here but the store had folded up to {}: those records are gone; "
-             "the store is moved to {} and folded anew",
-             partition, log.range().end, (*store)->cursor(), aside));
+             "partition={} offset={} the log ends here but the store had folded up to {}: those records are gone",
+             partition, log.range().end, (*store)->cursor()));
     store->reset();
-    std::error_code failed;
-    std::filesystem::rename(store_options.path, aside, failed);
-    if (failed) return {Code::kIo, "cannot move " + store_options.path + ": " + failed.message()};
-    store = Store::Open(store_options);
-    if (!store.ok()) return store.status();
+    store = OpenAnew(store_options, "ahead");
   }
+  if (!store.ok()) return store.status();
   ODOMETER_RETURN_IF_ERROR(CheckChain(log, **store));
   RunnerOptions runner_options = options_.runner;
   runner_options.projection.memory_bytes_max /= log_->partitions();
   runners_.push_back(std::make_unique<Runner>(log, std::move(*store), clock_, std::move(runner_options)));
   return Status::Ok();
+}
+
+// What a store holds can be had from the log again: it is put aside, not removed, and an empty one takes its place.
+Result<std::unique_ptr<Store>> Daemon::OpenAnew(const StoreOptions& options, const char* why) {
+  std::string aside = fmt::format("{}.{}-{}", options.path, why, clock_.NowUs());
+  Note("warn", fmt::format("partition={} offset=0 the store is moved to {} and folded anew from the log",
+                           options.partition, aside));
+  std::error_code failed;
+  std::filesystem::rename(options.path, aside, failed);
+  if (failed) return Status(Code::kIo, "cannot move " + options.path + ": " + failed.message());
+  return Store::Open(options);
 }
 
 void Daemon::Note(const char* level, const std::string& text) const {

@@ -76,6 +76,7 @@ class Daemon {
 
   Status OpenLog();
   Status OpenPartition(uint32_t partition);
+  Result<std::unique_ptr<Store>> OpenAnew(const StoreOptions& options, const char* why);
   void Note(const char* level, const std::string& text) const;
   Status CheckRoom() const;
   void Probe(uint32_t partition);

@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   context.out = &std::cout;
   context.err = &std::cerr;
   CLI::App app("odometer: the command line of Odometer, event-sourced usage metering", "odometer");
+  app.set_version_flag("--version", "odometer " ODOMETER_VERSION);
   app.require_subcommand(1);
   RegisterGlobalOptions(app, context);
   RegisterImportVerbs(app, context);

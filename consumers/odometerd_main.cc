@@ -39,7 +39,8 @@ int Complain(const std::string& what, int exit_code) {
 int ExitCodeOf(const Status& status) {
   bool locked = status.code() == Code::kConflict && status.message().find("another daemon") != std::string::npos;
   if (locked) return kExitFailed;
-  if (status.code() == Code::kCorrupt || status.code() == Code::kConflict) return kExitBadData;
+  if (status.code() == Code::kCorrupt || status.code() == Code::kConflict || status.code() == Code::kOutdated)
+    return kExitBadData;
   return status.code() == Code::kInvalid ? kExitUsage : kExitFailed;
 }
 

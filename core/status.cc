@@ -10,6 +10,7 @@ std::string_view CodeName(Code code) {
     case Code::kConflict: return "conflict";
     case Code::kUnavailable: return "unavailable";
     case Code::kDiskFull: return "disk_full";
+    case Code::kOutdated: return "outdated";
     case Code::kCorrupt: return "corrupt";
     case Code::kIo: return "io";
   }

@@ -22,6 +22,7 @@ enum class Code {
   kConflict,     // it exists already, or belongs to somebody else (another daemon, log or store)
   kUnavailable,  // not now: a retry may succeed
   kDiskFull,     // no space left: free some, then retry
+  kOutdated,     // derived by another version of the fold: fold it anew
   kCorrupt,      // stored bytes are damaged or contradict each other: halt, do not guess
   kIo,           // the operating system refused: the message says what
 };

@@ -17,7 +17,7 @@ namespace odometer {
 inline constexpr uint32_t kFoldVersion = 1;
 
 struct MetaRow {
-  uint32_t fold_version = kFoldVersion;
+  uint32_t fold_version = kFoldVersion;  // first for ever: it says how to read the rest
   Uuid log_id;
   uint32_t partition = 0;
   uint32_t partitions = 1;

@@ -139,14 +139,18 @@ class RocksView : public View {
 
 std::string MetaKey() { return KeyBuilder().Begin(RowKind::kMeta).str(); }
 
+// The fold version is the first field of the meta row in every version; what follows it may be anything in another one.
+Status CheckFoldVersion(std::string_view meta_bytes, const std::string& path) {
+  uint64_t version = RowReader(meta_bytes).Unsigned();
+  if (version == kFoldVersion) return Status::Ok();
+  return {Code::kOutdated, "store " + path + " was folded by fold version " + std::to_string(version) +
+                               ", this program's is " + std::to_string(kFoldVersion)};
+}
+
 Status CheckIdentity(const MetaRow& meta, const StoreOptions& options) {
   auto differs = [&](const std::string& what, const std::string& stored, const std::string& asked) {
     return Status(Code::kConflict, "store " + options.path + " was made for " + what + " " + stored + ", not " + asked);
   };
-  if (meta.fold_version != kFoldVersion) {
-    return differs("fold version", std::to_string(meta.fold_version),
-                   std::to_string(kFoldVersion) + ": fold the log anew beside it");
-  }
   if (options.read_only) return Status::Ok();
   if (meta.log_id != options.log_id) return differs("log", meta.log_id.ToString(), options.log_id.ToString());
   if (meta.partition != options.partition)
@@ -180,6 +184,7 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
     store->meta_.partitions = options.partitions;
     return store;
   }
+  ODOMETER_RETURN_IF_ERROR(CheckFoldVersion(**bytes, options.path));
   if (!DecodeRow(**bytes, &store->meta_))
     return Status(Code::kCorrupt, "store " + options.path + ": its meta row cannot be read");
   ODOMETER_RETURN_IF_ERROR(CheckIdentity(store->meta_, options));

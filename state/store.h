@@ -82,6 +82,8 @@ struct StoreOptions {
 
 class Store {
  public:
+  // kConflict: another process has it, or it was made for another log, partition or count. kOutdated: another fold
+  // version made it. kCorrupt or kIo: it cannot be read.
   static Result<std::unique_ptr<Store>> Open(const StoreOptions& options);
   ~Store();
 

@@ -105,6 +105,7 @@ Problem ProblemOf(const Status& status) {
     case Code::kCorrupt:
       return {500, "corrupt", "stored bytes are damaged; the daemon's log names the place", 0};
     case Code::kOk:
+    case Code::kOutdated:
     case Code::kIo:
       break;
   }

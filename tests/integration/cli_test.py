@@ -233,6 +233,9 @@ class Cli(unittest.TestCase):
             done = self.expect(UNREACHABLE, *arguments, server="http://127.0.0.1:1")
             self.assertIn("http://127.0.0.1:1", done.stderr)
 
+    def test_the_program_says_its_version(self):
+        self.assertRegex(self.expect(FINE, "--version").stdout, r"^odometer \d+\.\d+\.\d+")
+
     def test_every_verb_has_help_with_examples(self):
         for verb in (["import", "azure-llm"], ["import", "jsonl"], ["import", "csv"], ["emit"], ["events", "tail"],
                      ["users"], ["quarantine", "list"]):

@@ -238,15 +238,24 @@ class KillTest {
   // /metrics holds the conservation law by partition, equal to the model once the log is read.
   void CompareMetrics() {
     cli::HttpClient client({.server = daemon_.url(), .tenant = "default"});
-    std::string last;
     for (int i = 0; i < 600; ++i) {
       Result<cli::HttpResponse> response = client.Get("/metrics");
       Require(response.ok() && response->status == 200, "/metrics did not answer");
-      metrics_ = response->body;
-      if (metrics_ == last) return;
-      last = metrics_;
-      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      metrics_ = "\n" + response->body;
+      if (IsDrained()) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
+    throw Failed{"a partition still lags behind its log after 60 s"};
+  }
+
+  bool IsDrained() const {
+    for (uint32_t partition = 0; partition < kPartitions; ++partition) {
+      std::string label = fmt::format("partition=\"{}\"", partition);
+      if (Metric("odometer_cursor", label) == 0 ||
+          Metric("odometer_cursor", label) != Metric("odometer_log_end_offset", label))
+        return false;
+    }
+    return true;
   }
 
   uint64_t Metric(const std::string& name, const std::string& labels) const {

@@ -29,7 +29,7 @@ DEPENDS_ON = {
 
 # A library, by the beginning of its include, and the only places that may name it.
 LIBRARIES = {
-    "rocksdb/": ("state/", "bench/", "tests/simulation/"),
+    "rocksdb/": ("state/", "bench/", "tests/simulation/", "tests/unit/state/"),
     "flatbuffers/": ("core/", "tests/compat/", "tests/fuzz/", "tests/unit/core/"),
     "schemas/": ("core/", "tests/compat/", "tests/fuzz/"),
     "librdkafka/": ("log/",),

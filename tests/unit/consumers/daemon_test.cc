@@ -192,5 +192,27 @@ TEST_F(DaemonTest, StoreAheadOfItsLogIsFoldedAnewBesideAndSaysWhichOffsetsAreGon
   EXPECT_EQ(Get("/v1/consumption/summary?user=ann")["turns"], static_cast<int64_t>(end - 1));
 }
 
+TEST_F(DaemonTest, StoreOfAnotherFoldVersionIsPutAsideAndFoldedAnewFromTheLog) {
+  Open();
+  for (int i = 0; i < 3; ++i) Post(kTurn);
+  Uuid log_id = daemon_->log().log_id();
+  api_.reset();
+  daemon_.reset();
+  {
+    StoreOptions options;
+    options.path = PartitionPath(directory_ + "/state", 0);
+    options.log_id = log_id;
+    std::unique_ptr<Store> store = Store::Open(options).value();
+    MetaRow meta = store->meta();
+    meta.fold_version = kFoldVersion + 1;
+    RowBatch batch;
+    ASSERT_TRUE(store->Commit(batch, meta).ok());
+  }
+  Open();
+  EXPECT_NE(lines().find("outdated"), std::string::npos) << lines();
+  ASSERT_NE(daemon_->runner(0).WaitFor(4, 5'000'000), nullptr);
+  EXPECT_EQ(Get("/v1/consumption/summary?user=ann")["turns"], 3);
+}
+
 }  // namespace
 }  // namespace odometer

@@ -94,7 +94,9 @@ class ApiTest : public testing::Test {
     api_.reset();
     daemon_.reset();
     DaemonOptions daemon_options;
-    daemon_options.data_dir = files_ == nullptr ? directory_ : directory_ + "/memory";
+    daemon_options.data_dir = directory_;
+    // Stores are RocksDB's and on the machine's disk, whatever the log lies on.
+    std::filesystem::create_directories(directory_ + "/state");
     daemon_options.partitions = 2;
     daemon_options.fsync = false;
     daemon_options.file_system = files_;
@@ -146,6 +148,25 @@ class ApiTest : public testing::Test {
   std::unique_ptr<Daemon> daemon_;
   std::unique_ptr<Api> api_;
 };
+
+TEST_F(ApiTest, AFullDiskRefusesTheWholeBatchAndTakesItOnceThereIsRoom) {
+  MemoryFileSystem files;
+  daemon_.reset();
+  std::filesystem::remove_all(directory_);
+  files_ = &files;
+  Open({});
+  Post(json::array({Turn("k1", "ann", 1)}));
+  files.SetBytesLeft(10);
+  HttpResponse refused = Call("POST", "/v1/events", json::array({Turn("k2", "ann", 2)}).dump());
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  EXPECT_NE(refused.body.find("disk-full"), std::string::npos) << refused.body;
+  EXPECT_EQ(Call("GET", "/readyz").status, 503);
+  files.SetBytesLeft(std::nullopt);
+  Post(json::array({Turn("k2", "ann", 2)}));
+  EXPECT_EQ(Get("/v1/consumption/summary?user=ann")["total_tokens"], 3);
+  api_.reset();
+  daemon_.reset();  // before the files it stands on
+}
 
 TEST_F(ApiTest, ATurnIsInTheSummaryOnceItIsFolded) {
   json report = Post({Turn("1", "ann", 100)});

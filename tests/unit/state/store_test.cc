@@ -1,6 +1,7 @@
 #include "state/store.h"
 
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
 #include <filesystem>
 
@@ -132,7 +133,25 @@ TEST(Store, OfAnotherFoldVersionItIsNotRead) {
   options.path = "/store";
   options.env = disk.env();
   options.log_id = kTestLogId;
-  EXPECT_EQ(Store::Open(options).status().code(), Code::kConflict);
+  Result<std::unique_ptr<Store>> store = Store::Open(options);
+  EXPECT_EQ(store.status().code(), Code::kOutdated) << store.status().ToString();
+}
+
+TEST(Store, OfAFoldVersionWhoseMetaRowHasAnotherShapeItIsOutdatedNotDamaged) {
+  MemoryDisk disk;
+  rocksdb::Options rocks;
+  rocks.env = disk.env();
+  rocks.create_if_missing = true;
+  rocksdb::DB* db = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open(rocks, "/store", &db).ok());
+  ASSERT_TRUE(db->Put({}, KeyBuilder().Begin(RowKind::kMeta).str(), std::string("\x02\xff\xff", 3)).ok());
+  delete db;
+  StoreOptions options;
+  options.path = "/store";
+  options.env = disk.env();
+  options.log_id = kTestLogId;
+  Result<std::unique_ptr<Store>> store = Store::Open(options);
+  EXPECT_EQ(store.status().code(), Code::kOutdated) << store.status().ToString();
 }
 
 class StoreOnDisk : public testing::Test {
