@@ -8,6 +8,8 @@
 #include <map>
 #include <optional>
 
+#include "log/kafka_address.h"
+
 namespace odometer {
 namespace {
 
@@ -60,6 +62,11 @@ bool SetLogLevel(std::string_view text, DaemonConfig* config) {
   return OneOf(text, {"debug", "info", "warn", "error", "off"});
 }
 
+bool SetLog(std::string_view text, DaemonConfig* config) {
+  config->log_url = text == "embedded" ? "" : text;
+  return text == "embedded" || KafkaAddress::Parse(std::string(text)).ok();
+}
+
 bool SetLogFormat(std::string_view text, DaemonConfig* config) {
   config->log_format = text;
   return OneOf(text, {"text", "json"});
@@ -73,6 +80,7 @@ const std::vector<Setting>& Settings() {
          return !text.empty();
        }},
       {"listen", Shape::kText, "127.0.0.1:8780", "ADDRESS:PORT, such as 127.0.0.1:8780 or [::1]:0", SetListen},
+      {"log", Shape::kText, "embedded", "embedded or kafka://HOST:PORT[,HOST:PORT][/TOPIC]", SetLog},
       {"partitions", Shape::kNumber, "0", "0 to 256; 0 means as the log has", SetPartitions},
       {"durability", Shape::kText, "fsync", "fsync or written", SetDurability},
       {"memory_mib", Shape::kNumber, "1024", "16 to 1048576",

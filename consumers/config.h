@@ -26,6 +26,7 @@ struct DaemonConfig {
   std::string data_dir;
   std::string listen_host = "127.0.0.1";
   uint16_t listen_port = 8780;
+  std::string log_url;      // "kafka://…"; "" for the embedded log
   uint32_t partitions = 0;  // 0: as the log has it, 8 for a new one
   bool fsync = true;
   uint64_t memory_mib = 1024;

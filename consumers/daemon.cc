@@ -7,7 +7,10 @@
 
 #include "core/event.h"
 #include "core/period.h"
+#include "log/archived_partition.h"
+#include "log/kafka_log.h"
 #include "log/local_log.h"
+#include "log/log_manifest.h"
 #include "state/chain.h"
 
 namespace odometer {
@@ -92,6 +95,10 @@ Status Daemon::OpenLog() {
   std::string directory = options_.data_dir + "/log";
   ODOMETER_RETURN_IF_ERROR(files.CreateDirectories(directory));
   ODOMETER_RETURN_IF_ERROR(files.CreateDirectories(options_.data_dir + "/state"));
+  return options_.log_url.empty() ? OpenLocalLog(files, directory) : OpenKafkaLog(files, directory);
+}
+
+Status Daemon::OpenLocalLog(FileSystem& files, const std::string& directory) {
   LocalLog::Options log_options;
   log_options.fsync = options_.fsync;
   log_options.partitions = options_.partitions;
@@ -111,8 +118,47 @@ Status Daemon::OpenLog() {
   return Status::Ok();
 }
 
+// The manifest beside the segments says whose copy they are: another log, cluster or topic is not taken for it.
+Status Daemon::OpenKafkaLog(FileSystem& files, const std::string& directory) {
+  Result<KafkaAddress> address = KafkaAddress::Parse(options_.log_url);
+  if (!address.ok()) return address.status();
+  KafkaLog::Options log_options;
+  log_options.partitions = options_.partitions;
+  Result<LogManifest> manifest = ReadManifest(files, directory);
+  if (!manifest.ok() && manifest.status().code() != Code::kNotFound) return manifest.status();
+  if (manifest.ok() && manifest->copy_of.empty()) {
+    return {Code::kConflict, directory + " holds an embedded log, not a copy of " + options_.log_url +
+                                 ": name another data directory"};
+  }
+  if (manifest.ok()) log_options.log_id = manifest->log_id;
+  if (manifest.ok() && log_options.partitions == 0) log_options.partitions = manifest->partitions;
+  Result<std::unique_ptr<KafkaLog>> log = KafkaLog::Open(*address, log_options);
+  if (!log.ok()) return log.status();
+  std::string copy_of = fmt::format("topic {} of cluster {}", address->topic, (*log)->cluster_id());
+  if (manifest.ok() && manifest->copy_of != copy_of) {
+    return {Code::kConflict, fmt::format("{} is a copy of {}, and {} is {}", directory, manifest->copy_of,
+                                         options_.log_url, copy_of)};
+  }
+  if (!manifest.ok())
+    ODOMETER_RETURN_IF_ERROR(WriteManifest(files, directory, {(*log)->log_id(), (*log)->partitions(), copy_of}));
+  log_ = std::move(*log);
+  return Status::Ok();
+}
+
+Result<PartitionLog*> Daemon::OpenPartitionLog(uint32_t partition, uint64_t cursor) {
+  if (options_.log_url.empty()) return &log_->partition(partition);
+  FileSystem& files = options_.file_system != nullptr ? *options_.file_system : PosixFileSystem();
+  ArchivedPartition::Options archive;
+  archive.directory = SegmentsPath(options_.data_dir + "/log", partition);
+  archive.log_id = log_->log_id();
+  Result<std::unique_ptr<ArchivedPartition>> archived =
+      ArchivedPartition::Open(files, clock_, std::move(archive), log_->partition(partition), cursor);
+  if (!archived.ok()) return archived.status();
+  archived_.push_back(std::move(*archived));
+  return archived_.back().get();
+}
+
 Status Daemon::OpenPartition(uint32_t partition) {
-  PartitionLog& log = log_->partition(partition);
   StoreOptions store_options;
   store_options.path = StorePath(options_.data_dir, partition);
   store_options.log_id = log_->log_id();
@@ -122,16 +168,20 @@ Status Daemon::OpenPartition(uint32_t partition) {
   if (store.status().code() == Code::kOutdated) {
     Note("warn", fmt::format("partition={} offset=0 {}", partition, store.status().message()));
     store = OpenAnew(store_options, "outdated");
-  } else if (store.ok() && (*store)->cursor() > log.range().end) {
+  } else if (uint64_t end = log_->partition(partition).range().end;
+             options_.log_url.empty() && store.ok() && (*store)->cursor() > end) {
     // The log lost its end (a power loss in "written" mode): the store is ahead of the truth.
     Note("error",
          fmt::format(
              "partition={} offset={} the log ends here but the store had folded up to {}: those records are gone",
-             partition, log.range().end, (*store)->cursor()));
+             partition, end, (*store)->cursor()));
     store->reset();
     store = OpenAnew(store_options, "ahead");
   }
   if (!store.ok()) return store.status();
+  Result<PartitionLog*> opened = OpenPartitionLog(partition, (*store)->cursor());
+  if (!opened.ok()) return opened.status();
+  PartitionLog& log = **opened;
   ODOMETER_RETURN_IF_ERROR(CheckChain(log, **store));
   RunnerOptions runner_options = options_.runner;
   runner_options.projection.memory_bytes_max /= log_->partitions();
@@ -198,7 +248,7 @@ void Daemon::Probe(uint32_t partition) {
   }
   std::string tick = TickBytes(clock_);
   std::string_view event = tick;
-  Result<Appended> appended = log_->partition(partition).Append({&event, 1});
+  Result<Appended> appended = runners_[partition]->log().Append({&event, 1});
   std::lock_guard lock(probe_mutex_);
   ProbeState& probe = probes_[partition];
   probe.append_status = appended.ok() ? Status::Ok() : appended.status();

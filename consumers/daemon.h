@@ -27,6 +27,7 @@ struct DaemonOptions {
   std::string data_dir;
   uint32_t partitions = 0;  // 0: as the log has it, kDefaultPartitions for a new one
   bool fsync = true;        // false: "written", survives kill -9 but not power loss
+  std::string log_url;      // "kafka://…"; "" for the embedded log under data_dir
   RunnerOptions runner;
   FileSystem* file_system = nullptr;  // null: the machine's
 };
@@ -75,6 +76,10 @@ class Daemon {
   };
 
   Status OpenLog();
+  Status OpenLocalLog(FileSystem& files, const std::string& directory);
+  Status OpenKafkaLog(FileSystem& files, const std::string& directory);
+  // The log as a Runner reads it: itself, or with its copy in segments.
+  Result<PartitionLog*> OpenPartitionLog(uint32_t partition, uint64_t cursor);
   Status OpenPartition(uint32_t partition);
   Result<std::unique_ptr<Store>> OpenAnew(const StoreOptions& options, const char* why);
   void Note(const char* level, const std::string& text) const;
@@ -85,6 +90,7 @@ class Daemon {
   DaemonOptions options_;
   Clock& clock_;
   std::unique_ptr<EventLog> log_;
+  std::vector<std::unique_ptr<PartitionLog>> archived_;  // of a log on Kafka
   std::vector<std::unique_ptr<Runner>> runners_;
   std::mutex probe_mutex_;
   std::vector<ProbeState> probes_;

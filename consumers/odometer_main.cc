@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   RegisterQuarantineVerbs(app, context);
   RegisterAuditVerbs(app, context);
   RegisterBackupVerbs(app, context);
+  RegisterTopicsVerbs(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

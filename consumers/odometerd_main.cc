@@ -4,14 +4,20 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <mutex>
+#include <optional>
 #include <sstream>
 
 #include "consumers/config.h"
 #include "consumers/daemon.h"
+#include "consumers/http/json_writer.h"
+#include "consumers/http/problem.h"
 #include "consumers/http/routes.h"
 #include "consumers/http/server.h"
 #include "consumers/logging.h"
@@ -29,6 +35,7 @@ constexpr int kExitFine = 0;
 constexpr int kExitUsage = 2;
 constexpr int kExitFailed = 3;
 constexpr int kExitBadData = 5;
+constexpr time_t kOpenEveryS = 1;
 
 int Complain(const std::string& what, int exit_code) {
   std::cerr << "odometerd: " << what << std::endl;
@@ -97,15 +104,18 @@ class AddressFile {
   std::string path_;
 };
 
-// Signals are blocked in every thread and taken here.
-int WaitForSignal() {
+// Signals are blocked in every thread and taken here. 0: none came in so many seconds; 0 seconds waits for ever.
+int WaitForSignal(time_t seconds) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  timespec wait{seconds, 0};
   int signal = 0;
-  sigwait(&signals, &signal);
-  return signal;
+  do {
+    signal = seconds == 0 ? sigwaitinfo(&signals, nullptr) : sigtimedwait(&signals, nullptr, &wait);
+  } while (signal < 0 && errno == EINTR);
+  return std::max(signal, 0);
 }
 
 void BlockSignals() {
@@ -121,6 +131,7 @@ DaemonOptions OptionsOf(const DaemonConfig& config, LogLines& lines) {
   DaemonOptions options;
   options.data_dir = config.data_dir;
   options.partitions = config.partitions;
+  options.log_url = config.log_url;
   options.fsync = config.fsync;
   options.runner.projection.memory_bytes_max = config.memory_mib << 20;
   options.runner.log = [&lines](const char* level, const std::string& text) { lines.Write(level, text); };
@@ -129,50 +140,134 @@ DaemonOptions OptionsOf(const DaemonConfig& config, LogLines& lines) {
 
 bool IsLoopback(const std::string& host) { return host.rfind("127.", 0) == 0 || host == "::1"; }
 
-Result<std::unique_ptr<HttpServer>> StartServer(const DaemonConfig& config, Api& api) {
+// Who answers: the API, or until there is a log to answer from, what is waited for.
+class Front {
+ public:
+  HttpResponse Handle(const HttpRequest& request) {
+    if (Api* api = api_) return api->Handle(request);
+    if (request.target == "/livez") return {200, "application/json", "{\"live\":true}", {}};
+    std::lock_guard lock(mutex_);
+    if (request.target == "/readyz") return NotReady(waiting_for_);
+    return ToResponse({503, "starting", "odometerd waits for its log: " + waiting_for_, 1}, request.target, "");
+  }
+  HttpResponse Refuse(int status, std::string_view detail) {
+    if (Api* api = api_) return api->Refuse(status, detail);
+    return ToResponse({status, std::string(DefaultKind(status)), std::string(detail), 0}, "", "");
+  }
+  void WaitFor(const std::string& what) {
+    std::lock_guard lock(mutex_);
+    waiting_for_ = what;
+  }
+  void Answer(Api& api) { api_ = &api; }
+
+ private:
+  static HttpResponse NotReady(const std::string& detail) {
+    JsonWriter json;
+    json.Object().Key("ready").Bool(false).Field("failing_step", "poll").Field("detail", detail).End();
+    return JsonResponse(json, 503);
+  }
+
+  std::atomic<Api*> api_ = nullptr;
+  std::mutex mutex_;
+  std::string waiting_for_;
+};
+
+Result<std::unique_ptr<HttpServer>> StartServer(const DaemonConfig& config, Front& front) {
   HttpServerOptions options;
   options.host = config.listen_host;
   options.port = config.listen_port;
-  options.handler = [&api](const HttpRequest& request) { return api.Handle(request); };
-  options.refuse = [&api](int status, std::string_view detail) { return api.Refuse(status, detail); };
+  options.handler = [&front](const HttpRequest& request) { return front.Handle(request); };
+  options.refuse = [&front](int status, std::string_view detail) { return front.Refuse(status, detail); };
   options.is_instant = Api::IsInstant;
   return HttpServer::Start(std::move(options), SystemClock());
 }
 
-int Serve(const LoadedConfig& loaded) {
-  const DaemonConfig& config = loaded.config;
-  LogLines lines(SystemClock(), config.log_format == "json" ? LogFormat::kJson : LogFormat::kText, config.log_level);
-  for (const std::string& variable : loaded.unknown_variables)
-    lines.Write("warn", "config: " + variable + " is not a setting of odometerd");
-  BlockSignals();
-  Result<std::unique_ptr<Daemon>> daemon = Daemon::Open(OptionsOf(config, lines), SystemClock());
-  if (!daemon.ok())
-    return Complain("cannot open " + config.data_dir + ": " + daemon.status().ToString(), ExitCodeOf(daemon.status()));
-  AddressFile address(config.data_dir);
-  (*daemon)->Start();
-  ApiOptions api_options;
-  api_options.raw_records = config.raw_records;
-  api_options.log = [&lines](const char* level, const std::string& text) { lines.Write(level, text); };
-  Api api(**daemon, std::move(api_options));
-  Result<std::unique_ptr<HttpServer>> server = StartServer(config, api);
-  if (!server.ok())
-    return Complain(server.status().ToString(), server.status().code() == Code::kInvalid ? kExitUsage : kExitFailed);
-  if (!IsLoopback(config.listen_host))
-    lines.Write("warn",
-                "listening beyond this machine: there are no keys yet, whoever reaches it may read and write all");
-  if (Status written = address.Write((*server)->address()); !written.ok())
-    return Complain(written.message(), kExitFailed);
-  lines.Write("info", fmt::format("serving address={} partitions={} durability={}", (*server)->address(),
-                                  (*daemon)->partitions(), config.fsync ? "fsync" : "written"));
-  int signal = WaitForSignal();
-  lines.Write("info", fmt::format("stopping signal={}", signal));
-  api.StopWaiting();
-  (*server)->Stop();
-  Status stopped = (*daemon)->Stop();
-  if (!stopped.ok()) return Complain("the last commit failed: " + stopped.ToString(), kExitFailed);
-  lines.Write("info", "stopped");
-  return kExitFine;
-}
+// One run of the daemon, from its settings to its exit code.
+class Service {
+ public:
+  explicit Service(const LoadedConfig& loaded)
+      : config_(loaded.config),
+        lines_(SystemClock(), config_.log_format == "json" ? LogFormat::kJson : LogFormat::kText, config_.log_level) {
+    for (const std::string& variable : loaded.unknown_variables)
+      lines_.Write("warn", "config: " + variable + " is not a setting of odometerd");
+  }
+
+  int Run() {
+    BlockSignals();
+    Result<std::unique_ptr<Daemon>> daemon = Daemon::Open(OptionsOf(config_, lines_), SystemClock());
+    if (!daemon.ok() && IsWorthWaiting(daemon.status())) return RunOnceThereIsALog(daemon.status());
+    if (!daemon.ok()) return CannotOpen(daemon.status());
+    return RunWith(**daemon);
+  }
+
+ private:
+  bool IsWorthWaiting(const Status& status) const {
+    return !config_.log_url.empty() && status.code() == Code::kUnavailable;
+  }
+  int CannotOpen(const Status& status) {
+    return Complain("cannot open " + config_.data_dir + ": " + status.ToString(), ExitCodeOf(status));
+  }
+
+  // No broker answers: serves that, and tries again until one does.
+  int RunOnceThereIsALog(Status why) {
+    if (int failed = Listen(); failed != kExitFine) return failed;
+    for (;;) {
+      front_.WaitFor(why.message());
+      lines_.Write("warn", "step=poll waiting for the log: " + why.ToString());
+      if (WaitForSignal(kOpenEveryS) != 0) return Stop(nullptr, nullptr);
+      Result<std::unique_ptr<Daemon>> daemon = Daemon::Open(OptionsOf(config_, lines_), SystemClock());
+      if (daemon.ok()) return RunWith(**daemon);
+      if (!IsWorthWaiting(daemon.status())) return CannotOpen(daemon.status());
+      why = daemon.status();
+    }
+  }
+
+  int RunWith(Daemon& daemon) {
+    daemon.Start();
+    ApiOptions api_options;
+    api_options.raw_records = config_.raw_records;
+    api_options.log = [this](const char* level, const std::string& text) { lines_.Write(level, text); };
+    Api api(daemon, std::move(api_options));
+    front_.Answer(api);
+    if (server_ == nullptr) {
+      if (int failed = Listen(); failed != kExitFine) return failed;
+    }
+    lines_.Write("info", fmt::format("serving address={} log={} partitions={} durability={}", server_->address(),
+                                     config_.log_url.empty() ? "embedded" : config_.log_url, daemon.partitions(),
+                                     config_.fsync ? "fsync" : "written"));
+    WaitForSignal(0);
+    return Stop(&api, &daemon);
+  }
+
+  int Listen() {
+    Result<std::unique_ptr<HttpServer>> server = StartServer(config_, front_);
+    if (!server.ok())
+      return Complain(server.status().ToString(), server.status().code() == Code::kInvalid ? kExitUsage : kExitFailed);
+    server_ = std::move(*server);
+    if (!IsLoopback(config_.listen_host))
+      lines_.Write("warn",
+                   "listening beyond this machine: there are no keys yet, whoever reaches it may read and write all");
+    address_.emplace(config_.data_dir);
+    Status written = address_->Write(server_->address());
+    return written.ok() ? kExitFine : Complain(written.message(), kExitFailed);
+  }
+
+  int Stop(Api* api, Daemon* daemon) {
+    lines_.Write("info", "stopping");
+    if (api != nullptr) api->StopWaiting();
+    server_->Stop();
+    Status stopped = daemon != nullptr ? daemon->Stop() : Status::Ok();
+    if (!stopped.ok()) return Complain("the last commit failed: " + stopped.ToString(), kExitFailed);
+    lines_.Write("info", "stopped");
+    return kExitFine;
+  }
+
+  const DaemonConfig config_;
+  LogLines lines_;
+  Front front_;
+  std::optional<AddressFile> address_;
+  std::unique_ptr<HttpServer> server_;
+};
 
 void AddFlags(CLI::App& app, CommandLine& line) {
   auto setting = [&](const char* flag, const char* name, const char* help, const char* type) {
@@ -183,6 +278,7 @@ void AddFlags(CLI::App& app, CommandLine& line) {
   app.add_option("--config", line.config_file, "Settings from a TOML file")->type_name("FILE");
   setting("--data-dir", "data_dir", "Where the log and the state live (required)", "DIR");
   setting("--listen", "listen", "Where to serve HTTP; port 0 takes a free one [127.0.0.1:8780]", "HOST:PORT");
+  setting("--log", "log", "embedded, or kafka://HOST:PORT[,HOST:PORT][/TOPIC] [embedded]", "LOG");
   setting("--partitions", "partitions", "Of a new log; 0 takes an old one as it is, and 8 for a new one [0]", "N");
   CLI::Option* fsync = app.add_flag_callback(
       "--fsync", [&line] { line.flags.emplace_back("durability", "fsync"); },
@@ -217,6 +313,7 @@ int Main(int argc, char** argv) {
       "Examples:\n"
       "  odometerd --data-dir data\n"
       "  odometerd --data-dir data --listen 127.0.0.1:0 --written --log-format json\n"
+      "  odometerd --data-dir data --log kafka://127.0.0.1:9092\n"
       "  odometerd --config odometer.toml config show --origin");
   try {
     app.parse(argc, argv);
@@ -227,7 +324,7 @@ int Main(int argc, char** argv) {
   if (!sources.ok()) return Complain(sources.status().message(), kExitUsage);
   Result<LoadedConfig> loaded = LoadConfig(*sources);
   if (!loaded.ok()) return Complain(loaded.status().message(), kExitUsage);
-  if (!line.show_config) return Serve(*loaded);
+  if (!line.show_config) return Service(*loaded).Run();
   std::cout << ShowConfig(*loaded, line.with_origin);
   return kExitFine;
 }

@@ -80,7 +80,7 @@ class Auditor {
       return Status::Ok();
     }
     uint64_t end = log_->partition(partition).range().end;
-    if (end < meta.cursor) {
+    if (end < meta.cursor && !log_->is_copy()) {
       result_.report.Add({fmt::format("log[p{}]", partition), "", "", "end", std::to_string(meta.cursor),
                           std::to_string(end), end, meta.cursor},
                          1000);
@@ -88,6 +88,7 @@ class Auditor {
     RefoldOptions options;
     options.path = PartitionPath(request_.work_dir, partition);
     options.to = meta.cursor;
+    options.skip_to_end = log_->is_copy();  // records that it lost show in the counts and in the rolling hash
     Result<std::unique_ptr<Store>> folded = Refold(*log_, partition, options, progress_);
     if (!folded.ok() && folded.status().code() == Code::kCorrupt) {
       ReportLog(partition, folded.status());
@@ -181,6 +182,7 @@ Result<std::unique_ptr<Store>> Refold(EventLog& log, uint32_t partition, const R
     }
     if (progress) progress(cursor, to);
   }
+  if (options.skip_to_end && options.to > projection.meta().cursor) projection.SkipTo(options.to);
   ODOMETER_RETURN_IF_ERROR(projection.Commit());
   return store;
 }

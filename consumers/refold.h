@@ -30,6 +30,8 @@ struct RefoldOptions {
   uint64_t memory_bytes_max = 512ull << 20;
   size_t batch_records = 4096;
   bool commit_every_record = false;  // for tests
+  // The log is a copy of one with holes: it does not hold those after its last record.
+  bool skip_to_end = false;
 };
 // kCorrupt from the log names the file and the byte.
 Result<std::unique_ptr<Store>> Refold(EventLog& log, uint32_t partition, const RefoldOptions& options,

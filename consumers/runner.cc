@@ -12,6 +12,9 @@ namespace {
 constexpr size_t kOutcomesKept = 65'536;
 // Between two tries of what failed: short enough that a freed disk is noticed at once.
 constexpr int64_t kRetryUs = 200'000;
+// While nothing is committed, the log is verified this often.
+constexpr int64_t kVerifyUs = 5 * kUsPerSecond;
+constexpr int64_t kAcknowledgeUs = 10 * kUsPerSecond;
 
 }  // namespace
 
@@ -43,7 +46,11 @@ Result<size_t> Runner::Step(int64_t wait_us) {
     reader_ = std::move(*reader);
   }
   Result<std::span<const Record>> records = reader_->Poll(options_.batch_records_max, wait_us);
-  if (!records.ok()) return Fail("poll", records.status());
+  if (!records.ok()) {
+    reader_.reset();
+    return Fail("poll", records.status());
+  }
+  Works("poll");
   std::vector<Outcome> outcomes;
   outcomes.reserve(records->size());
   for (const Record& record : *records) {
@@ -62,9 +69,40 @@ Result<size_t> Runner::Step(int64_t wait_us) {
     if (options_.commit_every_record) ODOMETER_RETURN_IF_ERROR(CommitNow());
   }
   RecordOutcomes(*records, outcomes);
+  // Offsets after the last record that hold none.
+  if (reader_->next_offset() > projection_->meta().cursor) projection_->SkipTo(reader_->next_offset());
   if (projection_->dirty() && first_uncommitted_us_ < 0) first_uncommitted_us_ = clock_.MonotonicUs();
-  if (CommitDue(*records)) ODOMETER_RETURN_IF_ERROR(CommitNow());
+  if (CommitDue(*records)) {
+    ODOMETER_RETURN_IF_ERROR(CommitNow());
+  } else if (!projection_->dirty() && clock_.MonotonicUs() - verified_us_ >= kVerifyUs) {
+    ODOMETER_RETURN_IF_ERROR(Verify());
+  }
   return records->size();
+}
+
+// The log below the cursor is durable, and still the one that was folded. What was read since it was last shown to be
+// falls with it: nothing of that is committed.
+Status Runner::Verify() {
+  Status verified = log_.SyncTo(projection_->meta().cursor);
+  if (verified.ok()) {
+    verified_us_ = clock_.MonotonicUs();
+    Works("verify");
+    return verified;
+  }
+  if (verified.code() != Code::kCorrupt)
+    return Fail(verified.code() == Code::kUnavailable ? "verify" : "append", verified);
+  Status failed = Fail("verify", verified);
+  Restart();
+  Status forgotten = log_.ForgetFrom(projection_->meta().cursor);
+  return forgotten.ok() ? failed : Fail("append", forgotten);
+}
+
+void Runner::Works(const char* step) {
+  std::lock_guard lock(mutex_);
+  if (state_.failing_step != step) return;
+  Note("info", std::string("step=") + step + " works again");
+  state_.failing_step.clear();
+  state_.failure.clear();
 }
 
 // Rows in RAM may hold half of a record after a store could not be read: what is committed is the truth.
@@ -95,8 +133,8 @@ bool Runner::CommitDue(std::span<const Record> records) const {
 Status Runner::CommitNow() {
   if (!projection_->dirty()) return Status::Ok();
   int64_t begun_us = clock_.MonotonicUs();
-  // The store's cursor must never be more durable than the log below it.
-  if (Status synced = log_.SyncTo(projection_->meta().cursor); !synced.ok()) return Fail("append", synced);
+  // The store's cursor must never be more durable than the log below it, nor tell of another log.
+  ODOMETER_RETURN_IF_ERROR(Verify());
   std::shared_ptr<const View> view;
   {
     std::lock_guard commit(commit_mutex_);
@@ -120,6 +158,10 @@ Status Runner::CommitNow() {
     state_.failure.clear();
   }
   committed_.notify_all();
+  if (now_us - acknowledged_us_ >= kAcknowledgeUs) {
+    log_.Acknowledge(view_->meta().cursor);
+    acknowledged_us_ = now_us;
+  }
   return Status::Ok();
 }
 
@@ -142,8 +184,9 @@ void Runner::Loop() {
     }
     Status result;
     // What could not be committed is tried again before anything more is folded.
-    if (bool commit_failed = state().failing_step == "commit" || state().failing_step == "append"; commit_failed) {
-      result = CommitNow();
+    std::string failing = state().failing_step;
+    if (failing == "commit" || failing == "append" || failing == "verify") {
+      result = projection_->dirty() ? CommitNow() : Verify();
     } else if (Result<size_t> step = Step(options_.poll_wait_us); !step.ok()) {
       result = step.status();
     }

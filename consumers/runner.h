@@ -51,7 +51,7 @@ struct RunnerState {
   uint64_t rows_in_memory = 0;
   uint64_t bytes_in_memory = 0;
   bool stopped = false;
-  std::string failing_step;  // "" or "poll", "fold", "append" (sync), "commit"
+  std::string failing_step;  // "" or "poll", "verify", "fold", "append" (sync), "commit"
   std::string failure;
 };
 
@@ -87,6 +87,8 @@ class Runner {
   bool CommitDue(std::span<const Record> records) const;
   Status Fail(const char* step, Status status);
   void Restart();
+  Status Verify();
+  void Works(const char* step);
   void Note(const char* level, const std::string& text) const;
   void RecordOutcomes(std::span<const Record> records, const std::vector<Outcome>& outcomes);
 
@@ -97,6 +99,8 @@ class Runner {
   std::unique_ptr<Projection> projection_;
   std::unique_ptr<EventReader> reader_;
   int64_t first_uncommitted_us_ = -1;
+  int64_t verified_us_ = 0;      // monotonic: when the log was last shown to be the one that is folded
+  int64_t acknowledged_us_ = 0;  // monotonic
   std::thread thread_;
 
   mutable std::mutex commit_mutex_;  // held while the store is written or copied

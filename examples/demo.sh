@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Real traces through a daemon of its own: imported, read, imported again, audited. `./dev demo` builds and calls it.
 #
-#   examples/demo.sh --bin build/release/bin [--exit]
+#   examples/demo.sh --bin build/release/bin [--kafka] [--exit]
 #
+# --kafka: the log is a topic of a real broker, which it starts and stops itself.
 # Without --exit the daemon stays up until Ctrl-C. Exit 0 only if every check held.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 BIN=build/release/bin
 STOP_AT_END=0
+KAFKA=0
 while (($#)); do
   case "$1" in
     --bin)
@@ -16,8 +18,9 @@ while (($#)); do
       shift
       ;;
     --exit) STOP_AT_END=1 ;;
+    --kafka) KAFKA=1 ;;
     *)
-      echo "usage: examples/demo.sh [--bin FOLDER] [--exit]" >&2
+      echo "usage: examples/demo.sh [--bin FOLDER] [--kafka] [--exit]" >&2
       exit 2
       ;;
   esac
@@ -41,6 +44,7 @@ stop_daemon() {
 
 clean_up() {
   stop_daemon || true
+  ((KAFKA == 0)) || deploy/kafka/kafka.sh stop --dir "$WORK/kafka" || true
   rm -rf "$WORK"
 }
 trap clean_up EXIT
@@ -56,6 +60,15 @@ check() {
     echo "FAIL  $text"
     HELD=0
   fi
+}
+
+# A broker on ports that nobody listens on, and the topic that is the log.
+start_kafka() {
+  local port=29392 bootstrap
+  while (echo >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 2)); done
+  bootstrap="$(deploy/kafka/kafka.sh start --dir "$WORK/kafka" --port "$port" --heap 384 --fast)"
+  export ODOMETER_LOG="kafka://$bootstrap/odometer"
+  "$BIN/odometer" topics create
 }
 
 start_daemon() {
@@ -98,6 +111,7 @@ main() {
     echo "demo: no odometerd and odometer in $BIN; ./dev build makes them" >&2
     exit 1
   }
+  ((KAFKA == 0)) || start_kafka
   start_daemon
   echo "odometerd serves $ODOMETER_SERVER"
 

@@ -86,10 +86,20 @@ class PartitionLog {
   virtual Result<std::unique_ptr<EventReader>> Read(uint64_t from) = 0;
   // The record at exactly this offset, or kNotFound.
   virtual Result<OwnedRecord> Fetch(uint64_t offset) = 0;
-  // Makes everything below `offset` durable; a store calls it before it makes a cursor durable.
+  // Makes everything below `offset` durable, and proves that the log still is the one that was opened, as far as that
+  // can change; a store calls it before it makes a cursor durable. kCorrupt: it is another one; the message says what
+  // differs. kUnavailable: nobody can say so now.
   virtual Status SyncTo(uint64_t offset) = 0;
   // Makes blocked Polls return early, once. For a clean stop.
   virtual void Wake() = 0;
+  // Readers may have been given records at or above `offset` that are not this log's: keeps nothing of them. The caller
+  // has closed its readers.
+  virtual Status ForgetFrom(uint64_t offset) {
+    (void)offset;
+    return Status::Ok();
+  }
+  // Everything below next_offset is in a durable store: told to whoever counts lag. A failure means nothing.
+  virtual void Acknowledge(uint64_t next_offset) { (void)next_offset; }
 };
 
 class EventLog {

@@ -1,83 +1,14 @@
 #include "log/local_log.h"
 
-#include <charconv>
-
 #include "core/placement.h"
-#include "log/crc32c.h"
+#include "log/log_manifest.h"
 
 namespace odometer {
 
 namespace {
 
-struct Manifest {
-  Uuid log_id;
-  uint32_t partitions = 0;
-
-  std::string Encode() const {
-    std::string text = "odometer log 1\nlog_id " + log_id.ToString() + "\npartitions " + std::to_string(partitions) +
-                       "\nplacement_version " + std::to_string(kPlacementVersion) + "\n";
-    return text + "crc32c " + std::to_string(Crc32c(0, text)) + "\n";
-  }
-};
-
 std::string ManifestPath(const std::string& directory) { return directory + "/log.manifest"; }
 std::string LockPath(const std::string& directory) { return directory + "/lock"; }
-
-std::string PartitionPath(const std::string& directory, uint32_t partition) {
-  std::string digits = std::to_string(partition);
-  return directory + "/p" + std::string(5 - digits.size(), '0') + digits;
-}
-
-Result<std::string> ReadSmallFile(FileSystem& files, const std::string& path) {
-  Result<std::unique_ptr<File>> file = files.Open(path, FileSystem::Mode::kRead);
-  if (!file.ok()) return file.status();
-  std::string bytes(4096, '\0');
-  Result<size_t> got = (*file)->ReadAt(0, bytes.data(), bytes.size());
-  if (!got.ok()) return got.status();
-  bytes.resize(*got);
-  return bytes;
-}
-
-// What follows `name ` on a line of its own.
-std::string_view Field(std::string_view text, const std::string& name) {
-  size_t at = text.find("\n" + name + " ");
-  if (at == std::string_view::npos) return {};
-  at += name.size() + 2;
-  return text.substr(at, text.find('\n', at) - at);
-}
-
-Result<Manifest> ReadManifest(FileSystem& files, const std::string& directory) {
-  std::string path = ManifestPath(directory);
-  Result<std::string> text = ReadSmallFile(files, path);
-  if (!text.ok() && text.status().code() == Code::kNotFound) {
-    return Status(Code::kNotFound, directory + ": no log here (no log.manifest)");
-  }
-  if (!text.ok()) return text.status();
-  Manifest manifest;
-  std::optional<Uuid> log_id = Uuid::Parse(Field(*text, "log_id"));
-  std::string_view partitions = Field(*text, "partitions");
-  std::from_chars(partitions.data(), partitions.data() + partitions.size(), manifest.partitions);
-  if (log_id) manifest.log_id = *log_id;
-  // One text for each content: what does not encode to itself is damaged or of another version.
-  if (manifest.Encode() != *text || manifest.partitions == 0 || manifest.partitions > kSlots) {
-    return Status(Code::kCorrupt, path + ": damaged, or of a version that this program does not know");
-  }
-  return manifest;
-}
-
-Status WriteManifest(FileSystem& files, const std::string& directory, const Manifest& manifest) {
-  std::string path = ManifestPath(directory);
-  std::string temporary = path + ".tmp";
-  Result<bool> exists = files.Exists(temporary);
-  if (!exists.ok()) return exists.status();
-  if (*exists) ODOMETER_RETURN_IF_ERROR(files.Remove(temporary));
-  Result<std::unique_ptr<File>> file = files.Open(temporary, FileSystem::Mode::kCreate);
-  if (!file.ok()) return file.status();
-  ODOMETER_RETURN_IF_ERROR((*file)->WriteAt(0, manifest.Encode()));
-  ODOMETER_RETURN_IF_ERROR((*file)->Sync());
-  ODOMETER_RETURN_IF_ERROR(files.Rename(temporary, path));
-  return files.SyncDirectory(directory);
-}
 
 std::string ParentOf(const std::string& path) {
   size_t slash = path.find_last_not_of('/');
@@ -126,9 +57,9 @@ Status ClearUnfinished(FileSystem& files, const std::string& directory) {
   return Status::Ok();
 }
 
-Status CreatePartition(FileSystem& files, Clock& clock, const std::string& directory, const Manifest& manifest,
+Status CreatePartition(FileSystem& files, Clock& clock, const std::string& directory, const LogManifest& manifest,
                        uint32_t partition) {
-  std::string path = PartitionPath(directory, partition);
+  std::string path = SegmentsPath(directory, partition);
   ODOMETER_RETURN_IF_ERROR(MakeDirectories(files, path));
   ODOMETER_RETURN_IF_ERROR(ClearUnfinished(files, path));
   SegmentHeader header;
@@ -165,7 +96,7 @@ Status LocalLog::Create(FileSystem& files, Clock& clock, const std::string& dire
   Result<bool> exists = files.Exists(ManifestPath(directory));
   if (!exists.ok()) return exists.status();
   if (*exists) return Status(Code::kConflict, directory + ": has a log already");
-  Manifest manifest{log_id, partitions};
+  LogManifest manifest{log_id, partitions, ""};
   for (uint32_t partition = 0; partition < partitions; ++partition) {
     ODOMETER_RETURN_IF_ERROR(CreatePartition(files, clock, directory, manifest, partition));
   }
@@ -174,11 +105,15 @@ Status LocalLog::Create(FileSystem& files, Clock& clock, const std::string& dire
 
 Result<std::unique_ptr<LocalLog>> LocalLog::Open(FileSystem& files, Clock& clock, const std::string& directory,
                                                  const Options& options) {
-  Result<Manifest> manifest = ReadManifest(files, directory);
+  Result<LogManifest> manifest = ReadManifest(files, directory);
   if (!manifest.ok()) return manifest.status();
   if (options.partitions != 0 && options.partitions != manifest->partitions) {
     return Status(Code::kConflict, directory + ": the log has " + std::to_string(manifest->partitions) +
                                        " partitions, expected " + std::to_string(options.partitions));
+  }
+  if (!options.read_only && !manifest->copy_of.empty()) {
+    return Status(Code::kConflict, directory + ": these segments are a copy of " + manifest->copy_of +
+                                       "; nobody appends to them: start with --log");
   }
   std::unique_ptr<File> lock;
   if (!options.read_only) {
@@ -187,6 +122,7 @@ Result<std::unique_ptr<LocalLog>> LocalLog::Open(FileSystem& files, Clock& clock
     lock = std::move(*taken);
   }
   std::unique_ptr<LocalLog> log(new LocalLog(manifest->log_id, std::move(lock)));
+  log->is_copy_ = !manifest->copy_of.empty();
   for (uint32_t partition = 0; partition < manifest->partitions; ++partition) {
     ODOMETER_RETURN_IF_ERROR(
         log->OpenPartition(files, clock, directory, options, partition, manifest->partitions));
@@ -196,7 +132,7 @@ Result<std::unique_ptr<LocalLog>> LocalLog::Open(FileSystem& files, Clock& clock
 
 Status LocalLog::OpenPartition(FileSystem& files, Clock& clock, const std::string& directory, const Options& options,
                                uint32_t partition, uint32_t partitions) {
-  std::string path = PartitionPath(directory, partition);
+  std::string path = SegmentsPath(directory, partition);
   OpenSegmentsOptions open_options;
   open_options.read_only = options.read_only;
   open_options.durable_offset = 1;  // the manifest says that Genesis was written

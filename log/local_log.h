@@ -50,6 +50,8 @@ class LocalLog : public EventLog {
   uint32_t partitions() const override { return static_cast<uint32_t>(partitions_.size()); }
   PartitionLog& partition(uint32_t partition) override;
 
+  // Of another log: nobody appends to it.
+  bool is_copy() const { return is_copy_; }
   // What the opening cut off.
   const std::vector<TailCut>& tail_cuts() const { return tail_cuts_; }
   uint64_t tail_cut_bytes() const;
@@ -64,6 +66,7 @@ class LocalLog : public EventLog {
 
   const Uuid log_id_;
   const std::unique_ptr<File> lock_;  // null when read-only
+  bool is_copy_ = false;
   std::vector<std::unique_ptr<LocalPartition>> partitions_;
   std::vector<TailCut> tail_cuts_;
 };

@@ -102,6 +102,13 @@ Result<Appended> LocalPartition::Append(std::span<const std::string_view> events
   return waiter.appended;
 }
 
+Status LocalPartition::CopyIn(std::span<const Record> records) {
+  ODOMETER_RETURN_IF_ERROR(writer_->Write(records, SegmentWriter::Durable::kNo));
+  std::lock_guard lock(mutex_);
+  Publish();
+  return Status::Ok();
+}
+
 Status LocalPartition::SyncTo(uint64_t offset) {
   std::unique_lock lock(mutex_);
   if (offset > end_.next_offset) {
@@ -219,12 +226,16 @@ Result<std::unique_ptr<SegmentReader>> LocalPartition::OpenAt(const Extent& exte
   reader.Seek(*entry);
   Frame frame;
   while (reader.next_offset() < offset) {
+    uint64_t position = reader.position();
     Result<bool> got = reader.ReadFrame(extent.bytes, &frame);
     if (!got.ok()) return got.status();
     if (!*got) {
       return Status(Code::kCorrupt, path + ": ends with offset " + std::to_string(reader.next_offset()) +
                                         ", expected to hold " + std::to_string(offset));
     }
+    // Where offsets have holes, the first record above is where reading goes on.
+    if (frame.record.offset >= offset) reader.Seek({frame.record.offset, position});
+    if (frame.record.offset >= offset) break;
   }
   return opened;
 }
@@ -270,6 +281,8 @@ Result<OwnedRecord> LocalPartition::Fetch(uint64_t offset) {
     return Status(Code::kCorrupt, PathOf(extent.base_offset) + ": ends with offset " + std::to_string(offset) +
                                       ", expected to hold it");
   }
+  if (frame.record.offset != offset)
+    return Status(Code::kNotFound, options_.directory + ": no record at offset " + std::to_string(offset));
   return OwnedRecord::Copy(frame.record);
 }
 

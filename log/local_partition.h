@@ -45,6 +45,9 @@ class LocalPartition : public PartitionLog {
   Status SyncTo(uint64_t offset) override;
   void Wake() override;
 
+  // For a copy of another log, which nobody appends to: writes records with the offsets and times that they have there,
+  // above all that it holds. Not synced. One thread at a time.
+  Status CopyIn(std::span<const Record> records);
   // Read-only: takes in what has been appended since the opening or the last Refresh().
   Status Refresh();
 

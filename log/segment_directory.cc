@@ -289,6 +289,32 @@ Status ReadLast(FileSystem& files, const Found& last, const OpenSegmentsOptions&
 
 }  // namespace
 
+Status CutSegments(FileSystem& files, const std::string& directory, uint64_t offset) {
+  Result<std::vector<Found>> found = FindSegments(files, directory);
+  if (!found.ok()) return found.status();
+  std::sort(found->begin(), found->end(), [](const Found& a, const Found& b) { return a.base_offset < b.base_offset; });
+  // From the last one, so that a crash leaves no hole between two.
+  while (found->size() > 1 && found->back().base_offset >= offset) {
+    ODOMETER_RETURN_IF_ERROR(files.Remove(found->back().path));
+    ODOMETER_RETURN_IF_ERROR(files.SyncDirectory(directory));
+    found->pop_back();
+  }
+  const Found& last = found->back();
+  Result<std::unique_ptr<SegmentReader>> reader = SegmentReader::Open(files, last.path);
+  if (!reader.ok()) return Status::Ok();
+  Frame frame;
+  for (;;) {
+    uint64_t position = (*reader)->position();
+    Result<bool> got = (*reader)->ReadFrame(last.bytes, &frame);
+    if (!got.ok() || !*got) return Status::Ok();
+    if (frame.record.offset < offset) continue;
+    Result<std::unique_ptr<File>> file = files.Open(last.path, FileSystem::Mode::kWrite);
+    if (!file.ok()) return file.status();
+    ODOMETER_RETURN_IF_ERROR((*file)->Truncate(position));
+    return (*file)->Sync();
+  }
+}
+
 Status CheckSegmentHeader(const SegmentHeader& header, const Uuid& log_id, uint32_t partition, uint64_t base_offset,
                           const std::string& path) {
   std::string what;

@@ -1,0 +1,172 @@
+#include "log/archived_partition.h"
+
+#include <algorithm>
+
+namespace odometer {
+
+class ArchivedPartition::Reader : public EventReader {
+ public:
+  Reader(ArchivedPartition& log, uint64_t from) : log_(log), next_offset_(from), seen_wakes_(log.wakes_) {}
+
+  Result<std::span<const Record>> Poll(size_t records_max, int64_t wait_us) override {
+    if (source_ == nullptr && next_offset_ < log_.copy()->range().end) return PollCopy(records_max);
+    copy_reader_.reset();
+    if (source_ == nullptr) {
+      Result<std::unique_ptr<EventReader>> source = log_.source_.Read(next_offset_);
+      if (!source.ok()) return source.status();
+      source_ = std::move(*source);
+      // A wake from before the source had this reader is this poll's, too.
+      if (seen_wakes_ != log_.wakes_) wait_us = 0;
+      seen_wakes_ = log_.wakes_;
+    }
+    Result<std::span<const Record>> records = source_->Poll(records_max, wait_us);
+    if (!records.ok()) return records;
+    // What cannot be copied is not given: its reader stays in front of it.
+    if (Status copied = log_.CopyIn(*records); !copied.ok()) {
+      source_.reset();
+      return copied;
+    }
+    next_offset_ = source_->next_offset();
+    return records;
+  }
+
+  uint64_t next_offset() const override { return next_offset_; }
+
+ private:
+  Result<std::span<const Record>> PollCopy(size_t records_max) {
+    if (copy_reader_ == nullptr) {
+      copy_ = log_.copy();
+      Result<std::unique_ptr<EventReader>> reader = copy_->Read(next_offset_);
+      if (!reader.ok()) return reader.status();
+      copy_reader_ = std::move(*reader);
+    }
+    Result<std::span<const Record>> records = copy_reader_->Poll(records_max, 0);
+    if (records.ok()) next_offset_ = copy_reader_->next_offset();
+    return records;
+  }
+
+  ArchivedPartition& log_;
+  uint64_t next_offset_;
+  uint64_t seen_wakes_;
+  std::shared_ptr<LocalPartition> copy_;  // before its reader
+  std::unique_ptr<EventReader> copy_reader_;
+  std::unique_ptr<EventReader> source_;
+};
+
+Result<std::unique_ptr<ArchivedPartition>> ArchivedPartition::Open(FileSystem& files, Clock& clock, Options options,
+                                                                   PartitionLog& source, uint64_t cursor) {
+  std::unique_ptr<ArchivedPartition> partition(new ArchivedPartition(files, clock, std::move(options), source));
+  Result<std::shared_ptr<LocalPartition>> copy = partition->OpenCopy(cursor);
+  if (!copy.ok()) return copy.status();
+  partition->copy_ = std::move(*copy);
+  ODOMETER_RETURN_IF_ERROR(partition->SyncTo(partition->copy_->range().end));
+  ODOMETER_RETURN_IF_ERROR(partition->FillTo(cursor));
+  return partition;
+}
+
+Result<std::shared_ptr<LocalPartition>> ArchivedPartition::OpenCopy(uint64_t cursor) {
+  const std::string& directory = options_.directory;
+  ODOMETER_RETURN_IF_ERROR(files_.CreateDirectories(directory));
+  Status cut = CutSegments(files_, directory, cursor);
+  OpenSegmentsOptions open_options;
+  Result<OpenedSegments> opened =
+      cut.ok() ? OpenSegments(files_, directory, options_.log_id, source_.partition(), open_options)
+               : Result<OpenedSegments>(cut);
+  if (opened.status().code() == Code::kNotFound) {
+    SegmentHeader header;
+    header.log_id = options_.log_id;
+    header.partition = source_.partition();
+    header.may_have_holes = true;
+    Result<std::unique_ptr<SegmentWriter>> made =
+        SegmentWriter::Create(files_, directory, header, options_.segment_bytes_max);
+    if (!made.ok()) return made.status();
+    made->reset();
+    opened = OpenSegments(files_, directory, options_.log_id, source_.partition(), open_options);
+  }
+  if (!opened.ok()) return opened.status();
+  Result<std::unique_ptr<SegmentWriter>> writer =
+      SegmentWriter::Resume(files_, directory, opened->last_header, opened->end, options_.segment_bytes_max);
+  if (!writer.ok()) return writer.status();
+  LocalPartition::Options local{directory, options_.log_id, source_.partition(), false};
+  return std::make_shared<LocalPartition>(files_, clock_, std::move(local), std::move(*opened), std::move(*writer));
+}
+
+Status ArchivedPartition::FillTo(uint64_t cursor) {
+  if (copy()->range().end >= cursor) return Status::Ok();
+  Reader reader(*this, copy()->range().end);
+  while (reader.next_offset() < cursor) {
+    Result<std::span<const Record>> records = reader.Poll(4096, 10 * kUsPerSecond);
+    if (!records.ok()) return records.status();
+    if (records->empty() && source_.range().end <= reader.next_offset()) {
+      return Status(Code::kCorrupt, options_.directory + ": the store was folded up to offset " +
+                                        std::to_string(cursor) + ", the log ends at " +
+                                        std::to_string(reader.next_offset()));
+    }
+  }
+  return ForgetFrom(cursor);  // a poll may have given more
+}
+
+std::shared_ptr<LocalPartition> ArchivedPartition::copy() const {
+  std::lock_guard lock(mutex_);
+  return copy_;
+}
+
+OffsetRange ArchivedPartition::range() const {
+  OffsetRange source = source_.range(), copied = copy()->range();
+  return {std::min(source.start, copied.start), std::max(source.end, copied.end)};
+}
+
+Status ArchivedPartition::CopyIn(std::span<const Record> records) {
+  std::shared_ptr<LocalPartition> copy = this->copy();
+  uint64_t end = copy->range().end;
+  size_t known = 0;
+  while (known < records.size() && records[known].offset < end) ++known;
+  if (known == records.size()) return Status::Ok();
+  return copy->CopyIn(records.subspan(known));
+}
+
+Result<std::unique_ptr<EventReader>> ArchivedPartition::Read(uint64_t from) {
+  OffsetRange held = range();
+  if (from > held.end) {
+    // The source says it in its own words, or knows of more by now.
+    Result<std::unique_ptr<EventReader>> reader = source_.Read(from);
+    if (!reader.ok()) return reader.status();
+  }
+  if (from < held.start)
+    return Status(Code::kNotFound, options_.directory + ": offset " + std::to_string(from) + " is no longer in the log");
+  return std::unique_ptr<EventReader>(std::make_unique<Reader>(*this, from));
+}
+
+Result<OwnedRecord> ArchivedPartition::Fetch(uint64_t offset) {
+  std::shared_ptr<LocalPartition> copy = this->copy();
+  return offset < copy->range().end ? copy->Fetch(offset) : source_.Fetch(offset);
+}
+
+Status ArchivedPartition::SyncTo(uint64_t offset) {
+  // Not synced: what a power loss takes of the copy is read from the source again.
+  ODOMETER_RETURN_IF_ERROR(source_.SyncTo(offset));
+  std::shared_ptr<LocalPartition> copy = this->copy();
+  uint64_t end = copy->range().end;
+  if (end == 0 || source_.range().start >= end) return Status::Ok();
+  Result<OwnedRecord> copied = copy->Fetch(end - 1);
+  if (!copied.ok()) return copied.status();
+  Result<OwnedRecord> held = source_.Fetch(end - 1);
+  if (!held.ok() && held.status().code() != Code::kNotFound) return held.status();
+  bool is_same = held.ok() && held->append_time == copied->append_time && held->bytes == copied->bytes &&
+                 (held->bytes.data() == nullptr) == (copied->bytes.data() == nullptr);
+  if (is_same) return Status::Ok();
+  return Status(Code::kCorrupt, "partition " + std::to_string(partition()) + ": the log's record at offset " +
+                                    std::to_string(end - 1) + (held.ok() ? " is another" : " is gone") +
+                                    " than the one that was read from it: the log was cut or made anew");
+}
+
+Status ArchivedPartition::ForgetFrom(uint64_t offset) {
+  if (copy()->range().end <= offset) return Status::Ok();
+  std::lock_guard lock(mutex_);
+  Result<std::shared_ptr<LocalPartition>> fresh = OpenCopy(offset);
+  if (!fresh.ok()) return fresh.status();
+  copy_ = std::move(*fresh);
+  return Status::Ok();
+}
+
+}  // namespace odometer

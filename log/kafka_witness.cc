@@ -1,0 +1,126 @@
+#include "log/kafka_witness.h"
+
+#include <chrono>
+
+namespace odometer {
+
+namespace {
+
+constexpr int kNudgeMs = 5;
+
+Record RecordOf(const rd_kafka_message_t& message) {
+  rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+  int64_t time_ms = std::max<int64_t>(rd_kafka_message_timestamp(&message, &type), 0);
+  std::string_view bytes;
+  if (message.payload != nullptr) bytes = {static_cast<const char*>(message.payload), message.len};
+  return {static_cast<uint64_t>(message.offset), AppendTimeOf(time_ms * 1000), bytes};
+}
+
+}  // namespace
+
+KafkaWitness::KafkaWitness(KafkaAddress address, std::unique_ptr<KafkaClient> client)
+    : address_(std::move(address)), client_(std::move(client)), topic_(KafkaTopicOf(*client_, address_.topic)) {}
+
+Result<std::unique_ptr<KafkaWitness>> KafkaWitness::Open(const KafkaAddress& address) {
+  KafkaConf conf(address);
+  conf.Set("group.id", "odometer");
+  conf.Set("enable.auto.commit", "false");
+  conf.Set("auto.offset.reset", "error");
+  conf.Set("isolation.level", "read_committed");
+  conf.Set("enable.partition.eof", "true");
+  // One record at a time is wanted, and what is fetched beyond it is thrown away.
+  conf.Set("queued.min.messages", "1");
+  conf.Set("queued.max.messages.kbytes", "1024");
+  conf.Set("fetch.message.max.bytes", "4096");
+  conf.Set("fetch.wait.max.ms", "10");
+  conf.Set("fetch.error.backoff.ms", "20");
+  Result<std::unique_ptr<KafkaClient>> client = KafkaClient::Open(KafkaClient::Kind::kConsumer, std::move(conf));
+  if (!client.ok()) return client.status();
+  return std::unique_ptr<KafkaWitness>(new KafkaWitness(address, std::move(*client)));
+}
+
+Result<OwnedRecord> KafkaWitness::Fetch(uint32_t partition, uint64_t offset, int timeout_ms) {
+  std::lock_guard lock(mutex_);
+  int32_t number = static_cast<int32_t>(partition);
+  if (rd_kafka_consume_start(topic_.get(), number, static_cast<int64_t>(offset)) != 0)
+    return KafkaUnavailable(*client_, "start to read", rd_kafka_last_error());
+  Result<OwnedRecord> record = Await(partition, offset, timeout_ms);
+  rd_kafka_consume_stop(topic_.get(), number);
+  return record;
+}
+
+Result<OwnedRecord> KafkaWitness::Await(uint32_t partition, uint64_t offset, int timeout_ms) {
+  std::string where =
+      address_.ToString() + " partition " + std::to_string(partition) + " offset " + std::to_string(offset);
+  auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  for (;;) {
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return KafkaUnavailable(*client_, where, RD_KAFKA_RESP_ERR__TIMED_OUT);
+    rd_kafka_poll(client_->get(), 0);  // errors of the brokers
+    int wait_ms = static_cast<int>(std::min<int64_t>(left.count(), kNudgeMs));
+    KafkaMessage message(rd_kafka_consume(topic_.get(), static_cast<int32_t>(partition), wait_ms));
+    if (message == nullptr) {
+      Nudge(partition);
+      continue;
+    }
+    switch (message->err) {
+      case RD_KAFKA_RESP_ERR_NO_ERROR:
+        if (message->offset == static_cast<int64_t>(offset)) return OwnedRecord::Copy(RecordOf(*message));
+        [[fallthrough]];  // the broker begins at the next record there is
+      case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+      case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+      case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+        return Status(Code::kNotFound, where + ": no such record");
+      default:
+        return KafkaUnavailable(*client_, where, message->err);
+    }
+  }
+}
+
+// librdkafka's thread can miss that it was told to read, and then sleeps for a second; any request wakes it.
+void KafkaWitness::Nudge(uint32_t partition) {
+  int64_t low = 0, high = 0;
+  (void)rd_kafka_query_watermark_offsets(client_->get(), address_.topic.c_str(), static_cast<int32_t>(partition), &low,
+                                         &high, 100);
+}
+
+Result<OffsetRange> KafkaWitness::Range(uint32_t partition, int timeout_ms) {
+  std::lock_guard lock(mutex_);
+  int64_t low = 0, high = 0;
+  rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+      client_->get(), address_.topic.c_str(), static_cast<int32_t>(partition), &low, &high, timeout_ms);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return KafkaUnavailable(*client_, address_.ToString() + " partition " + std::to_string(partition), error);
+  }
+  return OffsetRange{static_cast<uint64_t>(low), static_cast<uint64_t>(high)};
+}
+
+Result<uint32_t> KafkaWitness::Partitions(int timeout_ms) {
+  std::lock_guard lock(mutex_);
+  const rd_kafka_metadata_t* metadata = nullptr;
+  rd_kafka_resp_err_t error = rd_kafka_metadata(client_->get(), 0, topic_.get(), &metadata, timeout_ms);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return KafkaUnavailable(*client_, address_.ToString(), error);
+  std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)> owned(metadata,
+                                                                                        &rd_kafka_metadata_destroy);
+  if (metadata->topic_cnt != 1) return Status(Code::kUnavailable, address_.ToString() + ": no metadata");
+  const rd_kafka_metadata_topic_t& found = metadata->topics[0];
+  if (found.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+    return Status(Code::kNotFound, address_.ToString() + ": there is no such topic; make it: odometer topics create");
+  if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) return KafkaUnavailable(*client_, address_.ToString(), found.err);
+  return static_cast<uint32_t>(found.partition_cnt);
+}
+
+Result<std::string> KafkaWitness::ClusterId(int timeout_ms) {
+  char* id = rd_kafka_clusterid(client_->get(), timeout_ms);
+  if (id == nullptr) return KafkaUnavailable(*client_, address_.ToString(), RD_KAFKA_RESP_ERR__TIMED_OUT);
+  std::string text(id);
+  rd_kafka_mem_free(client_->get(), id);
+  return text;
+}
+
+void KafkaWitness::Acknowledge(uint32_t partition, uint64_t next_offset) {
+  KafkaPartitionList list = KafkaListOf(address_.topic, partition, static_cast<int64_t>(next_offset));
+  (void)rd_kafka_commit(client_->get(), list.get(), 1);
+}
+
+}  // namespace odometer
