@@ -150,7 +150,7 @@ class RowReader {
   }
   void Read(Ring& ring) {
     ring.newest_hour = Signed();
-    if (ring.newest_hour < 0) {
+    if (ring.newest_hour < 0 || ring.newest_hour > Ring::kHourMax) {
       ok_ = false;
       ring.newest_hour = 0;
     }

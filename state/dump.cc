@@ -29,7 +29,8 @@ class FieldDumper {
   void Show(const std::string& name, const Ring& ring) {
     Ring aged = ring.AgedTo(ring_hour_);
     std::string text;
-    for (int64_t hour = aged.newest_hour - Ring::kHours + 1; hour <= aged.newest_hour; ++hour) {
+    for (int64_t back = Ring::kHours - 1; back >= 0; --back) {
+      int64_t hour = aged.newest_hour - back;
       if (aged.At(hour) == 0) continue;
       text += (text.empty() ? "" : ",") + std::to_string(hour) + "=" + std::to_string(aged.At(hour));
     }

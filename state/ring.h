@@ -7,10 +7,13 @@
 #include <array>
 #include <cstdint>
 
+#include "core/time.h"
+
 namespace odometer {
 
 struct Ring {
   static constexpr int64_t kHours = 25;
+  static constexpr int64_t kHourMax = kEventTimeLimitUs / kUsPerHour;  // no event is placed later
 
   int64_t newest_hour = 0;
   std::array<uint32_t, kHours> buckets{};  // the bucket of hour h is at h mod 25

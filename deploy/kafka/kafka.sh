@@ -24,6 +24,7 @@ usage: kafka.sh VERB [options]
   kill NODE     kill -9 of one node            pause NODE    SIGSTOP of one node
   restart NODE  start one node again           resume NODE   SIGCONT of one node
   leader TOPIC PARTITION   the node that leads a partition
+  tool CLASS OPTIONS…      one of Kafka's own tools, on these brokers
   clean         stop, then remove the data
 
   --dir DIR     where configuration, data and logs live (build/kafka/run)
@@ -172,15 +173,20 @@ signal_node() {
   [[ "$1" != KILL ]] || gone "$pid" 10 || die "process $pid does not end"
 }
 
+tool() {
+  local class="$1"
+  shift
+  java -XX:TieredStopAtLevel=1 -Xmx128m -Dlog4j2.configurationFile="$HERE/log4j2.properties" -cp "$LIB/*" "$class" \
+    --bootstrap-server "$(bootstrap)" "$@"
+}
+
 leader() {
-  java -XX:TieredStopAtLevel=1 -Xmx128m -Dlog4j2.configurationFile="$HERE/log4j2.properties" -cp "$LIB/*" \
-    org.apache.kafka.tools.TopicCommand --bootstrap-server "$(bootstrap)" --describe --topic "$1" |
+  tool org.apache.kafka.tools.TopicCommand --describe --topic "$1" |
     sed -nE "s/.*Partition: $2\s+Leader: ([0-9]+).*/\1/p"
 }
 
 main() {
-  local verb="${1:-help}" words=()
-  (($# == 0)) || shift
+  local words=()
   while (($#)); do
     case "$1" in
       --dir) DIR="$(mkdir -p "$2" && cd "$2" && pwd)" && shift ;;
@@ -188,12 +194,14 @@ main() {
       --nodes) NODES="$2" && shift ;;
       --heap) HEAP_MIB="$2" && shift ;;
       --fast) FAST=1 ;;
-      --help) verb=help ;;
-      -*) die "unknown option: $1" ;;
+      --help) words=(help) ;;
       *) words+=("$1") ;;
     esac
     shift
   done
+  local verb="${words[0]:-help}"
+  words=("${words[@]:1}")
+  [[ "$verb" == tool || "${words[*]}" != *--* ]] || die "unknown option in: ${words[*]}"
   case "$verb" in
     jars | start | stop | status) "$verb" ;;
     kill) signal_node KILL "${words[0]:?which node?}" ;;
@@ -201,6 +209,7 @@ main() {
     resume) signal_node CONT "${words[0]:?which node?}" ;;
     restart) launch_node "${words[0]:?which node?}" && await_node "${words[0]}" ;;
     leader) leader "${words[0]:?which topic?}" "${words[1]:-0}" ;;
+    tool) tool "${words[@]}" ;;
     clean) stop && rm -rf "$DIR" ;;
     help) usage ;;
     *) die "no such verb: $verb (kafka.sh --help)" ;;

@@ -3,6 +3,9 @@
 // log that is left.
 //
 //   kill_test --odometerd PATH --data-dir DIR [--kills 10] [--seed 1]
+//             [--kafka HOST:PORT,… --broker 'kafka.sh --dir …' [--broker-kills 3] [--leader-kills 2] [--pause-s 60]]
+//
+// With --kafka the log is a topic; then brokers are killed, or stopped for a while, too, with and without the daemon.
 #include <fmt/format.h>
 #include <signal.h>
 #include <spawn.h>
@@ -10,10 +13,15 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <chrono>
+#include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -21,6 +29,7 @@
 #include "consumers/event_json.h"
 #include "consumers/refold.h"
 #include "core/event.h"
+#include "log/kafka_topic.h"
 #include "log/local_log.h"
 #include "state/dump.h"
 #include "state/hash.h"
@@ -46,8 +55,8 @@ void Require(bool holds, const std::string& what) {
 // One daemon after another on the same data directory.
 class DaemonProcess {
  public:
-  DaemonProcess(std::string program, std::string data_dir)
-      : program_(std::move(program)), data_dir_(std::move(data_dir)) {}
+  DaemonProcess(std::string program, std::string data_dir, std::string log)
+      : program_(std::move(program)), data_dir_(std::move(data_dir)), log_(std::move(log)) {}
   ~DaemonProcess() { Kill(); }
 
   void Start() {
@@ -59,6 +68,8 @@ class DaemonProcess {
                                       "127.0.0.1:0",
                                       "--partitions",
                                       std::to_string(kPartitions),
+                                      "--log",
+                                      log_,
                                       "--raw-records",
                                       "--log-level",
                                       "error"};
@@ -69,7 +80,11 @@ class DaemonProcess {
             "cannot start " + program_);
     for (int waited_ms = 0; waited_ms < 60'000; waited_ms += 10) {
       std::ifstream file(data_dir_ + "/http.address");
-      if (file >> address_) return;
+      if (std::string address; file >> address) {
+        std::lock_guard lock(mutex_);
+        address_ = address;
+        return;
+      }
       int status = 0;
       Require(waitpid(pid_, &status, WNOHANG) == 0, "odometerd ended at its start");
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -78,7 +93,10 @@ class DaemonProcess {
   }
   void Kill() { End(SIGKILL); }
   int Terminate() { return End(SIGTERM); }
-  std::string url() const { return "http://" + address_; }
+  std::string url() const {
+    std::lock_guard lock(mutex_);
+    return "http://" + address_;
+  }
   pid_t pid() const { return pid_; }
 
  private:
@@ -93,7 +111,9 @@ class DaemonProcess {
 
   std::string program_;
   std::string data_dir_;
-  std::string address_;
+  std::string log_;
+  mutable std::mutex mutex_;
+  std::string address_;  // guarded by mutex_
   pid_t pid_ = -1;
 };
 
@@ -120,11 +140,21 @@ struct Flags {
   int kills = 10;
   uint64_t seed = 1;
   int batches_a_life = 60;
+  std::string kafka;   // bootstrap address; "" for the embedded log
+  std::string broker;  // kafka.sh with its options
+  int broker_kills = 0;
+  int leader_kills = 0;
+  int pause_s = 0;
 };
 
 class KillTest {
  public:
-  explicit KillTest(const Flags& flags) : flags_(flags), random_(flags.seed), daemon_(flags.odometerd, flags.data_dir) {
+  explicit KillTest(const Flags& flags)
+      : flags_(flags),
+        random_(flags.seed),
+        topic_(fmt::format("kill-{}", getpid())),
+        daemon_(flags.odometerd, flags.data_dir,
+                flags.kafka.empty() ? "embedded" : fmt::format("kafka://{}/{}", flags.kafka, topic_)) {
     for (uint32_t partition = 0; partition < kPartitions; ++partition) {
       MixOptions options;
       options.seed = flags.seed + partition;
@@ -138,9 +168,21 @@ class KillTest {
 
   void Run() {
     std::filesystem::remove_all(flags_.data_dir);
-    for (int life = 0; life <= flags_.kills; ++life) {
+    if (!flags_.kafka.empty()) MakeTopic();
+    for (int life = 0; life < flags_.kills; ++life) {
       daemon_.Start();
-      if (life < flags_.kills) Live();
+      Live();
+    }
+    daemon_.Start();
+    for (int i = 0; i < flags_.broker_kills; ++i) LoseBroker([this] { Broker("kill 1", "restart 1"); });
+    for (int i = 0; i < flags_.leader_kills; ++i) LoseBroker([this] { LoseLeader(); });
+    if (flags_.pause_s > 0) {
+      LoseBroker([this] { PauseBroker(); });
+      LoseBroker([this] {
+        daemon_.Kill();
+        PauseBroker();
+        daemon_.Start();
+      });
     }
     // The last life takes what is left, and is looked at alive.
     for (int i = 0; i < flags_.batches_a_life; ++i) SendUntilTaken();
@@ -157,24 +199,102 @@ class KillTest {
       std::this_thread::sleep_for(std::chrono::milliseconds(life_ms));
       kill(pid, SIGKILL);
     });
-    while (Send()) {
+    while (Send() != Sent::kGone) {
     }
     killer.join();
     daemon_.Kill();
     ++kills_;
   }
 
-  void SendUntilTaken() { Require(Send(), "the daemon refused a batch though nobody killed it"); }
+  // --- what befalls the broker, while events are sent
 
-  // One batch through one door. False: nobody answered; the batch is sent again in the next life.
-  bool Send() {
+  void MakeTopic() {
+    Result<KafkaAddress> address = KafkaAddress::Parse(fmt::format("kafka://{}/{}", flags_.kafka, topic_));
+    Require(address.ok(), "--kafka: " + address.status().message());
+    TopicOptions options{Uuid5(kNamespaceDns, topic_), kPartitions, flags_.leader_kills > 0 ? 3u : 1u};
+    Status made = CreateTopic(*address, options, SystemClock());
+    Require(made.ok(), "topic: " + made.ToString());
+  }
+
+  std::string Ask(const std::string& verb) const {
+    std::string command = flags_.broker + " " + verb;
+    FILE* pipe = popen(command.c_str(), "r");
+    Require(pipe != nullptr, "cannot run " + command);
+    std::string answer;
+    char buffer[256];
+    while (fgets(buffer, sizeof buffer, pipe) != nullptr) answer += buffer;
+    Require(pclose(pipe) == 0, command + " failed");
+    while (!answer.empty() && answer.back() == '\n') answer.pop_back();
+    return answer;
+  }
+
+  void Broker(const std::string& down, const std::string& up) {
+    Ask(down);
+    std::this_thread::sleep_for(std::chrono::milliseconds(random_.Below(1500)));
+    Ask(up);
+  }
+
+  void LoseLeader() {
+    std::string leader = Ask("leader " + topic_ + " 0");
+    Require(!leader.empty(), "nobody leads " + topic_);
+    Broker("kill " + leader, "restart " + leader);
+  }
+
+  void PauseBroker() {
+    Ask("pause 1");
+    std::this_thread::sleep_for(std::chrono::seconds(flags_.pause_s));
+    Ask("resume 1");
+  }
+
+  // Sends all the while, and afterwards until batches are taken again.
+  void LoseBroker(const std::function<void()>& befall) {
+    std::atomic<bool> over = false;
+    std::exception_ptr failed;
+    std::thread trouble([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      try {
+        befall();
+      } catch (...) {
+        failed = std::current_exception();
+      }
+      over = true;
+    });
+    while (!over) {
+      if (Send() != Sent::kTaken) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    trouble.join();
+    if (failed) std::rethrow_exception(failed);
+    ++broker_losses_;
+    for (int i = 0; i < 10; ++i) SendUntilTaken();
+  }
+
+  enum class Sent { kTaken, kRefused, kGone };
+
+  void SendUntilTaken() {
+    for (int tries = 0; tries < 600; ++tries) {
+      Sent sent = Send();
+      if (sent == Sent::kTaken) return;
+      Require(sent == Sent::kRefused && !flags_.kafka.empty(),
+              "the daemon took no batch though nobody killed it: " + refusal_);
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    throw Failed{"the daemon took no batch for a minute: " + refusal_};
+  }
+
+  // One batch through one door. Not taken: the same batch is sent again.
+  Sent Send() {
     if (batch_.empty()) MakeBatch();
     cli::HttpClient client({.server = daemon_.url(), .tenant = tenant_, .timeout_ms = 20'000});
     Result<cli::HttpResponse> response =
         by_json_
             ? client.Post("/v1/events", body_, "application/json")
             : client.Post(fmt::format("/v1/admin/records?partition={}", partition_), body_, "application/octet-stream");
-    if (!response.ok()) return false;
+    if (!response.ok()) return Sent::kGone;
+    if (!flags_.kafka.empty() && response->status == 503) {
+      ++refused_;
+      refusal_ = response->body;
+      return Sent::kRefused;
+    }
     Require(response->status == 202,
             fmt::format("a batch was answered {}: {}", response->status, response->body.substr(0, 500)));
     for (const MixRecord& record : batch_) {
@@ -183,7 +303,7 @@ class KillTest {
     }
     sent_ += batch_.size();
     batch_.clear();
-    return true;
+    return Sent::kTaken;
   }
 
   void MakeBatch() {
@@ -282,8 +402,9 @@ class KillTest {
       for (const auto& [type, count] : model.counts().applied_by_type) applied[type] += count;
     }
     std::cout << fmt::format(
-        "kills {}, records sent {} (hostile {}), in the log {}, quarantined {}, rows compared {}\n", kills_, sent_,
-        hostile_, records, quarantined, rows);
+        "kills {}, brokers lost {}, batches refused {}, records sent {} (hostile {}), in the log {}, quarantined {}, "
+        "rows compared {}\n",
+        kills_, broker_losses_, refused_, sent_, hostile_, records, quarantined, rows);
     for (EventType type : AllEventTypes()) {
       std::string name(TypeName(type));
       std::cout << "  applied " << name << " " << applied[name] << "\n";
@@ -370,6 +491,7 @@ class KillTest {
 
   Flags flags_;
   Random random_;
+  std::string topic_;
   DaemonProcess daemon_;
   std::vector<std::unique_ptr<Mix>> mixes_;
   std::map<uint32_t, std::set<uint64_t>> acknowledged_;
@@ -381,6 +503,9 @@ class KillTest {
   std::string metrics_;
   uint64_t sent_ = 0, hostile_ = 0;
   int kills_ = 0;
+  int broker_losses_ = 0;
+  uint64_t refused_ = 0;
+  std::string refusal_;
 };
 
 }  // namespace
@@ -390,13 +515,26 @@ int main(int argc, char** argv) {
   odometer::Flags flags;
   const char* seed = std::getenv("ODOMETER_SEED");
   if (seed != nullptr && *seed != '\0') flags.seed = std::strtoull(seed, nullptr, 10);
-  if (std::getenv("ODOMETER_FULL") != nullptr) flags.kills = 200;
+  bool full = std::getenv("ODOMETER_FULL") != nullptr;
+  const int full_kills = 200, full_broker_kills = 30, full_leader_kills = 20, full_pause_s = 60;
   CLI::App app("kill -9 of odometerd while records are sent; every row against the model");
   app.add_option("--odometerd", flags.odometerd)->required();
   app.add_option("--data-dir", flags.data_dir)->required();
   app.add_option("--kills", flags.kills);
   app.add_option("--seed", flags.seed);
+  app.add_option("--kafka", flags.kafka);
+  app.add_option("--broker", flags.broker)->needs("--kafka");
+  app.add_option("--broker-kills", flags.broker_kills)->needs("--broker");
+  app.add_option("--leader-kills", flags.leader_kills)->needs("--broker");
+  app.add_option("--pause-s", flags.pause_s)->needs("--broker");
   CLI11_PARSE(app, argc, argv);
+  if (full) {
+    // What a run of the gate does at all, a full one does as often as the issue names.
+    if (flags.kills > 0) flags.kills = full_kills;
+    if (flags.broker_kills > 0) flags.broker_kills = full_broker_kills;
+    if (flags.leader_kills > 0) flags.leader_kills = full_leader_kills;
+    if (flags.pause_s > 0) flags.pause_s = full_pause_s;
+  }
   std::cout << "seed " << flags.seed << "\n";
   try {
     odometer::KillTest(flags).Run();

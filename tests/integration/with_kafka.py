@@ -1,6 +1,7 @@
 """Runs a command beside a real Apache Kafka of its own, and takes both away again.
 
-    with_kafka.py [--nodes 3] -- COMMAND…      ODOMETER_KAFKA and {kafka} in COMMAND are its bootstrap address
+    with_kafka.py [--nodes 3] -- COMMAND…      ODOMETER_KAFKA and {kafka} in COMMAND are its bootstrap address,
+                                               {broker} is kafka.sh with the options that name it
 """
 
 import argparse
@@ -32,16 +33,26 @@ class Kafka:
             raise RuntimeError(f"kafka.sh {verb}: {done.stderr.strip()}")
         return done.stdout.strip()
 
+    @property
+    def bootstrap(self):
+        return ",".join(f"127.0.0.1:{self.port + 2 * node}" for node in range(self.nodes))
+
+    def start(self):
+        self.run("start")
+
+    def stop(self):
+        self.run("stop")
+
     def __enter__(self):
         try:
-            self.bootstrap = self.run("start").splitlines()[-1]
+            self.start()
         except BaseException:
-            self.run("stop")
+            self.stop()
             raise
         return self
 
     def __exit__(self, *_):
-        self.run("stop")
+        self.stop()
 
 
 def free_ports(count):
@@ -70,7 +81,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="odometer-kafka-") as folder:
         with Kafka(folder, arguments.nodes) as kafka:
-            words = [word.replace("{kafka}", kafka.bootstrap) for word in arguments.command]
+            broker = " ".join([str(SCRIPT), *kafka.flags])
+            words = [word.replace("{kafka}", kafka.bootstrap).replace("{broker}", broker)
+                     for word in arguments.command]
             return subprocess.run(words, env=os.environ | {"ODOMETER_KAFKA": kafka.bootstrap}, check=False).returncode
 
 

@@ -131,6 +131,15 @@ TEST_F(CodecProperty, EveryValueOfARowIsInItsBytes) {
   }
 }
 
+// It was: whoever dumped such a row counted hours to the end of int64 and round again, for ever.
+TEST(Codec, ARingThatEndsAfterTheLastHourOfAnEventIsNoRow) {
+  AccountRow row;
+  row.turns_ring.newest_hour = Ring::kHourMax;
+  EXPECT_TRUE(DecodeRow(EncodeRow(row), &row));
+  row.turns_ring.newest_hour = INT64_MAX;
+  EXPECT_FALSE(DecodeRow(EncodeRow(row), &row));
+}
+
 TEST_F(CodecProperty, ForeignBytesAreRefusedOrReadButNeverReadBeyond) {
   for (RowKind kind : AllKinds()) {
     for (int run = 0; run < runs(); ++run) {
