@@ -127,8 +127,8 @@ Status Daemon::OpenKafkaLog(FileSystem& files, const std::string& directory) {
   Result<LogManifest> manifest = ReadManifest(files, directory);
   if (!manifest.ok() && manifest.status().code() != Code::kNotFound) return manifest.status();
   if (manifest.ok() && manifest->copy_of.empty()) {
-    return {Code::kConflict, directory + " holds an embedded log, not a copy of " + options_.log_url +
-                                 ": name another data directory"};
+    return {Code::kConflict,
+            directory + " holds an embedded log, not a copy of " + options_.log_url + ": name another data directory"};
   }
   if (manifest.ok()) log_options.log_id = manifest->log_id;
   if (manifest.ok() && log_options.partitions == 0) log_options.partitions = manifest->partitions;
@@ -136,8 +136,8 @@ Status Daemon::OpenKafkaLog(FileSystem& files, const std::string& directory) {
   if (!log.ok()) return log.status();
   std::string copy_of = fmt::format("topic {} of cluster {}", address->topic, (*log)->cluster_id());
   if (manifest.ok() && manifest->copy_of != copy_of) {
-    return {Code::kConflict, fmt::format("{} is a copy of {}, and {} is {}", directory, manifest->copy_of,
-                                         options_.log_url, copy_of)};
+    return {Code::kConflict,
+            fmt::format("{} is a copy of {}, and {} is {}", directory, manifest->copy_of, options_.log_url, copy_of)};
   }
   if (!manifest.ok())
     ODOMETER_RETURN_IF_ERROR(WriteManifest(files, directory, {(*log)->log_id(), (*log)->partitions(), copy_of}));
@@ -242,7 +242,10 @@ void Daemon::Probe(uint32_t partition) {
   {
     std::lock_guard lock(probe_mutex_);
     ProbeState& probe = probes_[partition];
-    if (probe.outstanding && state.committed.cursor >= probe.next_offset) probe.outstanding = false;
+    // One that went into another log never comes back.
+    bool is_void = state.failing_step == "verify" || probe.next_offset > state.log_end;
+    if (probe.outstanding && (is_void || state.committed.cursor >= probe.next_offset)) probe.outstanding = false;
+    if (!runners_[partition]->is_log_verified()) return;
     bool quiet = now_us - state.last_readback_us > kQuietUs;
     if (probe.outstanding || (!quiet && probe.append_status.ok() && state.failing_step.empty())) return;
   }

@@ -86,11 +86,13 @@ Status Runner::Verify() {
   Status verified = log_.SyncTo(projection_->meta().cursor);
   if (verified.ok()) {
     verified_us_ = clock_.MonotonicUs();
+    is_log_verified_ = true;
     Works("verify");
     return verified;
   }
   if (verified.code() != Code::kCorrupt)
     return Fail(verified.code() == Code::kUnavailable ? "verify" : "append", verified);
+  is_log_verified_ = false;
   Status failed = Fail("verify", verified);
   Restart();
   Status forgotten = log_.ForgetFrom(projection_->meta().cursor);

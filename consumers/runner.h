@@ -8,6 +8,7 @@
 // Step() is confined to one thread; everything below "Thread-safe" may be called from any.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -79,6 +80,8 @@ class Runner {
   // What became of a record folded lately (at least the last 65,536 of this run).
   std::optional<Outcome> OutcomeAt(uint64_t offset) const;
   RunnerState state() const;
+  // False from when the log was found to be another one until it is the right one again: nothing may be appended.
+  bool is_log_verified() const { return is_log_verified_; }
   // A copy of the store at its last commit; waits for the loop to be between two commits.
   Result<uint64_t> Checkpoint(const std::string& directory);
 
@@ -102,6 +105,7 @@ class Runner {
   int64_t verified_us_ = 0;      // monotonic: when the log was last shown to be the one that is folded
   int64_t acknowledged_us_ = 0;  // monotonic
   std::thread thread_;
+  std::atomic<bool> is_log_verified_ = true;
 
   mutable std::mutex commit_mutex_;  // held while the store is written or copied
   mutable std::mutex mutex_;         // guards everything below

@@ -97,13 +97,13 @@ Status ArchivedPartition::FillTo(uint64_t cursor) {
   while (reader.next_offset() < cursor) {
     Result<std::span<const Record>> records = reader.Poll(4096, 10 * kUsPerSecond);
     if (!records.ok()) return records.status();
-    if (records->empty() && source_.range().end <= reader.next_offset()) {
+    if (records->empty() && reader.next_offset() < cursor && source_.range().end <= reader.next_offset()) {
       return Status(Code::kCorrupt, options_.directory + ": the store was folded up to offset " +
                                         std::to_string(cursor) + ", the log ends at " +
                                         std::to_string(reader.next_offset()));
     }
   }
-  return ForgetFrom(cursor);  // a poll may have given more
+  return copy()->range().end > cursor ? ForgetFrom(cursor) : Status::Ok();  // a poll may have given more
 }
 
 std::shared_ptr<LocalPartition> ArchivedPartition::copy() const {
@@ -133,7 +133,8 @@ Result<std::unique_ptr<EventReader>> ArchivedPartition::Read(uint64_t from) {
     if (!reader.ok()) return reader.status();
   }
   if (from < held.start)
-    return Status(Code::kNotFound, options_.directory + ": offset " + std::to_string(from) + " is no longer in the log");
+    return Status(Code::kNotFound,
+                  options_.directory + ": offset " + std::to_string(from) + " is no longer in the log");
   return std::unique_ptr<EventReader>(std::make_unique<Reader>(*this, from));
 }
 
@@ -161,6 +162,7 @@ Status ArchivedPartition::SyncTo(uint64_t offset) {
 }
 
 Status ArchivedPartition::ForgetFrom(uint64_t offset) {
+  ODOMETER_RETURN_IF_ERROR(source_.ForgetFrom(offset));
   if (copy()->range().end <= offset) return Status::Ok();
   std::lock_guard lock(mutex_);
   Result<std::shared_ptr<LocalPartition>> fresh = OpenCopy(offset);

@@ -9,8 +9,8 @@ namespace {
 bool IsTopicName(const std::string& text) {
   if (text.empty() || text.size() > 249 || text == "." || text == "..") return false;
   for (char c : text) {
-    bool is_legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                    c == '_' || c == '-';
+    bool is_legal =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
     if (!is_legal) return false;
   }
   return true;

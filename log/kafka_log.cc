@@ -126,6 +126,13 @@ Status KafkaPartition::SyncTo(uint64_t offset) {
                       log_.partitions());
 }
 
+// How far the log reaches may have been another one's word.
+Status KafkaPartition::ForgetFrom(uint64_t) {
+  std::lock_guard lock(mutex_);
+  range_.end = 0;
+  return Status::Ok();
+}
+
 void KafkaPartition::Acknowledge(uint64_t next_offset) { log_.witness_->Acknowledge(partition_, next_offset); }
 
 void KafkaPartition::Wake() {

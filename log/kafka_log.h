@@ -8,9 +8,10 @@
 //  - The events of one Append() are adjacent as long as nobody else produces to the partition meanwhile. An Append()
 //    that fails with "outcome unknown" may have left some of them.
 //  - append_time is the broker's, and falls only where brokers' clocks disagree and the leader changes.
-//  - SyncTo() asks the broker whether this still is the log that was opened: record 0 is the Genesis of the opening, and
-//    the number of partitions what it was. librdkafka 2.0.2 follows a topic that was deleted and made anew without a word, so a
-//    store must not take a cursor that SyncTo() has not passed after the records below it were read.
+//  - SyncTo() asks the broker whether this still is the log that was opened: record 0 is the Genesis of the opening,
+//  and
+//    the number of partitions what it was. librdkafka 2.0.2 follows a topic that was deleted and made anew without a
+//    word, so a store must not take a cursor that SyncTo() has not passed after the records below it were read.
 #pragma once
 
 #include <chrono>
@@ -40,6 +41,7 @@ class KafkaPartition : public PartitionLog {
   Result<std::unique_ptr<EventReader>> Read(uint64_t from) override;
   Result<OwnedRecord> Fetch(uint64_t offset) override;
   Status SyncTo(uint64_t offset) override;
+  Status ForgetFrom(uint64_t offset) override;
   void Acknowledge(uint64_t next_offset) override;
   void Wake() override;
 
@@ -61,8 +63,8 @@ class KafkaPartition : public PartitionLog {
 class KafkaLog : public EventLog {
  public:
   struct Options {
-    uint32_t partitions = 0;                 // that the log must have; 0 takes any number
-    Uuid log_id;                             // that it must be; all zeros takes any
+    uint32_t partitions = 0;                  // that the log must have; 0 takes any number
+    Uuid log_id;                              // that it must be; all zeros takes any
     uint64_t queue_bytes_max = 512ull << 20;  // fetched and not yet polled, over all partitions
     int64_t append_timeout_ms = 10'000;
   };

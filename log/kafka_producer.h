@@ -1,7 +1,7 @@
 // log/kafka_producer.h: KafkaProducer, which appends events to a topic and says where they came to lie.
 //
-// Idempotent and acks=all: a delivery that is tried again is not doubled by that, and the order in a partition is that of
-// Send(). What a crash of this process doubles, dedupe takes out: that is the guarantee, this an optimisation.
+// Idempotent and acks=all: a delivery that is tried again is not doubled by that, and the order in a partition is that
+// of Send(). What a crash of this process doubles, dedupe takes out: that is the guarantee, this an optimisation.
 #pragma once
 
 #include <atomic>

@@ -115,8 +115,7 @@ Status KafkaReader::TakeReceived(size_t records_max) {
   Status failed;
   while (failed.ok() && taken_ < messages_.size() && records_.size() < records_max && arena_.bytes() < kPollBytesMax) {
     rd_kafka_message_t* message = messages_[taken_];
-    bool is_error =
-        message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF;
+    bool is_error = message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF;
     // What came before an error is given first; the error is still there for the next poll.
     if (is_error && !records_.empty()) break;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {

@@ -1,6 +1,7 @@
 // log/kafka_reader.h: KafkaReader, the EventReader of one partition of a topic.
 //
-// A handle of its own that reads from an explicit offset: no consumer group decides anything. It never jumps: where the broker says that the offset is not there (any more, or yet), Poll() is an error.
+// A handle of its own that reads from an explicit offset: no consumer group decides anything. It never jumps: where the
+// broker says that the offset is not there (any more, or yet), Poll() is an error.
 #pragma once
 
 #include <atomic>

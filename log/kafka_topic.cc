@@ -65,11 +65,10 @@ Status MakeTopic(KafkaClient& client, const KafkaAddress& address, const TopicOp
   for (const auto& [name, value] : RequiredSettings(options.replicas))
     rd_kafka_NewTopic_set_config(topic.get(), name.c_str(), value.c_str());
   rd_kafka_NewTopic_t* topics[] = {topic.get()};
-  Result<AdminEvent> event =
-      Ask(client, RD_KAFKA_ADMIN_OP_CREATETOPICS, "create " + address.ToString(),
-          [&](rd_kafka_AdminOptions_t* admin, rd_kafka_queue_t* queue) {
-            rd_kafka_CreateTopics(client.get(), topics, 1, admin, queue);
-          });
+  Result<AdminEvent> event = Ask(client, RD_KAFKA_ADMIN_OP_CREATETOPICS, "create " + address.ToString(),
+                                 [&](rd_kafka_AdminOptions_t* admin, rd_kafka_queue_t* queue) {
+                                   rd_kafka_CreateTopics(client.get(), topics, 1, admin, queue);
+                                 });
   if (!event.ok()) return event.status();
   size_t count = 0;
   const rd_kafka_topic_result_t** results =
@@ -107,16 +106,15 @@ Status WriteGenesis(KafkaProducer& producer, KafkaWitness& witness, const TopicO
   }
   Result<OwnedRecord> first = witness.Fetch(partition, 0);
   if (!first.ok()) return first.status();
-  return CheckGenesis({first->offset, first->append_time, first->bytes}, options.log_id, partition,
-                      options.partitions);
+  return CheckGenesis({first->offset, first->append_time, first->bytes}, options.log_id, partition, options.partitions);
 }
 
 }  // namespace
 
 Status CreateTopic(const KafkaAddress& address, const TopicOptions& options, Clock& clock) {
   if (options.partitions == 0 || options.partitions > kSlots) {
-    return Status(Code::kInvalid,
-                  "a log has 1 to " + std::to_string(kSlots) + " partitions, not " + std::to_string(options.partitions));
+    return Status(Code::kInvalid, "a log has 1 to " + std::to_string(kSlots) + " partitions, not " +
+                                      std::to_string(options.partitions));
   }
   Result<std::unique_ptr<KafkaClient>> admin = OpenAdmin(address);
   if (!admin.ok()) return admin.status();
@@ -139,15 +137,14 @@ Result<std::vector<std::string>> CheckTopic(const KafkaAddress& address) {
   std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)> resource(
       rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, address.topic.c_str()), &rd_kafka_ConfigResource_destroy);
   rd_kafka_ConfigResource_t* resources[] = {resource.get()};
-  Result<AdminEvent> event =
-      Ask(**admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe " + address.ToString(),
-          [&](rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
-            rd_kafka_DescribeConfigs((*admin)->get(), resources, 1, options, queue);
-          });
+  Result<AdminEvent> event = Ask(**admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe " + address.ToString(),
+                                 [&](rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+                                   rd_kafka_DescribeConfigs((*admin)->get(), resources, 1, options, queue);
+                                 });
   if (!event.ok()) return event.status();
   size_t count = 0;
-  const rd_kafka_ConfigResource_t** found = rd_kafka_DescribeConfigs_result_resources(
-      rd_kafka_event_DescribeConfigs_result(event->get()), &count);
+  const rd_kafka_ConfigResource_t** found =
+      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event->get()), &count);
   if (count != 1) return Status(Code::kUnavailable, "describe " + address.ToString() + ": no answer");
   rd_kafka_resp_err_t failed = rd_kafka_ConfigResource_error(found[0]);
   if (failed == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)

@@ -101,7 +101,7 @@ Result<uint32_t> KafkaWitness::Partitions(int timeout_ms) {
   rd_kafka_resp_err_t error = rd_kafka_metadata(client_->get(), 0, topic_.get(), &metadata, timeout_ms);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return KafkaUnavailable(*client_, address_.ToString(), error);
   std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)> owned(metadata,
-                                                                                        &rd_kafka_metadata_destroy);
+                                                                                         &rd_kafka_metadata_destroy);
   if (metadata->topic_cnt != 1) return Status(Code::kUnavailable, address_.ToString() + ": no metadata");
   const rd_kafka_metadata_topic_t& found = metadata->topics[0];
   if (found.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)

@@ -85,8 +85,8 @@ Status CheckFirstRecord(LocalPartition& log, const Uuid& log_id, uint32_t partit
 Status LocalLog::Create(FileSystem& files, Clock& clock, const std::string& directory, const Uuid& log_id,
                         uint32_t partitions) {
   if (partitions == 0 || partitions > kSlots) {
-    return Status(Code::kInvalid, "a log has 1 to " + std::to_string(kSlots) + " partitions, not " +
-                                      std::to_string(partitions));
+    return Status(Code::kInvalid,
+                  "a log has 1 to " + std::to_string(kSlots) + " partitions, not " + std::to_string(partitions));
   }
   ODOMETER_RETURN_IF_ERROR(MakeDirectories(files, directory));
   // Also when it was there: an earlier Create() or its maker may have been killed before the name was synced.
@@ -124,8 +124,7 @@ Result<std::unique_ptr<LocalLog>> LocalLog::Open(FileSystem& files, Clock& clock
   std::unique_ptr<LocalLog> log(new LocalLog(manifest->log_id, std::move(lock)));
   log->is_copy_ = !manifest->copy_of.empty();
   for (uint32_t partition = 0; partition < manifest->partitions; ++partition) {
-    ODOMETER_RETURN_IF_ERROR(
-        log->OpenPartition(files, clock, directory, options, partition, manifest->partitions));
+    ODOMETER_RETURN_IF_ERROR(log->OpenPartition(files, clock, directory, options, partition, manifest->partitions));
   }
   return log;
 }
@@ -149,9 +148,9 @@ Status LocalLog::OpenPartition(FileSystem& files, Clock& clock, const std::strin
     if (!resumed.ok()) return resumed.status();
     writer = std::move(*resumed);
   }
-  partitions_.push_back(std::make_unique<LocalPartition>(
-      files, clock, LocalPartition::Options{path, log_id_, partition, options.fsync}, std::move(*opened),
-      std::move(writer)));
+  partitions_.push_back(
+      std::make_unique<LocalPartition>(files, clock, LocalPartition::Options{path, log_id_, partition, options.fsync},
+                                       std::move(*opened), std::move(writer)));
   return CheckFirstRecord(*partitions_.back(), log_id_, partitions);
 }
 

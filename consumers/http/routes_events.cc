@@ -169,7 +169,11 @@ Result<std::vector<std::string_view>> SplitRecords(std::string_view body) {
 
 Result<HttpResponse> Api::Append(const Call& call, Runner& runner, std::span<const std::string_view> events,
                                  const std::function<HttpResponse(const Appended&)>& answer) {
-  Result<Appended> appended = runner.log().Append(events);
+  Result<Appended> appended =
+      runner.is_log_verified()
+          ? runner.log().Append(events)
+          : Status(Code::kIo,
+                   "the log is not the one that was folded, /readyz says what differs: nothing was sent to it");
   bool callers_fault = appended.status().code() == Code::kInvalid;
   if (!callers_fault) daemon_.NoteAppend(runner.partition(), appended.status());
   if (appended.ok()) return answer(*appended);

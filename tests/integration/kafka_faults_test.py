@@ -33,7 +33,7 @@ class KafkaTest(unittest.TestCase):
         self.topic = self.id().rsplit(".", 1)[-1].replace("_", "-")
         self.log = f"kafka://{self.kafka.bootstrap}/{self.topic}"
         self.data = self.root / self.topic
-        self.admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.kafka.bootstrap})
+        self.admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.kafka.bootstrap, "log_level": 0})
 
     def create(self, partitions=1):
         done = harness.run_cli("topics", "create", "--log", self.log, "--partitions", partitions)
@@ -238,7 +238,7 @@ class ForeignProducers(KafkaTest):
     """What others put into the topic is set aside with its place and reason, and the line goes on."""
 
     def quarantined(self, daemon):
-        rows = daemon.get("/v1/admin/quarantine?limit=1000").json["data"]
+        rows = daemon.get("/v1/admin/quarantine").json["data"]
         return {int(row["offset"]): row["reason"] for row in rows}
 
     def drained(self, daemon):
@@ -293,7 +293,7 @@ class ForeignProducers(KafkaTest):
         producer.abort_transaction(60)
         self.post(daemon, "b")
         metrics = self.drained(daemon)
-        # Offsets: 0 Genesis, 1 a, 2 committed, 3 its marker, 4 aborted, 5 its marker, 6 b.
+        # Genesis, a, committed and its marker, aborted, and then its marker and b in either order.
         self.assertEqual(self.turns(daemon), 2)
         self.assertEqual(metrics["odometer_cursor", "0"], 7)
         self.assertEqual(metrics["odometer_holes", "0"], 3)
@@ -312,8 +312,9 @@ class ForeignProducers(KafkaTest):
         producer.begin_transaction()
         producer.produce(self.topic, b"committed", partition=0)
         producer.commit_transaction(60)
-        metrics = self.drained(daemon)
-        self.assertEqual(metrics["odometer_holes", "0"], 1)
+        # The marker comes some time after the commit is answered.
+        harness.await_true("the marker is a hole", lambda: daemon.metrics()["odometer_holes", "0"] == 1)
+        self.assertEqual(daemon.metrics()["odometer_consumer_lag_records", "0"], 0)
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(harness.audit(self.data, self.root / "marker-work")[0], 0)
         daemon.start()

@@ -1,11 +1,12 @@
 // The contract of log/event_log.h on a real broker, alone and with its copy in segments; and what only Kafka can do.
 // ODOMETER_KAFKA names the broker (with_kafka.py starts one).
+#include "log/kafka_log.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <atomic>
 
-#include "log/kafka_log.h"
 #include "log/kafka_topic.h"
 #include "tests/support/archived_log.h"
 #include "tests/support/log_contract.h"
@@ -71,7 +72,8 @@ class ArchivedKafkaHolder : public LogHolder {
 INSTANTIATE_TEST_SUITE_P(
     Kafka, EventLogContract,
     testing::Values(LogUnderTest{"Kafka", [](uint32_t n) { return std::make_unique<KafkaHolder>(n); }},
-                    LogUnderTest{"KafkaWithItsCopy", [](uint32_t n) { return std::make_unique<ArchivedKafkaHolder>(n); }}),
+                    LogUnderTest{"KafkaWithItsCopy",
+                                 [](uint32_t n) { return std::make_unique<ArchivedKafkaHolder>(n); }}),
     [](const testing::TestParamInfo<LogUnderTest>& info) { return info.param.name; });
 
 TEST(KafkaTopic, AsItWasMadeItHasTheSettingsThatALogNeeds) {

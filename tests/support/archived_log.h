@@ -1,4 +1,5 @@
-// tests/support/archived_log.h: ArchivedLog, every partition of a log with its copy in segments, as the daemon has them.
+// tests/support/archived_log.h: ArchivedLog, every partition of a log with its copy in segments, as the daemon has
+// them.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -2,6 +2,7 @@
 
 #include "log/local_log.h"
 #include "log/memory_log.h"
+#include "tests/support/archived_log.h"
 #include "tests/support/log_contract.h"
 #include "tests/support/memory_file_system.h"
 #include "tests/unit/log/temp_directory.h"
@@ -77,6 +78,27 @@ class SimulatedHolder : public LogHolder {
   LocalHolder local_;
 };
 
+class ArchivedHolder : public LogHolder {
+ public:
+  ArchivedHolder(uint32_t partitions, uint64_t segment_bytes_max)
+      : memory_(partitions, true), segment_bytes_max_(segment_bytes_max) {
+    Reopen();
+  }
+  EventLog& log() override { return *archived_; }
+  bool Reopen() override {
+    archived_.reset();
+    archived_ = std::make_unique<ArchivedLog>(files_, *clock(), "/data/log", memory_.log(), segment_bytes_max_);
+    return true;
+  }
+  ManualClock* clock() override { return memory_.clock(); }
+
+ private:
+  MemoryHolder memory_;
+  const uint64_t segment_bytes_max_;
+  MemoryFileSystem files_;
+  std::unique_ptr<ArchivedLog> archived_;
+};
+
 template <class Holder, class Options>
 LogUnderTest Make(std::string name, Options options) {
   return {std::move(name), [options](uint32_t partitions) { return std::make_unique<Holder>(partitions, options); }};
@@ -97,8 +119,9 @@ LocalLog::Options Written() {
 INSTANTIATE_TEST_SUITE_P(
     Logs, EventLogContract,
     testing::Values(Make<MemoryHolder>("Memory", true), Make<MemoryHolder>("MemoryUnsynced", false),
-                    Make<DiskHolder>("LocalFsync", Fsync()), Make<DiskHolder>("LocalWritten", Written()),
-                    Make<DiskHolder>("LocalSmallSegments", Fsync(400)),
+                    Make<ArchivedHolder>("Archived", kSegmentBytesMax),
+                    Make<ArchivedHolder>("ArchivedSmallSegments", 300), Make<DiskHolder>("LocalFsync", Fsync()),
+                    Make<DiskHolder>("LocalWritten", Written()), Make<DiskHolder>("LocalSmallSegments", Fsync(400)),
                     Make<SimulatedHolder>("LocalSimulated", Fsync()),
                     Make<SimulatedHolder>("LocalSimulatedSmallSegments", Fsync(200))),
     [](const testing::TestParamInfo<LogUnderTest>& info) { return info.param.name; });

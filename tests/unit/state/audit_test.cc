@@ -117,7 +117,7 @@ TEST_F(AuditTest, AChangedValueOfAnyKindOfRowIsNamedWithItsPlaceAndBothValues) {
         EXPECT_LT(d.first_offset, d.next_offset);
         EXPECT_EQ(d.subject, name.texts.size() > 1 ? name.texts[1] : "");
       }
-      // The rows that the conservation law sums up: a second difference. What a user did in a project is in the project's.
+      // A second difference, where the conservation law sums up events; a project's hold those of its users.
       bool is_events = want.size() == 1 && std::get<0>(*want.begin()) == "events" && kind != RowKind::kProjectUser;
       EXPECT_EQ(result.report.difference_count, at.size() + (is_events ? 1 : 0)) << where;
       PutRow(stores, row.partition, row.key, row.value);

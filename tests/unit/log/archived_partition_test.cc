@@ -1,0 +1,185 @@
+// A log's copy in segments: what is read is copied, what was copied is read from there, and a source that is no longer
+// what was copied is found out.
+#include "log/archived_partition.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "tests/support/memory_file_system.h"
+
+namespace odometer {
+namespace {
+
+const Uuid kLogId = *Uuid::Parse("018f3c1e-0000-7000-8000-0000000000aa");
+
+// A log with holes that a test can change under its reader.
+class HoledPartition : public PartitionLog {
+ public:
+  void Add(uint64_t offset, const std::string& bytes) {
+    records_.push_back(OwnedRecord::Copy({offset, AppendTime{static_cast<int64_t>(offset) * 1000 + 999}, bytes}));
+    end_ = offset + 1;
+  }
+  void EndAt(uint64_t end) { end_ = end; }
+  void CutTo(uint64_t offset) {
+    while (!records_.empty() && records_.back().offset >= offset) records_.pop_back();
+    end_ = offset;
+  }
+
+  uint32_t partition() const override { return 0; }
+  OffsetRange range() const override { return {0, end_}; }
+  Result<Appended> Append(std::span<const std::string_view>) override { return Status(Code::kInvalid, "not here"); }
+  Result<std::unique_ptr<EventReader>> Read(uint64_t from) override {
+    ++reads;
+    return std::unique_ptr<EventReader>(std::make_unique<Reader>(*this, from));
+  }
+  Result<OwnedRecord> Fetch(uint64_t offset) override {
+    for (const OwnedRecord& record : records_) {
+      if (record.offset == offset) return OwnedRecord::Copy({record.offset, record.append_time, record.bytes});
+    }
+    return Status(Code::kNotFound, "no such record");
+  }
+  Status SyncTo(uint64_t) override { return Status::Ok(); }
+  void Wake() override {}
+
+  int reads = 0;
+
+ private:
+  class Reader : public EventReader {
+   public:
+    Reader(HoledPartition& log, uint64_t from) : log_(log), next_offset_(from) {}
+    Result<std::span<const Record>> Poll(size_t records_max, int64_t) override {
+      given_.clear();
+      for (const OwnedRecord& record : log_.records_) {
+        if (record.offset < next_offset_ || given_.size() == records_max) continue;
+        given_.push_back({record.offset, record.append_time, record.bytes});
+      }
+      next_offset_ = given_.size() == records_max ? given_.back().offset + 1 : std::max(next_offset_, log_.end_);
+      return std::span<const Record>(given_);
+    }
+    uint64_t next_offset() const override { return next_offset_; }
+
+   private:
+    HoledPartition& log_;
+    uint64_t next_offset_;
+    std::vector<Record> given_;
+  };
+
+  std::deque<OwnedRecord> records_;
+  uint64_t end_ = 0;
+};
+
+class ArchivedPartitionTest : public testing::Test {
+ protected:
+  ArchivedPartitionTest() {
+    source_.Add(0, "genesis");
+    source_.Add(1, "a");
+    source_.Add(5, "after a hole");
+    source_.Add(6, "b");
+    source_.EndAt(9);
+  }
+
+  Result<std::unique_ptr<ArchivedPartition>> Open(uint64_t cursor) {
+    return ArchivedPartition::Open(files_, clock_, {"/log/p00000", kLogId, 150}, source_, cursor);
+  }
+  // Offsets that a reader gives.
+  static std::vector<uint64_t> Offsets(PartitionLog& log, uint64_t from, size_t records_max = 100) {
+    std::vector<uint64_t> offsets;
+    std::unique_ptr<EventReader> reader = log.Read(from).value();
+    while (reader->next_offset() < log.range().end) {
+      std::span<const Record> records = reader->Poll(records_max, 0).value();
+      for (const Record& record : records) offsets.push_back(record.offset);
+    }
+    return offsets;
+  }
+
+  ManualClock clock_{1'700'000'000'000'000};
+  MemoryFileSystem files_;
+  HoledPartition source_;
+};
+
+TEST_F(ArchivedPartitionTest, WhatWasReadOnceIsReadFromTheCopy) {
+  auto archived = Open(0).value();
+  EXPECT_EQ(Offsets(*archived, 0, 2), (std::vector<uint64_t>{0, 1, 5, 6}));
+  int reads = source_.reads;
+  std::unique_ptr<EventReader> reader = archived->Read(0).value();
+  EXPECT_EQ(reader->Poll(100, 0).value().size(), 2u) << "the first of the small segments";
+  EXPECT_EQ(archived->Fetch(5).value().bytes, "after a hole");
+  EXPECT_EQ(source_.reads, reads);
+}
+
+TEST_F(ArchivedPartitionTest, ReadingFromAHoleGoesOnAtTheNextRecord) {
+  auto archived = Open(0).value();
+  Offsets(*archived, 0);
+  EXPECT_EQ(Offsets(*archived, 3), (std::vector<uint64_t>{5, 6}));
+  EXPECT_EQ(archived->Fetch(3).status().code(), Code::kNotFound);
+}
+
+TEST_F(ArchivedPartitionTest, IsCutToTheCursorWhenItIsOpened) {
+  Offsets(*Open(0).value(), 0);
+  auto archived = Open(5).value();
+  source_.CutTo(5);
+  source_.Add(5, "another");
+  EXPECT_EQ(archived->Fetch(5).value().bytes, "another");
+  EXPECT_TRUE(archived->SyncTo(5).ok());
+}
+
+TEST_F(ArchivedPartitionTest, WhatAPowerLossTookIsReadAgain) {
+  Offsets(*Open(0).value(), 0);
+  files_.Crash(MemoryFileSystem::Survives::kNothing);
+  auto archived = Open(7).value();
+  int reads = source_.reads;
+  EXPECT_EQ(archived->Fetch(6).value().bytes, "b");
+  EXPECT_EQ(archived->Fetch(0).value().bytes, "genesis");
+  EXPECT_EQ(source_.reads, reads);
+}
+
+TEST_F(ArchivedPartitionTest, OpenedAtItsEndItAsksTheSourceForNothing) {
+  Offsets(*Open(0).value(), 0);
+  int reads = source_.reads;
+  auto archived = Open(7).value();
+  EXPECT_EQ(source_.reads, reads);
+  EXPECT_EQ(archived->Fetch(6).value().bytes, "b");
+}
+
+TEST_F(ArchivedPartitionTest, ACursorAfterTheLastRecordIsNoLoss) {
+  Offsets(*Open(0).value(), 0);
+  Result<std::unique_ptr<ArchivedPartition>> archived = Open(9);
+  ASSERT_TRUE(archived.ok()) << archived.status().ToString();
+  EXPECT_EQ((*archived)->Read(9).value()->Poll(10, 0).value().size(), 0u);
+}
+
+TEST_F(ArchivedPartitionTest, ASourceThatEndsBelowTheCursorIsCorrupt) {
+  Offsets(*Open(0).value(), 0);
+  source_.CutTo(6);
+  EXPECT_EQ(Open(9).status().code(), Code::kCorrupt);
+}
+
+TEST_F(ArchivedPartitionTest, AnotherRecordInThePlaceOfTheLastOneIsFoundByTheNextSync) {
+  auto archived = Open(0).value();
+  Offsets(*archived, 0);
+  EXPECT_TRUE(archived->SyncTo(9).ok());
+  source_.CutTo(6);
+  EXPECT_EQ(archived->SyncTo(9).code(), Code::kCorrupt) << "gone";
+  source_.Add(6, "x");
+  Status other = archived->SyncTo(9);
+  EXPECT_EQ(other.code(), Code::kCorrupt);
+  EXPECT_NE(other.message().find("offset 6"), std::string::npos) << other.ToString();
+  EXPECT_TRUE(archived->ForgetFrom(6).ok());
+  EXPECT_TRUE(archived->SyncTo(6).ok());
+  EXPECT_EQ(Offsets(*archived, 6), (std::vector<uint64_t>{6}));
+  EXPECT_EQ(archived->Fetch(6).value().bytes, "x");
+}
+
+TEST_F(ArchivedPartitionTest, WhatCannotBeCopiedIsNotGiven) {
+  auto archived = Open(0).value();
+  std::unique_ptr<EventReader> reader = archived->Read(0).value();
+  files_.SetBytesLeft(10);
+  EXPECT_EQ(reader->Poll(100, 0).status().code(), Code::kDiskFull);
+  EXPECT_EQ(reader->next_offset(), 0u);
+  files_.SetBytesLeft(std::nullopt);
+  EXPECT_EQ(reader->Poll(100, 0).value().size(), 4u);
+}
+
+}  // namespace
+}  // namespace odometer
