@@ -29,6 +29,8 @@ class Traffic {
   explicit Traffic(const TrafficOptions& options);
   std::string Next();
   int64_t now_us() const { return now_us_; }
+  // Of the last event's tenant.
+  uint32_t slot() const { return event_.producer->slot; }
 
  private:
   uint64_t Random();

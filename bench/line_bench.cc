@@ -1,0 +1,255 @@
+// bench line: the whole line on a real broker (poll, copy into segments, verify, dedupe, fold, postings, commit)
+// against librdkafka consuming the same records and doing nothing with them. Interleaved runs, medians.
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <thread>
+
+#include "bench/broker.h"
+#include "bench/traffic.h"
+#include "consumers/daemon.h"
+#include "log/kafka_log.h"
+#include "log/kafka_topic.h"
+
+namespace odometer {
+namespace {
+
+struct Flags {
+  uint64_t events = 12'000'000;
+  uint32_t users = 100'000;
+  uint32_t partitions = 2;
+  bool uniform = false;
+  int runs = 5;
+  int port = 29492;
+  std::string work_dir = "build/bench-line";
+};
+
+[[noreturn]] void Die(const std::string& text) {
+  std::cerr << "bench line: " << text << "\n";
+  std::exit(5);
+}
+void Must(const Status& status) {
+  if (!status.ok()) Die(status.ToString());
+}
+
+double Seconds(std::chrono::steady_clock::time_point since) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+}
+double CpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+uint64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t total = 0, resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+struct Run {
+  double seconds = 0;
+  double cpu_seconds = 0;         // of this process
+  double broker_cpu_seconds = 0;  // meanwhile
+};
+
+class LineBench {
+ public:
+  explicit LineBench(const Flags& flags)
+      : flags_(flags),
+        broker_((std::filesystem::absolute(flags.work_dir) / "kafka").string(), flags.port),
+        address_(KafkaAddress::Parse("kafka://" + broker_.bootstrap() + "/line").value()) {}
+
+  int Run() {
+    Produce();
+    std::vector<double> raws, folds, raw_cpu, fold_cpu;
+    for (int run = 0; run < flags_.runs; ++run) {
+      odometer::Run raw = Measure([this] { ConsumeRaw(); });
+      odometer::Run fold = Measure([this] { Fold(); });
+      raws.push_back(raw.seconds);
+      folds.push_back(fold.seconds);
+      raw_cpu.push_back(raw.cpu_seconds);
+      fold_cpu.push_back(fold.cpu_seconds);
+      std::cerr << fmt::format(
+          "run {}: raw {:.2f} s ({:.2f} s of CPU), fold {:.2f} s ({:.2f} s of CPU, broker {:.2f} s)\n", run + 1,
+          raw.seconds, raw.cpu_seconds, fold.seconds, fold.cpu_seconds, fold.broker_cpu_seconds);
+    }
+    double events = static_cast<double>(flags_.events);
+    double raw = events / Median(raws), fold = events / Median(folds);
+    auto [least, most] = std::minmax_element(folds.begin(), folds.end());
+    std::cerr << fmt::format(
+        "{} events of {} bytes in {} partitions: raw {:.0f}/s, fold {:.0f}/s ({:.0f}-{:.0f}), ratio {:.3f}; {:.2f} µs "
+        "of "
+        "CPU an event; {} MB resident, {} MB of state, {} MB of segments\n",
+        flags_.events, event_bytes_, flags_.partitions, raw, fold, events / *most, events / *least, fold / raw,
+        Median(fold_cpu) / events * 1e6, resident_bytes_ >> 20, state_bytes_ >> 20, log_bytes_ >> 20);
+    std::cout << fmt::format(
+        "{{\"bench\":\"line\",\"events\":{},\"users\":{},\"uniform\":{},\"partitions\":{},\"runs\":{},\"event_bytes\":{"
+        "},"
+        "\"raw_events_per_s\":{:.0f},\"fold_events_per_s\":{:.0f},\"ratio\":{:.4f},\"fold_cpu_us_per_event\":{:.3f},"
+        "\"raw_cpu_us_per_event\":{:.3f},\"resident_bytes\":{},\"state_bytes\":{},\"log_bytes\":{}}}\n",
+        flags_.events, flags_.users, flags_.uniform, flags_.partitions, flags_.runs, event_bytes_, raw, fold,
+        fold / raw, Median(fold_cpu) / events * 1e6, Median(raw_cpu) / events * 1e6, resident_bytes_, state_bytes_,
+        log_bytes_);
+    return 0;
+  }
+
+ private:
+  void Produce() {
+    Must(CreateTopic(address_, {Uuid5(kNamespaceDns, "bench"), flags_.partitions, 1}, SystemClock()));
+    KafkaProducerOptions options;
+    options.address = address_;
+    options.timeout_ms = 60'000;
+    options.linger_ms = 5;
+    std::unique_ptr<KafkaProducer> producer = KafkaProducer::Open(options).value();
+    TrafficOptions traffic_options;
+    traffic_options.users = flags_.users;
+    traffic_options.zipf = !flags_.uniform;
+    Traffic traffic(traffic_options);
+    std::vector<std::vector<std::string>> waiting(flags_.partitions);
+    uint64_t bytes = 0;
+    auto begun = std::chrono::steady_clock::now();
+    for (uint64_t i = 0; i < flags_.events; ++i) {
+      std::string event = traffic.Next();
+      bytes += event.size();
+      std::vector<std::string>& batch = waiting[traffic.slot() % flags_.partitions];
+      batch.push_back(std::move(event));
+      if (batch.size() == kProduceEvents) Send(*producer, waiting, &batch);
+      if ((i + 1) % 1'000'000 == 0)
+        std::cerr << fmt::format("produced {} of {} ({:.0f}/s)\n", i + 1, flags_.events,
+                                 static_cast<double>(i + 1) / Seconds(begun));
+    }
+    for (std::vector<std::string>& batch : waiting) Send(*producer, waiting, &batch);
+    event_bytes_ = bytes / flags_.events;
+  }
+
+  static void Send(KafkaProducer& producer, const std::vector<std::vector<std::string>>& all,
+                   std::vector<std::string>* batch) {
+    if (batch->empty()) return;
+    std::vector<std::string_view> views(batch->begin(), batch->end());
+    Result<Appended> sent = producer.Send(static_cast<uint32_t>(batch - all.data()), views);
+    if (!sent.ok()) Die(sent.status().ToString());
+    batch->clear();
+  }
+
+  template <class F>
+  odometer::Run Measure(F&& work) {
+    auto begun = std::chrono::steady_clock::now();
+    double cpu = CpuSeconds(), broker = broker_.cpu_seconds();
+    work();
+    return {Seconds(begun), CpuSeconds() - cpu, broker_.cpu_seconds() - broker};
+  }
+
+  // One handle, all partitions, every message touched and given back.
+  void ConsumeRaw() {
+    char error[256];
+    rd_kafka_conf_t* conf = rd_kafka_conf_new();
+    for (auto [name, value] :
+         std::initializer_list<std::pair<const char*, const char*>>{{"group.id", "raw"},
+                                                                    {"enable.auto.commit", "false"},
+                                                                    {"queued.min.messages", "10000000"},
+                                                                    {"queued.max.messages.kbytes", "1048576"},
+                                                                    {"fetch.message.max.bytes", "8388608"},
+                                                                    {"check.crcs", "true"}})
+      rd_kafka_conf_set(conf, name, value, error, sizeof error);
+    rd_kafka_conf_set(conf, "bootstrap.servers", broker_.bootstrap().c_str(), error, sizeof error);
+    rd_kafka_t* consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
+    rd_kafka_topic_t* topic = rd_kafka_topic_new(consumer, address_.topic.c_str(), nullptr);
+    rd_kafka_queue_t* queue = rd_kafka_queue_new(consumer);
+    for (uint32_t p = 0; p < flags_.partitions; ++p)
+      rd_kafka_consume_start_queue(topic, static_cast<int32_t>(p), 0, queue);
+    std::vector<rd_kafka_message_t*> messages(10'000);
+    uint64_t wanted = flags_.events + flags_.partitions, got = 0, sum = 0;
+    while (got < wanted) {
+      ssize_t count = rd_kafka_consume_batch_queue(queue, 1000, messages.data(), messages.size());
+      for (ssize_t i = 0; i < count; ++i) {
+        rd_kafka_message_t* message = messages[static_cast<size_t>(i)];
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+          sum += static_cast<const uint8_t*>(message->payload)[0];
+          ++got;
+        }
+        rd_kafka_message_destroy(message);
+      }
+    }
+    if (sum == 0) Die("nothing was read");
+    for (uint32_t p = 0; p < flags_.partitions; ++p) rd_kafka_consume_stop(topic, static_cast<int32_t>(p));
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(consumer);
+  }
+
+  // A daemon without HTTP on a fresh data directory, until the last record is committed.
+  void Fold() {
+    std::string directory = flags_.work_dir + "/data";
+    std::filesystem::remove_all(directory);
+    DaemonOptions options;
+    options.data_dir = directory;
+    options.log_url = address_.ToString();
+    options.runner.projection.memory_bytes_max = 8ull << 30;
+    options.runner.log = [](const char* level, const std::string& text) { std::cerr << level << " " << text << "\n"; };
+    Result<std::unique_ptr<Daemon>> daemon = Daemon::Open(options, SystemClock());
+    if (!daemon.ok()) Die(daemon.status().ToString());
+    (*daemon)->Start();
+    uint64_t applied = 0;
+    for (uint32_t p = 0; p < flags_.partitions; ++p) {
+      Runner& runner = (*daemon)->runner(p);
+      uint64_t end = (*daemon)->log().partition(p).range().end;
+      while (runner.WaitFor(end, 1'000'000) == nullptr) {
+        if (!runner.state().failing_step.empty()) Die(runner.state().failure);
+      }
+      applied += runner.state().committed.applied_total();
+    }
+    resident_bytes_ = std::max(resident_bytes_, ResidentBytes());
+    if (applied != flags_.events + flags_.partitions) Die("not every event was applied");
+    Must((*daemon)->Stop());
+    state_bytes_ = SizeOf(directory + "/state");
+    log_bytes_ = SizeOf(directory + "/log");
+  }
+
+  static uint64_t SizeOf(const std::string& directory) {
+    uint64_t bytes = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+      if (entry.is_regular_file()) bytes += entry.file_size();
+    }
+    return bytes;
+  }
+
+  static constexpr size_t kProduceEvents = 20'000;
+
+  const Flags& flags_;
+  Broker broker_;
+  KafkaAddress address_;
+  uint64_t event_bytes_ = 0, resident_bytes_ = 0, state_bytes_ = 0, log_bytes_ = 0;
+};
+
+}  // namespace
+}  // namespace odometer
+
+int main(int argc, char** argv) {
+  odometer::Flags flags;
+  CLI::App app("the line on a real broker, against raw librdkafka consume of the same records");
+  app.add_option("--events", flags.events)->capture_default_str();
+  app.add_option("--users", flags.users)->capture_default_str();
+  app.add_option("--partitions", flags.partitions)->capture_default_str();
+  app.add_flag("--uniform", flags.uniform, "Users uniform instead of Zipf");
+  app.add_option("--runs", flags.runs)->capture_default_str();
+  app.add_option("--port", flags.port, "Of the broker that it starts")->capture_default_str();
+  app.add_option("--work-dir", flags.work_dir, "Removed at the end")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  int result = odometer::LineBench(flags).Run();
+  std::filesystem::remove_all(flags.work_dir);
+  return result;
+}
