@@ -234,6 +234,44 @@ class TheBrokerIsAway(KafkaTest):
         self.assertEqual(daemon.stop(), 0)
 
 
+class ABackup(KafkaTest):
+    def digest(self, daemon):
+        return daemon.get("/v1/admin/digest").json["state_digest"]
+
+    def test_of_a_running_daemon_is_restored_to_the_same_digest_and_goes_on_where_the_log_is(self):
+        self.create(2)
+        daemon = self.start()
+        self.post(daemon, *[f"before-{i}" for i in range(40)])
+        before = self.digest(daemon)
+        backup, restored = self.root / "backup", self.root / "restored"
+        done = harness.run_cli("backup", "--data-dir", self.data, backup)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.post(daemon, "after")
+        after = self.digest(daemon)
+        self.assertNotEqual(before, after)
+        self.assertEqual(daemon.stop(), 0)
+        done = harness.run_cli("restore", backup, "--data-dir", restored)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(harness.audit(restored, self.root / "restored-work")[0], 0)
+        # The log has gone on since: so does the restored daemon.
+        second = self.start(restored)
+        harness.await_true("the rest is folded", lambda: self.digest(second) == after)
+        self.assertEqual(self.turns(second), 41)
+
+    def test_data_of_one_topic_is_not_taken_for_that_of_another(self):
+        self.create()
+        self.start().close()
+        self.topic = "another"
+        self.log = f"kafka://{self.kafka.bootstrap}/{self.topic}"
+        self.create()
+        self.refused("log_id")
+        embedded = harness.Daemon(self.data, start=False)
+        self.addCleanup(embedded.close)
+        embedded.launch()
+        self.assertEqual(embedded.wait(), 5, embedded.text())
+        self.assertIn("copy of", embedded.text())
+
+
 class ForeignProducers(KafkaTest):
     """What others put into the topic is set aside with its place and reason, and the line goes on."""
 
