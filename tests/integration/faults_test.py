@@ -9,6 +9,7 @@ It mounts small disks, so it must be root's.
 import contextlib
 import errno
 import pathlib
+import shutil
 import signal
 import struct
 import threading
@@ -346,7 +347,7 @@ class DamagedLog(FaultTest):
         self.assertIn("partition=0 offset=46 ", line)
         self.assertIn("up to 51", line)
         aside, = self.data_dir.glob("state/p00000.ahead-*")
-        self.assertIn(str(aside), line)
+        self.assertEqual(len(daemon.lines(f"is moved to {aside} and folded anew")), 1, daemon.text())
         harness.await_true("the log is folded", lambda: daemon.metrics()["odometer_cursor", "0"] == 46)
         self.assertEqual(daemon.summary("ana").json["turns"], 45)
         self.assert_no_drift(self.data_dir)
@@ -377,6 +378,23 @@ class DamagedLog(FaultTest):
         self.assertEqual(daemon.turns(), 50)
         flip(segment, frames[20][0] + 60)
         self.assert_no_drift(self.data_dir)
+
+    def test_a_store_that_another_tail_of_the_log_made_fails_the_audit_which_names_row_field_and_both_values(self):
+        self.fill()
+        backup, other = self.folder / "backup", self.folder / "other"
+        self.assertEqual(harness.run_cli("backup", "--data-dir", self.data_dir, backup).returncode, 0)
+        self.assertEqual(harness.run_cli("restore", backup, "--data-dir", other).returncode, 0)
+        for data_dir, tokens in ((self.data_dir, 10), (other, 4010)):
+            daemon = self.daemon(data_dir)
+            self.assert_taken(daemon.post(turn("the last", tokens=tokens)), applied=1)
+            self.assertEqual(daemon.stop(), 0)
+        shutil.rmtree(self.data_dir / "log")
+        shutil.move(other / "log", self.data_dir / "log")
+        code, report = harness.audit(self.data_dir, self.folder / "audit")
+        self.assertEqual(code, 1, report)
+        difference, = [each for each in report["differences"]
+                       if each["place"] == "account[default,ana]" and each["field"] == "input_uncached_tokens"]
+        self.assertEqual(int(difference["folded"]) - int(difference["stored"]), 4000, report)
 
     def test_a_half_written_tail_is_cut_off_and_reported_and_nothing_acknowledged_is_lost(self):
         segment, frames = self.fill()
