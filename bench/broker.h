@@ -15,6 +15,7 @@ class Broker {
   Broker& operator=(const Broker&) = delete;
 
   std::string bootstrap() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string data_directory() const { return directory_ + "/node1/data"; }
   // Seconds of CPU that it has used since it was started.
   double cpu_seconds() const;
 

@@ -1,8 +1,11 @@
 // bench line: the whole line on a real broker (poll, copy into segments, verify, dedupe, fold, postings, commit)
-// against librdkafka consuming the same records and doing nothing with them. Interleaved runs, medians.
+// against librdkafka consuming the same records and doing nothing with them. Interleaved runs, medians. With --streams,
+// a Kafka Streams program folds them in each run, too, exactly once (bench/streams).
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
+#include <spawn.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +22,8 @@
 #include "log/kafka_log.h"
 #include "log/kafka_topic.h"
 
+extern char** environ;
+
 namespace odometer {
 namespace {
 
@@ -27,6 +32,7 @@ struct Flags {
   uint32_t users = 100'000;
   uint32_t partitions = 2;
   bool uniform = false;
+  bool streams = false;
   int runs = 5;
   int port = 29492;
   std::string work_dir = "build/bench-line";
@@ -66,6 +72,19 @@ struct Run {
   double broker_cpu_seconds = 0;  // meanwhile
 };
 
+// What the Kafka Streams program said of one run.
+struct StreamsRun {
+  double events_per_s = 0;
+  double cpu_us_per_event = 0;
+  uint64_t resident_bytes = 0;
+  uint64_t broker_bytes = 0;  // that it had the broker write: changelogs
+};
+
+double NumberIn(const std::string& json, const std::string& name) {
+  size_t at = json.find("\"" + name + "\":");
+  return at == std::string::npos ? 0 : std::strtod(json.c_str() + at + name.size() + 3, nullptr);
+}
+
 class LineBench {
  public:
   explicit LineBench(const Flags& flags)
@@ -75,7 +94,7 @@ class LineBench {
 
   int Run() {
     Produce();
-    std::vector<double> raws, folds, raw_cpu, fold_cpu;
+    std::vector<double> raws, folds, raw_cpu, fold_cpu, streams, streams_cpu;
     for (int run = 0; run < flags_.runs; ++run) {
       odometer::Run raw = Measure([this] { ConsumeRaw(); });
       odometer::Run fold = Measure([this] { Fold(); });
@@ -86,6 +105,13 @@ class LineBench {
       std::cerr << fmt::format(
           "run {}: raw {:.2f} s ({:.2f} s of CPU), fold {:.2f} s ({:.2f} s of CPU, broker {:.2f} s)\n", run + 1,
           raw.seconds, raw.cpu_seconds, fold.seconds, fold.cpu_seconds, fold.broker_cpu_seconds);
+      if (!flags_.streams) continue;
+      streams_ = Streams(run);
+      streams.push_back(streams_.events_per_s);
+      streams_cpu.push_back(streams_.cpu_us_per_event);
+      std::cerr << fmt::format(
+          "run {}: streams {:.0f}/s, {:.2f} µs of CPU an event, {} MB resident, {} MB to the broker\n", run + 1,
+          streams_.events_per_s, streams_.cpu_us_per_event, streams_.resident_bytes >> 20, streams_.broker_bytes >> 20);
     }
     double events = static_cast<double>(flags_.events);
     double raw = events / Median(raws), fold = events / Median(folds);
@@ -96,14 +122,23 @@ class LineBench {
         "CPU an event; {} MB resident, {} MB of state, {} MB of segments\n",
         flags_.events, event_bytes_, flags_.partitions, raw, fold, events / *most, events / *least, fold / raw,
         Median(fold_cpu) / events * 1e6, resident_bytes_ >> 20, state_bytes_ >> 20, log_bytes_ >> 20);
+    std::string beside;
+    if (flags_.streams) {
+      double peer = Median(streams);
+      std::cerr << fmt::format("streams {:.0f}/s ({:.2f} µs of CPU an event): the line is {:.1f} times as fast\n", peer,
+                               Median(streams_cpu), fold / peer);
+      beside = fmt::format(
+          ",\"streams_events_per_s\":{:.0f},\"streams_cpu_us_per_event\":{:.3f},\"times_streams\":{:.2f},"
+          "\"streams_resident_bytes\":{},\"streams_broker_bytes\":{}",
+          peer, Median(streams_cpu), fold / peer, streams_.resident_bytes, streams_.broker_bytes);
+    }
     std::cout << fmt::format(
-        "{{\"bench\":\"line\",\"events\":{},\"users\":{},\"uniform\":{},\"partitions\":{},\"runs\":{},\"event_bytes\":{"
-        "},"
+        "{{\"bench\":\"{}\",\"events\":{},\"users\":{},\"uniform\":{},\"partitions\":{},\"runs\":{},\"event_bytes\":{},"
         "\"raw_events_per_s\":{:.0f},\"fold_events_per_s\":{:.0f},\"ratio\":{:.4f},\"fold_cpu_us_per_event\":{:.3f},"
-        "\"raw_cpu_us_per_event\":{:.3f},\"resident_bytes\":{},\"state_bytes\":{},\"log_bytes\":{}}}\n",
-        flags_.events, flags_.users, flags_.uniform, flags_.partitions, flags_.runs, event_bytes_, raw, fold,
-        fold / raw, Median(fold_cpu) / events * 1e6, Median(raw_cpu) / events * 1e6, resident_bytes_, state_bytes_,
-        log_bytes_);
+        "\"raw_cpu_us_per_event\":{:.3f},\"resident_bytes\":{},\"state_bytes\":{},\"log_bytes\":{}{}}}\n",
+        flags_.streams ? "streams" : "line", flags_.events, flags_.users, flags_.uniform, flags_.partitions,
+        flags_.runs, event_bytes_, raw, fold, fold / raw, Median(fold_cpu) / events * 1e6,
+        Median(raw_cpu) / events * 1e6, resident_bytes_, state_bytes_, log_bytes_, beside);
     return 0;
   }
 
@@ -219,6 +254,50 @@ class LineBench {
     log_bytes_ = SizeOf(directory + "/log");
   }
 
+  // The peer in a process of its own, with a fresh state.
+  StreamsRun Streams(int run) {
+    std::string state_dir = flags_.work_dir + "/streams";
+    std::filesystem::remove_all(state_dir);
+    uint64_t before = SizeOf(broker_.data_directory());
+    std::vector<std::string> words = {"java",
+                                      "-Xms3g",
+                                      "-Xmx3g",
+                                      "-XX:+UseG1GC",
+                                      "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+                                      "-cp",
+                                      "build/streams/classes:build/streams/lib/*",
+                                      "odometer.bench.StreamsPeer",
+                                      broker_.bootstrap(),
+                                      address_.topic,
+                                      std::to_string(flags_.events),
+                                      state_dir,
+                                      fmt::format("peer-{}", run)};
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    int ends[2];
+    if (pipe(ends) != 0) Die("no pipe");
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addclose(&actions, ends[0]);
+    pid_t pid = -1;
+    if (posix_spawnp(&pid, "java", &actions, nullptr, arguments.data(), environ) != 0) Die("java does not start");
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    std::string answer;
+    char buffer[512];
+    for (ssize_t got; (got = read(ends[0], buffer, sizeof buffer)) > 0;)
+      answer.append(buffer, static_cast<size_t>(got));
+    close(ends[0]);
+    int status = 0;
+    rusage usage{};
+    wait4(pid, &status, 0, &usage);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) Die("the Kafka Streams program failed: " + answer);
+    return {NumberIn(answer, "events_per_s"), NumberIn(answer, "cpu_us_per_event"),
+            static_cast<uint64_t>(usage.ru_maxrss) * 1024, SizeOf(broker_.data_directory()) - before};
+  }
+
   static uint64_t SizeOf(const std::string& directory) {
     uint64_t bytes = 0;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
@@ -232,6 +311,7 @@ class LineBench {
   const Flags& flags_;
   Broker broker_;
   KafkaAddress address_;
+  StreamsRun streams_;
   uint64_t event_bytes_ = 0, resident_bytes_ = 0, state_bytes_ = 0, log_bytes_ = 0;
 };
 
@@ -245,6 +325,7 @@ int main(int argc, char** argv) {
   app.add_option("--users", flags.users)->capture_default_str();
   app.add_option("--partitions", flags.partitions)->capture_default_str();
   app.add_flag("--uniform", flags.uniform, "Users uniform instead of Zipf");
+  app.add_flag("--streams", flags.streams, "Beside it a Kafka Streams program (bench/streams/build.sh makes it)");
   app.add_option("--runs", flags.runs)->capture_default_str();
   app.add_option("--port", flags.port, "Of the broker that it starts")->capture_default_str();
   app.add_option("--work-dir", flags.work_dir, "Removed at the end")->capture_default_str();

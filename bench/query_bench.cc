@@ -1,25 +1,19 @@
 // bench query: reads of a running odometerd over one kept connection, while turns are ingested: a user's summary (1,000
 // users of 100 sessions), the table of 10,000 users by each sort, a project's usage over a million operations.
 #include <fmt/format.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <thread>
 
+#include "bench/served.h"
 #include "bench/traffic.h"
 #include "consumers/cli/http_client.h"
 #include "core/placement.h"
-
-extern char** environ;
 
 namespace odometer {
 namespace {
@@ -38,35 +32,6 @@ struct Flags {
   std::cerr << "bench query: " << text << "\n";
   std::exit(5);
 }
-
-class Served {
- public:
-  explicit Served(const Flags& flags) {
-    std::filesystem::remove_all(flags.work_dir);
-    std::filesystem::create_directories(flags.work_dir);
-    std::vector<std::string> words = {flags.odometerd, "--data-dir", flags.work_dir, "--listen", "127.0.0.1:0",
-                                      "--raw-records", "--written",  "--log-level",  "error"};
-    std::vector<char*> arguments;
-    for (std::string& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    if (posix_spawn(&pid_, flags.odometerd.c_str(), nullptr, nullptr, arguments.data(), environ) != 0)
-      Die("cannot start " + flags.odometerd);
-    for (int i = 0; i < 3000 && address_.empty(); ++i) {
-      std::ifstream(flags.work_dir + "/http.address") >> address_;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    if (address_.empty()) Die("odometerd does not serve");
-  }
-  ~Served() {
-    kill(pid_, SIGTERM);
-    waitpid(pid_, nullptr, 0);
-  }
-  std::string url() const { return "http://" + address_; }
-
- private:
-  pid_t pid_ = -1;
-  std::string address_;
-};
 
 // Sends encoded events through the raw door in large batches.
 class Feeder {
@@ -195,7 +160,7 @@ void WaitUntilFolded(cli::HttpClient& client) {
 
 int Run(const Flags& flags) {
   constexpr uint32_t kPartitions = kDefaultPartitions;
-  Served served(flags);
+  Served served(flags.odometerd, flags.work_dir, {"--raw-records", "--written", "--log-level", "error"});
   std::cerr << "feeding turns and operations\n";
   FeedTurns(served.url(), "summary", flags.users, flags.sessions, kPartitions);
   FeedTurns(served.url(), "table", flags.table_users, 3, kPartitions);
