@@ -87,8 +87,8 @@ class PartitionLog {
   // The record at exactly this offset, or kNotFound.
   virtual Result<OwnedRecord> Fetch(uint64_t offset) = 0;
   // Makes everything below `offset` durable, and proves that the log still is the one that was opened, as far as that
-  // can change; a store calls it before it makes a cursor durable. kCorrupt: it is another one, or ends below
-  // `offset`; the message says what differs. kUnavailable: nobody can say so now.
+  // can change; a store calls it before it makes a cursor durable. kCorrupt: it is another one; the message says what
+  // differs. kUnavailable: nobody can say so now.
   virtual Status SyncTo(uint64_t offset) = 0;
   // Makes blocked Polls return early, once. For a clean stop.
   virtual void Wake() = 0;
