@@ -264,6 +264,10 @@ void Daemon::Probe(uint32_t partition) {
 std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) {
   uint64_t awaited = 0;
   int64_t sent_us = 0;
+  // Of all that may fail then, this says why.
+  RunnerState before = runners_[partition]->state();
+  if (before.failing_step == "verify")
+    return Readiness{false, before.failing_step, static_cast<int>(partition), before.failure};
   {
     std::lock_guard lock(probe_mutex_);
     const ProbeState& probe = probes_[partition];
