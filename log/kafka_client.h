@@ -9,7 +9,6 @@
 
 #include <librdkafka/rdkafka.h>
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
