@@ -1,334 +1,387 @@
-// Stored bytes to Event: the verifier first, then one pass of copying, then the meaning. Nothing here trusts a byte.
+// Stored bytes to Event: one pass that checks and copies each field, then the meaning. Nothing here trusts a byte.
+//
+// Every field of every table that is reached is read, whether or not Event has a place for it: otherwise bytes that are
+// no event would depend on what a version asks for.
 
 #include <cstring>
 
 #include "core/event.h"
+#include "core/table_reader.h"
 #include "schemas/event_generated.h"
 
 namespace odometer {
 
 namespace {
 
-constexpr uint32_t kDepthMax = 16;
+// There is no count of levels: no table of the schema is deeper than the fifth, the Tokens of an item of a batch.
 constexpr uint32_t kTablesMax = 1000;  // a full batch has 402
 constexpr size_t kAlignment = 8;
+static_assert(FLATBUFFERS_LITTLEENDIAN);
 
-std::string_view View(const flatbuffers::String* text) {
-  return text == nullptr ? std::string_view() : std::string_view(text->c_str(), text->size());
+bool CopyId(TableReader table, uint16_t field, Uuid* id) {
+  const void* stored;
+  if (!table.Struct(field, sizeof(schema::Uuid), alignof(schema::Uuid), &stored)) return false;
+  *id = Uuid{};
+  if (stored != nullptr) std::memcpy(id->bytes.data(), stored, id->bytes.size());
+  return true;
 }
 
-std::string_view BytesOf(const flatbuffers::Vector<uint8_t>* bytes) {
-  if (bytes == nullptr) return {};
-  return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
+bool Copy(TableReader stored, Tokens* tokens) {
+  using Stored = schema::Tokens;
+  return stored.Number(Stored::VT_INPUT_UNCACHED, &tokens->input_uncached) &&
+         stored.Number(Stored::VT_CACHE_READ, &tokens->cache_read) &&
+         stored.Number(Stored::VT_CACHE_WRITE_5M, &tokens->cache_write_5m) &&
+         stored.Number(Stored::VT_CACHE_WRITE_1H, &tokens->cache_write_1h) &&
+         stored.Number(Stored::VT_OUTPUT, &tokens->output) && stored.Number(Stored::VT_REASONING, &tokens->reasoning);
 }
 
-Uuid Copy(const schema::Uuid* stored) {
-  Uuid id;
-  if (stored != nullptr) std::memcpy(id.bytes.data(), stored->bytes()->data(), id.bytes.size());
-  return id;
+bool CopyTokens(TableReader table, uint16_t field, Tokens* tokens) {
+  TableReader stored;
+  if (!table.Table(field, &stored)) return false;
+  *tokens = Tokens{};
+  return !stored.is_there() || Copy(stored, tokens);
 }
 
-template <class T>
-std::optional<T> Copy(const flatbuffers::Optional<T>& stored) {
-  return stored.has_value() ? std::optional<T>(*stored) : std::nullopt;
+bool CopyCost(TableReader table, uint16_t field, std::optional<CostParts>* cost) {
+  using Stored = schema::CostParts;
+  TableReader stored;
+  cost->reset();
+  if (!table.Table(field, &stored)) return false;
+  if (!stored.is_there()) return true;
+  CostParts& parts = cost->emplace();
+  return stored.Number(Stored::VT_AI_TOKENS_NANO_USD, &parts.ai_tokens_nano_usd) &&
+         stored.Number(Stored::VT_DB_OPS_NANO_USD, &parts.db_ops_nano_usd) &&
+         stored.Number(Stored::VT_API_CALLS_NANO_USD, &parts.api_calls_nano_usd) &&
+         stored.Number(Stored::VT_COMPUTE_TIME_NANO_USD, &parts.compute_time_nano_usd);
 }
 
-Tokens Copy(const schema::Tokens* stored) {
-  if (stored == nullptr) return {};
-  return {stored->input_uncached(), stored->cache_read(), stored->cache_write_5m(),
-          stored->cache_write_1h(), stored->output(),     stored->reasoning()};
-}
-
-using StringVector = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>;
-
-void Copy(const StringVector* stored, std::vector<std::string_view>* texts) {
+bool CopyTexts(TableReader table, uint16_t field, std::vector<std::string_view>* texts) {
   texts->clear();
-  if (stored == nullptr) return;
-  for (const flatbuffers::String* text : *stored) texts->push_back(View(text));
-}
-
-void CopyRag(const schema::Rag* stored, Turn* turn) {
-  turn->has_rag = stored != nullptr;
-  turn->rag_used = stored != nullptr && stored->used();
-  turn->rag_guided = stored != nullptr && stored->guided();
-  turn->rag_output_tokens_saved = stored == nullptr ? 0 : stored->output_tokens_saved();
-  Copy(stored == nullptr ? nullptr : stored->collections(), &turn->rag_collections);
-}
-
-Reason CopyPayload(const schema::TurnRecorded& stored, Event* event) {
-  Turn& turn = event->turn;
-  turn.user = View(stored.user());
-  turn.session = View(stored.session());
-  turn.turn_number = Copy(stored.turn_number());
-  turn.provider = View(stored.provider());
-  turn.model_requested = View(stored.model_requested());
-  turn.model_served = View(stored.model_served());
-  turn.tokens = Copy(stored.tokens());
-  turn.llm_calls = Copy(stored.llm_calls());
-  turn.status = static_cast<TurnStatus>(stored.status());
-  turn.error_type = View(stored.error_type());
-  turn.duration_us = Copy(stored.duration_us());
-  turn.time_to_first_token_us = Copy(stored.time_to_first_token_us());
-  turn.provided_cost_nano_usd = Copy(stored.provided_cost_nano_usd());
-  CopyRag(stored.rag(), &turn);
-  turn.service = View(stored.service());
-  turn.operation = View(stored.operation());
-  turn.metadata = View(stored.metadata());
-  turn.query_digest = BytesOf(stored.query_digest());
-  turn.query_length_bytes = Copy(stored.query_length_bytes());
-  return Reason::kNone;
-}
-
-Reason CopyPayload(const schema::TurnAmended& stored, Event* event) {
-  const schema::Original* original = stored.original();
-  if (original == nullptr) return Reason::kMissingPayload;
-  Amendment& amendment = event->amendment;
-  amendment.original_id = Copy(original->id());
-  amendment.original_time = EventTime{original->event_time_us()};
-  amendment.user = View(original->user());
-  amendment.session = View(original->session());
-  amendment.provider = View(original->provider());
-  amendment.model = View(original->model());
-  amendment.service = View(original->service());
-  amendment.operation = View(original->operation());
-  amendment.tokens_delta = Copy(stored.tokens_delta());
-  amendment.llm_calls_delta = stored.llm_calls_delta();
-  amendment.provided_cost_delta_nano_usd = stored.provided_cost_delta_nano_usd();
-  amendment.rag_output_tokens_saved_delta = stored.rag_output_tokens_saved_delta();
-  amendment.reason = View(stored.reason());
-  return Reason::kNone;
-}
-
-SessionFact& ResetSession(std::string_view user, std::string_view session, Event* event) {
-  SessionFact& fact = event->session;
-  fact.user = user;
-  fact.session = session;
-  fact.name = fact.metadata = fact.summary = {};
-  fact.key_points.clear();
-  return fact;
-}
-
-Reason CopyPayload(const schema::SessionStarted& stored, Event* event) {
-  SessionFact& fact = ResetSession(View(stored.user()), View(stored.session()), event);
-  fact.name = View(stored.name());
-  fact.metadata = View(stored.metadata());
-  return Reason::kNone;
-}
-
-Reason CopyPayload(const schema::SessionRenamed& stored, Event* event) {
-  ResetSession(View(stored.user()), View(stored.session()), event).name = View(stored.name());
-  return Reason::kNone;
-}
-
-Reason CopyPayload(const schema::SessionEnded& stored, Event* event) {
-  ResetSession(View(stored.user()), View(stored.session()), event);
-  return Reason::kNone;
-}
-
-Reason CopyPayload(const schema::SessionSummarized& stored, Event* event) {
-  SessionFact& fact = ResetSession(View(stored.user()), View(stored.session()), event);
-  fact.summary = View(stored.summary());
-  Copy(stored.key_points(), &fact.key_points);
-  return Reason::kNone;
-}
-
-void CopyInteraction(const schema::InteractionRecorded& stored, Interaction* interaction) {
-  interaction->user = View(stored.user());
-  interaction->session = View(stored.session());
-  interaction->kind = static_cast<InteractionKind>(stored.kind());
-  interaction->status = static_cast<InteractionStatus>(stored.status());
-  interaction->service = View(stored.service());
-  interaction->operation = View(stored.operation());
-  interaction->model = View(stored.model());
-  interaction->tokens = Copy(stored.tokens());
-  interaction->db_operations = stored.db_operations();
-  interaction->api_calls = stored.api_calls();
-  interaction->compute_us = stored.compute_us();
-  interaction->duration_us = Copy(stored.duration_us());
-  interaction->provided_cost.reset();
-  if (const schema::CostParts* cost = stored.provided_cost()) {
-    interaction->provided_cost = CostParts{cost->ai_tokens_nano_usd(), cost->db_ops_nano_usd(),
-                                           cost->api_calls_nano_usd(), cost->compute_time_nano_usd()};
+  OffsetList list;
+  if (!table.Offsets(field, &list)) return false;
+  for (uint32_t i = 0; i < list.count; ++i) {
+    if (!table.TextOf(list, i, &texts->emplace_back())) return false;
   }
-  interaction->metadata = View(stored.metadata());
+  return true;
 }
 
-Reason CopyPayload(const schema::InteractionRecorded& stored, Event* event) {
+bool Copy(TableReader stored, Turn* turn) {
+  using Stored = schema::Rag;
+  turn->has_rag = true;
+  return stored.Flag(Stored::VT_USED, &turn->rag_used) && stored.Flag(Stored::VT_GUIDED, &turn->rag_guided) &&
+         stored.Number(Stored::VT_OUTPUT_TOKENS_SAVED, &turn->rag_output_tokens_saved) &&
+         CopyTexts(stored, Stored::VT_COLLECTIONS, &turn->rag_collections);
+}
+
+bool CopyRag(TableReader table, uint16_t field, Turn* turn) {
+  TableReader stored;
+  if (!table.Table(field, &stored)) return false;
+  if (stored.is_there()) return Copy(stored, turn);
+  turn->has_rag = turn->rag_used = turn->rag_guided = false;
+  turn->rag_output_tokens_saved = 0;
+  turn->rag_collections.clear();
+  return true;
+}
+
+bool CopyTurnRecorded(TableReader stored, Event* event) {
+  using Stored = schema::TurnRecorded;
+  Turn& turn = event->turn;
+  return stored.Text(Stored::VT_USER, &turn.user) && stored.Text(Stored::VT_SESSION, &turn.session) &&
+         stored.Number(Stored::VT_TURN_NUMBER, &turn.turn_number) &&
+         stored.Text(Stored::VT_PROVIDER, &turn.provider) &&
+         stored.Text(Stored::VT_MODEL_REQUESTED, &turn.model_requested) &&
+         stored.Text(Stored::VT_MODEL_SERVED, &turn.model_served) &&
+         CopyTokens(stored, Stored::VT_TOKENS, &turn.tokens) &&
+         stored.Number(Stored::VT_LLM_CALLS, &turn.llm_calls) && stored.Number(Stored::VT_STATUS, &turn.status) &&
+         stored.Text(Stored::VT_ERROR_TYPE, &turn.error_type) &&
+         stored.Number(Stored::VT_DURATION_US, &turn.duration_us) &&
+         stored.Number(Stored::VT_TIME_TO_FIRST_TOKEN_US, &turn.time_to_first_token_us) &&
+         stored.Number(Stored::VT_PROVIDED_COST_NANO_USD, &turn.provided_cost_nano_usd) &&
+         CopyRag(stored, Stored::VT_RAG, &turn) && stored.Text(Stored::VT_SERVICE, &turn.service) &&
+         stored.Text(Stored::VT_OPERATION, &turn.operation) && stored.Text(Stored::VT_METADATA, &turn.metadata) &&
+         stored.Elements(Stored::VT_QUERY_DIGEST, 1, &turn.query_digest) &&
+         stored.Number(Stored::VT_QUERY_LENGTH_BYTES, &turn.query_length_bytes);
+}
+
+bool Copy(TableReader stored, Amendment* amendment) {
+  using Stored = schema::Original;
+  return CopyId(stored, Stored::VT_ID, &amendment->original_id) &&
+         stored.Number(Stored::VT_EVENT_TIME_US, &amendment->original_time.us) &&
+         stored.Text(Stored::VT_USER, &amendment->user) && stored.Text(Stored::VT_SESSION, &amendment->session) &&
+         stored.Text(Stored::VT_PROVIDER, &amendment->provider) && stored.Text(Stored::VT_MODEL, &amendment->model) &&
+         stored.Text(Stored::VT_SERVICE, &amendment->service) &&
+         stored.Text(Stored::VT_OPERATION, &amendment->operation);
+}
+
+bool CopyTurnAmended(TableReader stored, Event* event, bool* is_complete) {
+  using Stored = schema::TurnAmended;
+  Amendment& amendment = event->amendment;
+  TableReader original;
+  bool is_sound = stored.Table(Stored::VT_ORIGINAL, &original) && Copy(original, &amendment) &&
+                  CopyTokens(stored, Stored::VT_TOKENS_DELTA, &amendment.tokens_delta) &&
+                  stored.Number(Stored::VT_LLM_CALLS_DELTA, &amendment.llm_calls_delta) &&
+                  stored.Number(Stored::VT_PROVIDED_COST_DELTA_NANO_USD, &amendment.provided_cost_delta_nano_usd) &&
+                  stored.Number(Stored::VT_RAG_OUTPUT_TOKENS_SAVED_DELTA,
+                                &amendment.rag_output_tokens_saved_delta) &&
+                  stored.Text(Stored::VT_REASON, &amendment.reason);
+  *is_complete = original.is_there();
+  return is_sound;
+}
+
+// What the four session types have in common; the other fields are emptied.
+template <class Stored>
+bool CopySession(TableReader stored, SessionFact* fact) {
+  fact->name = fact->metadata = fact->summary = {};
+  fact->key_points.clear();
+  return stored.Text(Stored::VT_USER, &fact->user) && stored.Text(Stored::VT_SESSION, &fact->session);
+}
+
+bool CopySessionStarted(TableReader stored, Event* event) {
+  using Stored = schema::SessionStarted;
+  SessionFact& fact = event->session;
+  return CopySession<Stored>(stored, &fact) && stored.Text(Stored::VT_NAME, &fact.name) &&
+         stored.Text(Stored::VT_METADATA, &fact.metadata);
+}
+
+bool CopySessionRenamed(TableReader stored, Event* event) {
+  using Stored = schema::SessionRenamed;
+  return CopySession<Stored>(stored, &event->session) && stored.Text(Stored::VT_NAME, &event->session.name);
+}
+
+bool CopySessionSummarized(TableReader stored, Event* event) {
+  using Stored = schema::SessionSummarized;
+  SessionFact& fact = event->session;
+  return CopySession<Stored>(stored, &fact) && stored.Text(Stored::VT_SUMMARY, &fact.summary) &&
+         CopyTexts(stored, Stored::VT_KEY_POINTS, &fact.key_points);
+}
+
+bool Copy(TableReader stored, Interaction* interaction) {
+  using Stored = schema::InteractionRecorded;
+  return stored.Text(Stored::VT_USER, &interaction->user) && stored.Text(Stored::VT_SESSION, &interaction->session) &&
+         stored.Number(Stored::VT_KIND, &interaction->kind) &&
+         stored.Number(Stored::VT_STATUS, &interaction->status) &&
+         stored.Text(Stored::VT_SERVICE, &interaction->service) &&
+         stored.Text(Stored::VT_OPERATION, &interaction->operation) &&
+         stored.Text(Stored::VT_MODEL, &interaction->model) &&
+         CopyTokens(stored, Stored::VT_TOKENS, &interaction->tokens) &&
+         stored.Number(Stored::VT_DB_OPERATIONS, &interaction->db_operations) &&
+         stored.Number(Stored::VT_API_CALLS, &interaction->api_calls) &&
+         stored.Number(Stored::VT_COMPUTE_US, &interaction->compute_us) &&
+         stored.Number(Stored::VT_DURATION_US, &interaction->duration_us) &&
+         CopyCost(stored, Stored::VT_PROVIDED_COST, &interaction->provided_cost) &&
+         stored.Text(Stored::VT_METADATA, &interaction->metadata);
+}
+
+bool CopyInteractionRecorded(TableReader stored, Event* event) {
   event->interactions.resize(1);
   Interaction& interaction = event->interactions[0];
   interaction.id = event->id;
   interaction.event_time = event->event_time;
-  CopyInteraction(stored, &interaction);
-  return Reason::kNone;
+  return Copy(stored, &interaction);
 }
 
-Reason CopyPayload(const schema::InteractionBatch& stored, Event* event) {
+bool CopyItem(TableReader stored, Interaction* item, bool* is_complete) {
+  using Stored = schema::InteractionItem;
+  TableReader interaction;
+  const void* id = nullptr;
+  bool is_sound = CopyId(stored, Stored::VT_ID, &item->id) &&
+                  stored.Struct(Stored::VT_ID, sizeof(schema::Uuid), alignof(schema::Uuid), &id) &&
+                  stored.Number(Stored::VT_EVENT_TIME_US, &item->event_time.us) &&
+                  stored.Table(Stored::VT_INTERACTION, &interaction) && Copy(interaction, item);
+  *is_complete &= interaction.is_there() && id != nullptr;
+  return is_sound;
+}
+
+bool CopyInteractionBatch(TableReader stored, Event* event, bool* is_complete) {
   event->interactions.clear();
-  if (stored.items() == nullptr) return Reason::kNone;  // CheckMeaning() names it empty
-  event->interactions.resize(stored.items()->size());
-  for (uint32_t i = 0; i < stored.items()->size(); ++i) {
-    const schema::InteractionItem* item = stored.items()->Get(i);
-    if (item->id() == nullptr || item->interaction() == nullptr) return Reason::kMissingPayload;
-    Interaction& interaction = event->interactions[i];
-    interaction.id = Copy(item->id());
-    interaction.event_time = EventTime{item->event_time_us()};
-    CopyInteraction(*item->interaction(), &interaction);
+  OffsetList items;  // none: CheckMeaning() names it empty
+  if (!stored.Offsets(schema::InteractionBatch::VT_ITEMS, &items)) return false;
+  if (items.count > kTablesMax) return false;  // each takes a table: found out before there is memory for them
+  event->interactions.resize(items.count);
+  for (uint32_t i = 0; i < items.count; ++i) {
+    TableReader item;
+    if (!stored.TableOf(items, i, &item) || !CopyItem(item, &event->interactions[i], is_complete)) return false;
   }
-  return Reason::kNone;
+  return true;
 }
 
-Reason CopyPayload(const schema::CaseChampioned& stored, Event* event) {
-  event->knowledge = {View(stored.user()), View(stored.collection()), View(stored.case_id())};
-  return Reason::kNone;
+bool CopyCaseChampioned(TableReader stored, Event* event) {
+  using Stored = schema::CaseChampioned;
+  Knowledge& knowledge = event->knowledge;
+  return stored.Text(Stored::VT_USER, &knowledge.user) && stored.Text(Stored::VT_COLLECTION, &knowledge.collection) &&
+         stored.Text(Stored::VT_CASE_ID, &knowledge.case_id);
 }
 
-Reason CopyPayload(const schema::CollectionSubscribed& stored, Event* event) {
-  event->knowledge = {View(stored.user()), View(stored.collection()), {}};
-  return Reason::kNone;
-}
-
-Reason CopyPayload(const schema::CollectionUnsubscribed& stored, Event* event) {
-  event->knowledge = {View(stored.user()), View(stored.collection()), {}};
-  return Reason::kNone;
-}
-
-Reason CopyOperation(const schema::Operation* stored, Event* event) {
-  if (stored == nullptr) return Reason::kMissingPayload;
-  Operation& operation = event->operation;
-  operation = Operation{};  // no memory of its own, so nothing to keep
-  operation.user = View(stored->user());
-  operation.project = View(stored->project());
-  operation.collection = View(stored->collection());
-  operation.status = static_cast<OperationStatus>(stored->status());
-  operation.requested = stored->requested();
-  operation.succeeded = stored->succeeded();
-  operation.vectors_delta = stored->vectors_delta();
-  operation.bytes_delta = stored->bytes_delta();
-  operation.payload_bytes = stored->payload_bytes();
-  operation.duration_us = Copy(stored->duration_us());
-  operation.service = View(stored->service());
-  operation.operation = View(stored->operation());
-  operation.metadata = View(stored->metadata());
-  return Reason::kNone;
-}
-
-// VectorsAdded, VectorsDeleted, CollectionCreated, CollectionDropped: nothing but the operation.
+// CollectionSubscribed and CollectionUnsubscribed.
 template <class Stored>
-Reason CopyPayload(const Stored& stored, Event* event) {
-  return CopyOperation(stored.op(), event);
+bool CopySubscription(TableReader stored, Event* event) {
+  Knowledge& knowledge = event->knowledge;
+  knowledge.case_id = {};
+  return stored.Text(Stored::VT_USER, &knowledge.user) && stored.Text(Stored::VT_COLLECTION, &knowledge.collection);
 }
 
-Reason CopyPayload(const schema::VectorsUpserted& stored, Event* event) {
-  Reason reason = CopyOperation(stored.op(), event);
-  event->operation.inserted = stored.inserted();
-  return reason;
+bool Copy(TableReader stored, Operation* operation) {
+  using Stored = schema::Operation;
+  return stored.Text(Stored::VT_USER, &operation->user) && stored.Text(Stored::VT_PROJECT, &operation->project) &&
+         stored.Text(Stored::VT_COLLECTION, &operation->collection) &&
+         stored.Number(Stored::VT_STATUS, &operation->status) &&
+         stored.Number(Stored::VT_REQUESTED, &operation->requested) &&
+         stored.Number(Stored::VT_SUCCEEDED, &operation->succeeded) &&
+         stored.Number(Stored::VT_VECTORS_DELTA, &operation->vectors_delta) &&
+         stored.Number(Stored::VT_BYTES_DELTA, &operation->bytes_delta) &&
+         stored.Number(Stored::VT_PAYLOAD_BYTES, &operation->payload_bytes) &&
+         stored.Number(Stored::VT_DURATION_US, &operation->duration_us) &&
+         stored.Text(Stored::VT_SERVICE, &operation->service) &&
+         stored.Text(Stored::VT_OPERATION, &operation->operation) &&
+         stored.Text(Stored::VT_METADATA, &operation->metadata);
 }
 
-Reason CopyPayload(const schema::VectorsSearched& stored, Event* event) {
-  Reason reason = CopyOperation(stored.op(), event);
-  event->operation.results = stored.results();
-  event->operation.had_filter = stored.had_filter();
-  return reason;
+// All of VectorsAdded, VectorsDeleted, CollectionCreated, CollectionDropped, and the beginning of the others.
+template <class Stored>
+bool CopyVectors(TableReader stored, Event* event, bool* is_complete) {
+  TableReader op;
+  if (!stored.Table(Stored::VT_OP, &op)) return false;
+  event->operation = Operation{};  // no memory of its own, so nothing to keep
+  *is_complete = op.is_there();
+  return Copy(op, &event->operation);
 }
 
-Reason CopyPayload(const schema::VectorsCounted& stored, Event* event) {
-  Reason reason = CopyOperation(stored.op(), event);
-  event->operation.counted_vectors = stored.vectors();
-  event->operation.counted_bytes = stored.bytes();
-  return reason;
+bool CopyVectorsUpserted(TableReader stored, Event* event, bool* is_complete) {
+  using Stored = schema::VectorsUpserted;
+  return CopyVectors<Stored>(stored, event, is_complete) &&
+         stored.Number(Stored::VT_INSERTED, &event->operation.inserted);
 }
 
-Reason CopyPayload(const schema::ConfigChanged& stored, Event* event) {
-  event->config = {View(stored.user()), View(stored.project()), View(stored.setting()), View(stored.metadata())};
-  return Reason::kNone;
+bool CopyVectorsSearched(TableReader stored, Event* event, bool* is_complete) {
+  using Stored = schema::VectorsSearched;
+  return CopyVectors<Stored>(stored, event, is_complete) &&
+         stored.Number(Stored::VT_RESULTS, &event->operation.results) &&
+         stored.Flag(Stored::VT_HAD_FILTER, &event->operation.had_filter);
 }
 
-Reason CopyPayload(const schema::Genesis& stored, Event* event) {
-  event->genesis = {Copy(stored.log_id()), stored.partition(), stored.partitions(), stored.placement_version()};
-  return Reason::kNone;
+bool CopyVectorsCounted(TableReader stored, Event* event, bool* is_complete) {
+  using Stored = schema::VectorsCounted;
+  return CopyVectors<Stored>(stored, event, is_complete) &&
+         stored.Number(Stored::VT_VECTORS, &event->operation.counted_vectors) &&
+         stored.Number(Stored::VT_BYTES, &event->operation.counted_bytes);
 }
 
-Reason CopyPayload(const schema::Tick& stored, Event* event) {
-  event->tick_reason = View(stored.reason());
-  return Reason::kNone;
+bool CopyConfigChanged(TableReader stored, Event* event) {
+  using Stored = schema::ConfigChanged;
+  ConfigChange& config = event->config;
+  return stored.Text(Stored::VT_USER, &config.user) && stored.Text(Stored::VT_PROJECT, &config.project) &&
+         stored.Text(Stored::VT_SETTING, &config.setting) && stored.Text(Stored::VT_METADATA, &config.metadata);
 }
 
-Reason CopyPayload(const schema::GapReported& stored, Event* event) {
+bool CopyGenesis(TableReader stored, Event* event) {
+  using Stored = schema::Genesis;
+  GenesisFact& genesis = event->genesis;
+  return CopyId(stored, Stored::VT_LOG_ID, &genesis.log_id) &&
+         stored.Number(Stored::VT_PARTITION, &genesis.partition) &&
+         stored.Number(Stored::VT_PARTITIONS, &genesis.partitions) &&
+         stored.Number(Stored::VT_PLACEMENT_VERSION, &genesis.placement_version);
+}
+
+bool CopyGapReported(TableReader stored, Event* event) {
+  using Stored = schema::GapReported;
   Gap& gap = event->gap;
-  gap.producer = Copy(stored.producer());
-  gap.epoch = stored.epoch();
-  gap.slot = stored.slot();
-  gap.reason = View(stored.reason());
-  gap.ranges.clear();
-  if (stored.ranges() == nullptr) return Reason::kNone;
-  // The verifier does not check that a vector of structs is aligned: copied byte by byte.
-  static_assert(sizeof(SeqRange) == sizeof(schema::SeqRange) && FLATBUFFERS_LITTLEENDIAN);
-  gap.ranges.resize(stored.ranges()->size());
-  if (!gap.ranges.empty()) {
-    std::memcpy(gap.ranges.data(), stored.ranges()->Data(), gap.ranges.size() * sizeof(SeqRange));
-  }
-  return Reason::kNone;
+  // FlatBuffers does not check that a vector of structs is aligned: copied byte by byte.
+  static_assert(sizeof(SeqRange) == sizeof(schema::SeqRange));
+  std::string_view ranges;
+  bool is_sound = CopyId(stored, Stored::VT_PRODUCER, &gap.producer) && stored.Number(Stored::VT_EPOCH, &gap.epoch) &&
+                  stored.Number(Stored::VT_SLOT, &gap.slot) &&
+                  stored.Elements(Stored::VT_RANGES, sizeof(SeqRange), &ranges) &&
+                  stored.Text(Stored::VT_REASON, &gap.reason);
+  if (!is_sound) return false;
+  gap.ranges.resize(ranges.size() / sizeof(SeqRange));
+  if (!ranges.empty()) std::memcpy(gap.ranges.data(), ranges.data(), ranges.size());
+  return true;
 }
 
-template <class Stored>
-Reason CopyTable(const schema::Event& stored, Event* event) {
-  return CopyPayload(*static_cast<const Stored*>(stored.payload()), event);
-}
-
-Reason CopyPayloadOfType(const schema::Event& stored, Event* event) {
+// Sets *is_complete to false if a part is missing that the payload cannot be without.
+bool CopyPayloadOfType(TableReader stored, Event* event, bool* is_complete) {
   switch (event->type) {
     case EventType::kNone: break;
-    case EventType::kTurnRecorded: return CopyTable<schema::TurnRecorded>(stored, event);
-    case EventType::kTurnAmended: return CopyTable<schema::TurnAmended>(stored, event);
-    case EventType::kSessionStarted: return CopyTable<schema::SessionStarted>(stored, event);
-    case EventType::kSessionRenamed: return CopyTable<schema::SessionRenamed>(stored, event);
-    case EventType::kSessionEnded: return CopyTable<schema::SessionEnded>(stored, event);
-    case EventType::kSessionSummarized: return CopyTable<schema::SessionSummarized>(stored, event);
-    case EventType::kInteractionRecorded: return CopyTable<schema::InteractionRecorded>(stored, event);
-    case EventType::kInteractionBatch: return CopyTable<schema::InteractionBatch>(stored, event);
-    case EventType::kCaseChampioned: return CopyTable<schema::CaseChampioned>(stored, event);
-    case EventType::kCollectionSubscribed: return CopyTable<schema::CollectionSubscribed>(stored, event);
-    case EventType::kCollectionUnsubscribed: return CopyTable<schema::CollectionUnsubscribed>(stored, event);
-    case EventType::kVectorsAdded: return CopyTable<schema::VectorsAdded>(stored, event);
-    case EventType::kVectorsUpserted: return CopyTable<schema::VectorsUpserted>(stored, event);
-    case EventType::kVectorsDeleted: return CopyTable<schema::VectorsDeleted>(stored, event);
-    case EventType::kVectorsSearched: return CopyTable<schema::VectorsSearched>(stored, event);
-    case EventType::kVectorsCounted: return CopyTable<schema::VectorsCounted>(stored, event);
-    case EventType::kCollectionCreated: return CopyTable<schema::CollectionCreated>(stored, event);
-    case EventType::kCollectionDropped: return CopyTable<schema::CollectionDropped>(stored, event);
-    case EventType::kConfigChanged: return CopyTable<schema::ConfigChanged>(stored, event);
-    case EventType::kGenesis: return CopyTable<schema::Genesis>(stored, event);
-    case EventType::kTick: return CopyTable<schema::Tick>(stored, event);
-    case EventType::kGapReported: return CopyTable<schema::GapReported>(stored, event);
+    case EventType::kTurnRecorded: return CopyTurnRecorded(stored, event);
+    case EventType::kTurnAmended: return CopyTurnAmended(stored, event, is_complete);
+    case EventType::kSessionStarted: return CopySessionStarted(stored, event);
+    case EventType::kSessionRenamed: return CopySessionRenamed(stored, event);
+    case EventType::kSessionEnded: return CopySession<schema::SessionEnded>(stored, &event->session);
+    case EventType::kSessionSummarized: return CopySessionSummarized(stored, event);
+    case EventType::kInteractionRecorded: return CopyInteractionRecorded(stored, event);
+    case EventType::kInteractionBatch: return CopyInteractionBatch(stored, event, is_complete);
+    case EventType::kCaseChampioned: return CopyCaseChampioned(stored, event);
+    case EventType::kCollectionSubscribed: return CopySubscription<schema::CollectionSubscribed>(stored, event);
+    case EventType::kCollectionUnsubscribed: return CopySubscription<schema::CollectionUnsubscribed>(stored, event);
+    case EventType::kVectorsAdded: return CopyVectors<schema::VectorsAdded>(stored, event, is_complete);
+    case EventType::kVectorsUpserted: return CopyVectorsUpserted(stored, event, is_complete);
+    case EventType::kVectorsDeleted: return CopyVectors<schema::VectorsDeleted>(stored, event, is_complete);
+    case EventType::kVectorsSearched: return CopyVectorsSearched(stored, event, is_complete);
+    case EventType::kVectorsCounted: return CopyVectorsCounted(stored, event, is_complete);
+    case EventType::kCollectionCreated: return CopyVectors<schema::CollectionCreated>(stored, event, is_complete);
+    case EventType::kCollectionDropped: return CopyVectors<schema::CollectionDropped>(stored, event, is_complete);
+    case EventType::kConfigChanged: return CopyConfigChanged(stored, event);
+    case EventType::kGenesis: return CopyGenesis(stored, event);
+    case EventType::kTick: return stored.Text(schema::Tick::VT_REASON, &event->tick_reason);
+    case EventType::kGapReported: return CopyGapReported(stored, event);
   }
-  return Reason::kUnknownType;
+  return true;
 }
 
-void CopyEnvelope(const schema::Event& stored, Event* event) {
-  event->type = static_cast<EventType>(stored.payload_type());
-  event->id = Copy(stored.id());
-  event->id_kind = static_cast<IdKind>(stored.id_kind());
-  event->tenant = View(stored.tenant());
-  event->event_time = EventTime{stored.event_time_us()};
-  event->source = View(stored.source());
-  event->producer.reset();
-  if (const schema::Producer* producer = stored.producer()) {
-    event->producer = ProducerStamp{Copy(&producer->id()), producer->epoch(), producer->slot(), producer->seq()};
-  }
-  event->ask.reset();
-  if (stored.ask() != nullptr) event->ask = Copy(stored.ask());
+bool CopyProducer(TableReader table, std::optional<ProducerStamp>* producer) {
+  using Stored = schema::Producer;
+  const void* bytes;
+  producer->reset();
+  if (!table.Struct(schema::Event::VT_PRODUCER, sizeof(Stored), alignof(Stored), &bytes)) return false;
+  if (bytes == nullptr) return true;
+  const Stored& stored = *static_cast<const Stored*>(bytes);
+  ProducerStamp& stamp = producer->emplace();
+  std::memcpy(stamp.id.bytes.data(), stored.id().bytes()->data(), stamp.id.bytes.size());
+  stamp.epoch = stored.epoch();
+  stamp.slot = stored.slot();
+  stamp.seq = stored.seq();
+  return true;
 }
 
-// nullptr if the bytes are not an event.
-const schema::Event* Verified(std::string_view bytes) {
-  if (reinterpret_cast<uintptr_t>(bytes.data()) % kAlignment != 0) return nullptr;
-  const uint8_t* data = reinterpret_cast<const uint8_t*>(bytes.data());
-  flatbuffers::Verifier verifier(data, bytes.size(), kDepthMax, kTablesMax);
-  return schema::VerifyEventBuffer(verifier) ? schema::GetEvent(data) : nullptr;
+bool CopyAsk(TableReader table, std::optional<Uuid>* ask) {
+  const void* bytes;
+  ask->reset();
+  if (!table.Struct(schema::Event::VT_ASK, sizeof(schema::Uuid), alignof(schema::Uuid), &bytes)) return false;
+  if (bytes != nullptr) std::memcpy(ask->emplace().bytes.data(), bytes, sizeof(Uuid));
+  return true;
+}
+
+bool CopyEnvelope(TableReader stored, Event* event) {
+  using Stored = schema::Event;
+  std::string_view auth;  // of no use yet
+  return stored.Number(Stored::VT_PAYLOAD_TYPE, &event->type) && CopyId(stored, Stored::VT_ID, &event->id) &&
+         stored.Number(Stored::VT_ID_KIND, &event->id_kind) && stored.Text(Stored::VT_TENANT, &event->tenant) &&
+         stored.Number(Stored::VT_EVENT_TIME_US, &event->event_time.us) &&
+         stored.Text(Stored::VT_SOURCE, &event->source) && CopyProducer(stored, &event->producer) &&
+         CopyAsk(stored, &event->ask) && stored.Elements(Stored::VT_AUTH, 1, &auth);
 }
 
 bool IsKnown(EventType type) {
   return (type >= EventType::kTurnRecorded && type <= EventType::kConfigChanged) || IsOwn(type);
+}
+
+// Whole: structure and shape; what the event means is not looked at.
+Reason Copy(std::string_view bytes, Event* event) {
+  TableBuffer buffer(bytes, kTablesMax);
+  TableReader stored, payload;
+  size_t payload_at;
+  bool is_sound = buffer.Root(schema::EventIdentifier(), &stored) && CopyEnvelope(stored, event) &&
+                  stored.Union(schema::Event::VT_PAYLOAD, &payload_at);
+  if (!is_sound) return Reason::kNotAnEvent;
+  bool is_known = IsKnown(event->type);
+  bool is_complete = payload_at != 0;
+  if (is_known && is_complete) {
+    is_sound = stored.TableAt(payload_at, &payload) && CopyPayloadOfType(payload, event, &is_complete);
+  }
+  if (!is_sound) return Reason::kNotAnEvent;
+  if (bytes.size() > kEventBytesMax && event->type != EventType::kInteractionBatch) return Reason::kTooLarge;
+  if (!is_known) return Reason::kUnknownType;
+  return is_complete ? Reason::kNone : Reason::kMissingPayload;
 }
 
 }  // namespace
@@ -336,13 +389,8 @@ bool IsKnown(EventType type) {
 Reason Decode(std::string_view bytes, Event* event) {
   if (bytes.data() == nullptr) return Reason::kNullPayload;
   if (bytes.size() > kBatchBytesMax) return Reason::kTooLarge;
-  const schema::Event* stored = Verified(bytes);
-  if (stored == nullptr) return Reason::kNotAnEvent;
-  CopyEnvelope(*stored, event);
-  if (bytes.size() > kEventBytesMax && event->type != EventType::kInteractionBatch) return Reason::kTooLarge;
-  if (!IsKnown(event->type)) return Reason::kUnknownType;
-  if (stored->payload() == nullptr) return Reason::kMissingPayload;
-  Reason reason = CopyPayloadOfType(*stored, event);
+  if (reinterpret_cast<uintptr_t>(bytes.data()) % kAlignment != 0) return Reason::kNotAnEvent;
+  Reason reason = Copy(bytes, event);
   return reason == Reason::kNone ? CheckMeaning(*event) : reason;
 }
 
