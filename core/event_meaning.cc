@@ -15,7 +15,7 @@
 //   9. empty_batch, batch_too_large    batches only; above the limit, the items are not looked at in 2 to 8
 
 #include <algorithm>
-#include <initializer_list>
+#include <cstring>
 #include <span>
 
 #include "core/event.h"
@@ -40,8 +40,18 @@ bool IsInteraction(EventType type) {
 bool IsKnowledge(EventType type) {
   return type >= EventType::kCaseChampioned && type <= EventType::kCollectionUnsubscribed;
 }
+bool IsOperation(EventType type) {
+  return type >= EventType::kVectorsAdded && type <= EventType::kCollectionDropped;
+}
 
 // --- 2. missing_field
+
+bool IsNil(const Uuid& id) {
+  uint64_t words[2];
+  static_assert(sizeof words == sizeof id.bytes);
+  std::memcpy(words, id.bytes.data(), sizeof words);
+  return (words[0] | words[1]) == 0;
+}
 
 bool NeedsCollection(EventType type) {
   return type == EventType::kVectorsCounted || type == EventType::kCollectionCreated ||
@@ -49,37 +59,37 @@ bool NeedsCollection(EventType type) {
          type == EventType::kCollectionUnsubscribed;
 }
 
-bool HasItemFields(const Event& event) {
+[[gnu::always_inline]] inline bool HasItemFields(EventType type, const Event& event) {
   for (const Interaction& item : Items(event)) {
     if (item.user.empty()) return false;
-    if (event.type == EventType::kInteractionBatch && item.id.is_nil()) return false;
+    if (type == EventType::kInteractionBatch && IsNil(item.id)) return false;
   }
   return true;
 }
 
-bool HasEnvelopeFields(const Event& event) {
-  bool has_no_tenant = event.type == EventType::kGenesis || event.type == EventType::kTick;
-  if (event.id.is_nil() || event.tenant.empty() != has_no_tenant) return false;
-  return !event.producer.has_value() || !event.producer->id.is_nil();
+[[gnu::always_inline]] inline bool HasEnvelopeFields(EventType type, const Event& event) {
+  bool has_no_tenant = type == EventType::kGenesis || type == EventType::kTick;
+  if (IsNil(event.id) || event.tenant.empty() != has_no_tenant) return false;
+  return !event.producer.has_value() || !IsNil(event.producer->id);
 }
 
-bool HasPayloadFields(const Event& event) {
-  if (event.type == EventType::kTurnRecorded) return !event.turn.user.empty();
-  if (event.type == EventType::kTurnAmended) {
-    return !event.amendment.user.empty() && !event.amendment.original_id.is_nil();
+[[gnu::always_inline]] inline bool HasPayloadFields(EventType type, const Event& event) {
+  if (type == EventType::kTurnRecorded) return !event.turn.user.empty();
+  if (type == EventType::kTurnAmended) {
+    return !event.amendment.user.empty() && !IsNil(event.amendment.original_id);
   }
-  if (IsSessionFact(event.type)) return !event.session.user.empty() && !event.session.session.empty();
-  if (IsInteraction(event.type)) return HasItemFields(event);
-  if (IsKnowledge(event.type)) {
-    return !event.knowledge.user.empty() && !(NeedsCollection(event.type) && event.knowledge.collection.empty());
+  if (IsSessionFact(type)) return !event.session.user.empty() && !event.session.session.empty();
+  if (IsInteraction(type)) return HasItemFields(type, event);
+  if (IsKnowledge(type)) {
+    return !event.knowledge.user.empty() && !(NeedsCollection(type) && event.knowledge.collection.empty());
   }
-  if (IsVector(event.type)) {
+  if (IsOperation(type)) {
     return !event.operation.user.empty() && !event.operation.project.empty() &&
-           !(NeedsCollection(event.type) && event.operation.collection.empty());
+           !(NeedsCollection(type) && event.operation.collection.empty());
   }
-  if (event.type == EventType::kConfigChanged) return !event.config.user.empty();
-  if (event.type == EventType::kGenesis) return !event.genesis.log_id.is_nil();
-  if (event.type == EventType::kGapReported) return !event.gap.producer.is_nil();
+  if (type == EventType::kConfigChanged) return !event.config.user.empty();
+  if (type == EventType::kGenesis) return !IsNil(event.genesis.log_id);
+  if (type == EventType::kGapReported) return !IsNil(event.gap.producer);
   return true;
 }
 
@@ -90,11 +100,11 @@ bool IsWithin(Enum value, Enum last) {
   return static_cast<uint8_t>(value) >= 1 && value <= last;
 }
 
-bool HasKnownEnums(const Event& event) {
+[[gnu::always_inline]] inline bool HasKnownEnums(EventType type, const Event& event) {
   if (!IsWithin(event.id_kind, IdKind::kDerived)) return false;
-  if (event.type == EventType::kTurnRecorded) return IsWithin(event.turn.status, TurnStatus::kTimeout);
-  if (IsVector(event.type)) return IsWithin(event.operation.status, OperationStatus::kQuotaExceeded);
-  if (!IsInteraction(event.type)) return true;
+  if (type == EventType::kTurnRecorded) return IsWithin(event.turn.status, TurnStatus::kTimeout);
+  if (IsOperation(type)) return IsWithin(event.operation.status, OperationStatus::kQuotaExceeded);
+  if (!IsInteraction(type)) return true;
   for (const Interaction& item : Items(event)) {
     bool known = IsWithin(item.kind, InteractionKind::kCostEvent) && IsWithin(item.status, InteractionStatus::kTimeout);
     if (!known) return false;
@@ -107,8 +117,9 @@ bool HasKnownEnums(const Event& event) {
 class TextCheck {
  public:
   void Name(std::string_view text) { Text(text, kIdTextBytesMax); }
-  void Names(std::initializer_list<std::string_view> texts) {
-    for (std::string_view text : texts) Name(text);
+  template <class... Texts>
+  void Names(const Texts&... texts) {
+    (Name(texts), ...);
   }
   void Text(std::string_view text, size_t bytes_max) {
     if (text.size() > bytes_max) {
@@ -136,20 +147,20 @@ class TextCheck {
 };
 
 void CheckTexts(const Turn& turn, TextCheck& check) {
-  check.Names({turn.user, turn.session, turn.provider, turn.model_requested, turn.model_served, turn.error_type,
-               turn.service, turn.operation});
+  check.Names(turn.user, turn.session, turn.provider, turn.model_requested, turn.model_served, turn.error_type,
+               turn.service, turn.operation);
   check.Text(turn.metadata, kMetadataBytesMax);
   check.Bytes(turn.query_digest, kQueryDigestBytesMax);
   if (turn.has_rag) check.List(turn.rag_collections, kRagCollectionsMax, kIdTextBytesMax);
 }
 
 void CheckTexts(const Amendment& amendment, TextCheck& check) {
-  check.Names({amendment.user, amendment.session, amendment.provider, amendment.model, amendment.service,
-               amendment.operation, amendment.reason});
+  check.Names(amendment.user, amendment.session, amendment.provider, amendment.model, amendment.service,
+               amendment.operation, amendment.reason);
 }
 
 void CheckTexts(EventType type, const SessionFact& fact, TextCheck& check) {
-  check.Names({fact.user, fact.session});
+  check.Names(fact.user, fact.session);
   if (type == EventType::kSessionStarted || type == EventType::kSessionRenamed) check.Name(fact.name);
   if (type == EventType::kSessionStarted) check.Text(fact.metadata, kMetadataBytesMax);
   if (type != EventType::kSessionSummarized) return;
@@ -159,38 +170,38 @@ void CheckTexts(EventType type, const SessionFact& fact, TextCheck& check) {
 
 void CheckTexts(std::span<const Interaction> items, TextCheck& check) {
   for (const Interaction& item : items) {
-    check.Names({item.user, item.session, item.service, item.operation, item.model});
+    check.Names(item.user, item.session, item.service, item.operation, item.model);
     check.Text(item.metadata, kMetadataBytesMax);
   }
 }
 
 void CheckTexts(const Operation& operation, TextCheck& check) {
-  check.Names({operation.user, operation.project, operation.collection, operation.service, operation.operation});
+  check.Names(operation.user, operation.project, operation.collection, operation.service, operation.operation);
   check.Text(operation.metadata, kMetadataBytesMax);
 }
 
-Reason CheckTexts(const Event& event) {
+[[gnu::always_inline]] inline Reason CheckTexts(EventType type, const Event& event) {
   TextCheck check;
-  check.Names({event.tenant, event.source});
-  if (event.type == EventType::kTurnRecorded) {
+  check.Names(event.tenant, event.source);
+  if (type == EventType::kTurnRecorded) {
     CheckTexts(event.turn, check);
-  } else if (event.type == EventType::kTurnAmended) {
+  } else if (type == EventType::kTurnAmended) {
     CheckTexts(event.amendment, check);
-  } else if (IsSessionFact(event.type)) {
-    CheckTexts(event.type, event.session, check);
-  } else if (IsInteraction(event.type)) {
+  } else if (IsSessionFact(type)) {
+    CheckTexts(type, event.session, check);
+  } else if (IsInteraction(type)) {
     CheckTexts(Items(event), check);
-  } else if (IsKnowledge(event.type)) {
-    check.Names({event.knowledge.user, event.knowledge.collection});
-    if (event.type == EventType::kCaseChampioned) check.Name(event.knowledge.case_id);
-  } else if (IsVector(event.type)) {
+  } else if (IsKnowledge(type)) {
+    check.Names(event.knowledge.user, event.knowledge.collection);
+    if (type == EventType::kCaseChampioned) check.Name(event.knowledge.case_id);
+  } else if (IsOperation(type)) {
     CheckTexts(event.operation, check);
-  } else if (event.type == EventType::kConfigChanged) {
-    check.Names({event.config.user, event.config.project, event.config.setting});
+  } else if (type == EventType::kConfigChanged) {
+    check.Names(event.config.user, event.config.project, event.config.setting);
     check.Text(event.config.metadata, kMetadataBytesMax);
-  } else if (event.type == EventType::kTick) {
+  } else if (type == EventType::kTick) {
     check.Name(event.tick_reason);
-  } else if (event.type == EventType::kGapReported) {
+  } else if (type == EventType::kGapReported) {
     check.Name(event.gap.reason);
   }
   return check.reason();
@@ -232,10 +243,10 @@ bool HasAmounts(EventType type, const Operation& operation) {
   return has;
 }
 
-bool HasAmounts(const Event& event) {
-  if (event.type == EventType::kTurnRecorded) return HasAmounts(event.turn);
-  if (IsVector(event.type)) return HasAmounts(event.type, event.operation);
-  if (!IsInteraction(event.type)) return true;
+[[gnu::always_inline]] inline bool HasAmounts(EventType type, const Event& event) {
+  if (type == EventType::kTurnRecorded) return HasAmounts(event.turn);
+  if (IsOperation(type)) return HasAmounts(type, event.operation);
+  if (!IsInteraction(type)) return true;
   for (const Interaction& item : Items(event)) {
     if (!HasAmounts(item)) return false;
   }
@@ -270,16 +281,16 @@ bool IsConsistent(const Gap& gap) {
   return true;
 }
 
-bool IsConsistent(const Event& event) {
+[[gnu::always_inline]] inline bool IsConsistent(EventType type, const Event& event) {
   if (event.producer.has_value()) {
     const ProducerStamp& stamp = *event.producer;
     if (stamp.seq == 0 || stamp.seq > kSeqMax || stamp.slot >= kSlots) return false;
   }
-  if (event.type == EventType::kTurnRecorded) return event.turn.tokens.reasoning <= event.turn.tokens.output;
-  if (IsVector(event.type)) return IsConsistent(event.type, event.operation);
-  if (event.type == EventType::kGapReported) return IsConsistent(event.gap);
-  if (event.type == EventType::kGenesis) return event.genesis.partition < event.genesis.partitions;
-  if (!IsInteraction(event.type)) return true;
+  if (type == EventType::kTurnRecorded) return event.turn.tokens.reasoning <= event.turn.tokens.output;
+  if (IsOperation(type)) return IsConsistent(type, event.operation);
+  if (type == EventType::kGapReported) return IsConsistent(event.gap);
+  if (type == EventType::kGenesis) return event.genesis.partition < event.genesis.partitions;
+  if (!IsInteraction(type)) return true;
   for (const Interaction& item : Items(event)) {
     if (item.tokens.reasoning > item.tokens.output) return false;
   }
@@ -290,30 +301,36 @@ bool IsConsistent(const Event& event) {
 
 bool IsInRange(EventTime time) { return time.us >= 0 && time.us < kEventTimeLimitUs; }
 
-bool HasTimesInRange(const Event& event) {
+[[gnu::always_inline]] inline bool HasTimesInRange(EventType type, const Event& event) {
   if (!IsInRange(event.event_time)) return false;
-  if (event.type == EventType::kTurnAmended) return IsInRange(event.amendment.original_time);
-  if (event.type != EventType::kInteractionBatch) return true;
+  if (type == EventType::kTurnAmended) return IsInRange(event.amendment.original_time);
+  if (type != EventType::kInteractionBatch) return true;
   for (const Interaction& item : Items(event)) {
     if (!IsInRange(item.event_time)) return false;
   }
   return true;
 }
 
+// Every check asks for the type: where it is a constant, the compiler leaves out what does not concern it.
+[[gnu::always_inline]] inline Reason CheckInOrder(EventType type, const Event& event) {
+  if (type == EventType::kInteractionRecorded && event.interactions.size() != 1) return Reason::kMissingPayload;
+  if (!HasEnvelopeFields(type, event) || !HasPayloadFields(type, event)) return Reason::kMissingField;
+  if (!HasKnownEnums(type, event)) return Reason::kInvalidEnum;
+  if (Reason reason = CheckTexts(type, event); reason != Reason::kNone) return reason;
+  if (!HasAmounts(type, event)) return Reason::kNegativeAmount;
+  if (!IsConsistent(type, event)) return Reason::kInconsistentAmounts;
+  if (!HasTimesInRange(type, event)) return Reason::kTimeRange;
+  if (type != EventType::kInteractionBatch) return Reason::kNone;
+  if (event.interactions.empty()) return Reason::kEmptyBatch;
+  return event.interactions.size() > kInteractionsMax ? Reason::kBatchTooLarge : Reason::kNone;
+}
+
 }  // namespace
 
 Reason CheckMeaning(const Event& event) {
+  if (event.type == EventType::kTurnRecorded) return CheckInOrder(EventType::kTurnRecorded, event);
   if (TypeName(event.type).empty()) return Reason::kUnknownType;
-  if (event.type == EventType::kInteractionRecorded && event.interactions.size() != 1) return Reason::kMissingPayload;
-  if (!HasEnvelopeFields(event) || !HasPayloadFields(event)) return Reason::kMissingField;
-  if (!HasKnownEnums(event)) return Reason::kInvalidEnum;
-  if (Reason reason = CheckTexts(event); reason != Reason::kNone) return reason;
-  if (!HasAmounts(event)) return Reason::kNegativeAmount;
-  if (!IsConsistent(event)) return Reason::kInconsistentAmounts;
-  if (!HasTimesInRange(event)) return Reason::kTimeRange;
-  if (event.type != EventType::kInteractionBatch) return Reason::kNone;
-  if (event.interactions.empty()) return Reason::kEmptyBatch;
-  return event.interactions.size() > kInteractionsMax ? Reason::kBatchTooLarge : Reason::kNone;
+  return CheckInOrder(event.type, event);
 }
 
 }  // namespace odometer

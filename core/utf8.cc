@@ -1,8 +1,5 @@
 #include "core/utf8.h"
 
-#include <cstdint>
-#include <cstring>
-
 namespace odometer {
 
 namespace {
@@ -25,34 +22,11 @@ size_t MultiByteLength(const uint8_t* at, size_t left) {
   return length;
 }
 
-template <class Word>
-uint64_t Load(const uint8_t* at) {
-  Word word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
-
-// Nearly every text is ASCII: whole words, the last one overlapping the one before.
-bool IsAscii(const uint8_t* at, size_t size) {
-  constexpr uint64_t kHighBits = 0x8080808080808080u;
-  uint64_t bits = 0;
-  if (size >= 8) {
-    for (size_t i = 0; i + 8 < size; i += 8) bits |= Load<uint64_t>(at + i);
-    bits |= Load<uint64_t>(at + size - 8);
-  } else if (size >= 4) {
-    bits = Load<uint32_t>(at) | Load<uint32_t>(at + size - 4);
-  } else if (size > 0) {
-    bits = at[0] | at[size / 2] | at[size - 1];
-  }
-  return (bits & kHighBits) == 0;
-}
-
 }  // namespace
 
-bool IsUtf8(std::string_view text) {
+bool IsUtf8AtLength(std::string_view text) {
   const uint8_t* at = reinterpret_cast<const uint8_t*>(text.data());
   const uint8_t* end = at + text.size();
-  if (IsAscii(at, text.size())) return true;
   while (at < end) {
     if (*at < 0x80) {
       ++at;
