@@ -105,6 +105,22 @@ TEST(EventAgreement, RandomEventsWithDamagesAreReadAlike) {
   EXPECT_GT(reasons[1], 0u);
 }
 
+// The least that is an event without a payload has 16 bytes.
+TEST(EventAgreement, TinyBuffersAreReadAlike) {
+  static constexpr int32_t kWords[] = {0, 1, 2, 4, 6, 8, 10, 12, 16, 20, -4, -8, 0x40004, 0x80006, 0x100010};
+  std::mt19937_64 random(testing::Seed());
+  int read = 0;
+  for (int round = 0; round < 300'000; ++round) {
+    std::string bytes(random() % 33, '\0');
+    for (size_t at = 0; at + 4 <= bytes.size(); at += 4) {
+      std::memcpy(bytes.data() + at, &kWords[random() % std::size(kWords)], 4);
+    }
+    if (bytes.size() >= 8) bytes.replace(4, 4, "ODEV");
+    read += CheckExactly(bytes) == Reason::kUnknownType;
+  }
+  EXPECT_GT(read, 1000);
+}
+
 TEST(EventAgreement, TheMostTablesAreCountedAlike) {
   Event event = testing::FullEvent(EventType::kInteractionBatch);
   Reason last = Reason::kNone;
