@@ -7,8 +7,9 @@
 //                   table.Text(Stored::VT_TENANT, &tenant) &&    // "" if it is absent
 //                   table.Number(Stored::VT_EPOCH, &epoch);      // 0 if it is absent
 //
-// False: what was asked for is broken. It refuses what the verifier of FlatBuffers 2.0.8 refuses, no more and no less,
-// if every field of every table is read: tests/fuzz/decode_reference.h holds it to that.
+// False: what was asked for is broken, and its value is not to be used. It refuses what the verifier of FlatBuffers
+// 2.0.8 refuses, no more and no less, if every field of every table is read: tests/fuzz/decode_reference.h holds it to
+// that.
 #pragma once
 
 #include <bit>
