@@ -41,15 +41,15 @@ std::vector<int64_t> Shares(const std::vector<int64_t>& weights) {
   return shares;
 }
 
-std::vector<NameShare> SharesOf(std::vector<NameCount> names, const NameCount& other) {
+std::vector<NameShare> SharesOf(std::vector<NameCount> names, const NameFigures& other) {
   std::sort(names.begin(), names.end(), [](const NameCount& a, const NameCount& b) {
     if (a.turns != b.turns) return a.turns > b.turns;
     if (a.tokens != b.tokens) return a.tokens > b.tokens;
-    return a.name < b.name;
+    return a.name.view() < b.name.view();
   });
   std::vector<NameShare> shares;
   for (NameCount& name : names) shares.push_back({std::move(name), false, 0, 0});
-  if (other.turns != 0 || other.tokens != 0) shares.push_back({other, true, 0, 0});
+  if (other.turns != 0 || other.tokens != 0) shares.push_back({{other, NameText()}, true, 0, 0});
   std::vector<int64_t> turns, tokens;
   for (const NameShare& share : shares) {
     turns.push_back(share.count.turns);

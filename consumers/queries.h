@@ -42,7 +42,7 @@ struct NameShare {
   int64_t tokens_share = 0;
 };
 // In falling order of turns, then tokens, then by name; `other` last, and only when it holds something.
-std::vector<NameShare> SharesOf(std::vector<NameCount> names, const NameCount& other);
+std::vector<NameShare> SharesOf(std::vector<NameCount> names, const NameFigures& other);
 
 // The row at a key, or an empty one.
 template <class Row>

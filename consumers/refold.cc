@@ -165,14 +165,16 @@ Result<std::unique_ptr<Store>> Refold(EventLog& log, uint32_t partition, const R
   Result<std::unique_ptr<EventReader>> reader = log.partition(partition).Read(log.partition(partition).range().start);
   if (!reader.ok()) return reader.status();
   uint64_t committed = 0;
+  std::vector<Outcome> outcomes;
   while ((*reader)->next_offset() < to) {
     Result<std::span<const Record>> records =
         (*reader)->Poll(std::min<uint64_t>(options.batch_records, to - (*reader)->next_offset()), 0);
     if (!records.ok()) return records.status();
     if (records->empty()) break;
-    for (const Record& record : *records) {
-      Result<Outcome> outcome = projection.Apply(record);
-      if (!outcome.ok()) return outcome.status();
+    size_t step = options.commit_every_record ? 1 : records->size();
+    for (size_t at = 0; at < records->size(); at += step) {
+      outcomes.clear();
+      ODOMETER_RETURN_IF_ERROR(projection.Apply(records->subspan(at, step), &outcomes));
       if (options.commit_every_record) ODOMETER_RETURN_IF_ERROR(projection.Commit());
     }
     uint64_t cursor = projection.meta().cursor;

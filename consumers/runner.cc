@@ -15,6 +15,7 @@ constexpr int64_t kRetryUs = 200'000;
 // While nothing is committed, the log is verified this often.
 constexpr int64_t kVerifyUs = 5 * kUsPerSecond;
 constexpr int64_t kAcknowledgeUs = 10 * kUsPerSecond;
+constexpr int64_t kBacklogUs = 60 * kUsPerSecond;
 
 }  // namespace
 
@@ -51,24 +52,7 @@ Result<size_t> Runner::Step(int64_t wait_us) {
     return Fail("poll", records.status());
   }
   Works("poll");
-  std::vector<Outcome> outcomes;
-  outcomes.reserve(records->size());
-  for (const Record& record : *records) {
-    Result<Outcome> outcome = projection_->Apply(record);
-    if (!outcome.ok()) {
-      Status failed = Fail("fold", Status(outcome.status().code(), "offset " + std::to_string(record.offset) + ": " +
-                                                                       outcome.status().message()));
-      Restart();
-      return failed;
-    }
-    outcomes.push_back(*outcome);
-    if (outcome->kind == Outcome::Kind::kQuarantined) {
-      Note("warn", "offset=" + std::to_string(record.offset) +
-                       " quarantined reason=" + std::string(ReasonName(outcome->reason)));
-    }
-    if (options_.commit_every_record) ODOMETER_RETURN_IF_ERROR(CommitNow());
-  }
-  RecordOutcomes(*records, outcomes);
+  ODOMETER_RETURN_IF_ERROR(Fold(*records));
   // Offsets after the last record that hold none.
   if (reader_->next_offset() > projection_->meta().cursor) projection_->SkipTo(reader_->next_offset());
   if (projection_->dirty() && first_uncommitted_us_ < 0) first_uncommitted_us_ = clock_.MonotonicUs();
@@ -78,6 +62,28 @@ Result<size_t> Runner::Step(int64_t wait_us) {
     ODOMETER_RETURN_IF_ERROR(Verify());
   }
   return records->size();
+}
+
+Status Runner::Fold(std::span<const Record> records) {
+  size_t step = options_.commit_every_record ? 1 : records.size();
+  folded_.clear();
+  for (size_t at = 0; at < records.size(); at += step) {
+    Status folded = projection_->Apply(records.subspan(at, step), &folded_);
+    if (!folded.ok()) {
+      uint64_t offset = records[folded_.size()].offset;
+      Status failed = Fail("fold", Status(folded.code(), "offset " + std::to_string(offset) + ": " + folded.message()));
+      Restart();
+      return failed;
+    }
+    if (options_.commit_every_record) ODOMETER_RETURN_IF_ERROR(CommitNow());
+  }
+  for (size_t i = 0; i < records.size(); ++i) {
+    if (folded_[i].kind != Outcome::Kind::kQuarantined) continue;
+    Note("warn", "offset=" + std::to_string(records[i].offset) +
+                     " quarantined reason=" + std::string(ReasonName(folded_[i].reason)));
+  }
+  RecordOutcomes(records, folded_);
+  return Status::Ok();
 }
 
 // The log below the cursor is durable, and still the one that was folded. What was read since it was last shown to be
@@ -127,9 +133,14 @@ bool Runner::CommitDue(std::span<const Record> records) const {
   if (!projection_->dirty()) return false;
   if (projection_->meta().cursor >= log_.range().end) return true;  // drained
   if (projection_->bytes_in_memory() > options_.projection.memory_bytes_max + (64u << 20)) return true;
-  bool behind = !records.empty() && records.back().append_time.us < clock_.NowUs() - kUsPerSecond;
-  int64_t interval = behind ? options_.catch_up_interval_us : options_.commit_interval_us;
-  return clock_.MonotonicUs() - first_uncommitted_us_ >= interval;
+  if (projection_->rows_changed() >= options_.uncommitted_rows_max) return true;
+  return clock_.MonotonicUs() - first_uncommitted_us_ >= CommitInterval(records);
+}
+
+int64_t Runner::CommitInterval(std::span<const Record> records) const {
+  int64_t behind_us = records.empty() ? 0 : clock_.NowUs() - records.back().append_time.us;
+  if (behind_us > kBacklogUs) return options_.backlog_interval_us;
+  return behind_us > kUsPerSecond ? options_.catch_up_interval_us : options_.commit_interval_us;
 }
 
 Status Runner::CommitNow() {

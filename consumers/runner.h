@@ -33,7 +33,10 @@ struct RunnerOptions {
   int64_t commit_interval_us = 50'000;
   // While more than a second behind.
   int64_t catch_up_interval_us = 1'000'000;
-  bool commit_every_record = false;  // for tests
+  // While more than a minute behind: a row that many records move is written once for all of them.
+  int64_t backlog_interval_us = 5'000'000;
+  size_t uncommitted_rows_max = 500'000;  // and no later than this many changed rows
+  bool commit_every_record = false;       // for tests
   ProjectionOptions projection;
   // Called with the folding thread before each batch; a test may block or count in it.
   std::function<void()> before_batch;
@@ -87,7 +90,9 @@ class Runner {
 
  private:
   void Loop();
+  Status Fold(std::span<const Record> records);
   bool CommitDue(std::span<const Record> records) const;
+  int64_t CommitInterval(std::span<const Record> records) const;
   Status Fail(const char* step, Status status);
   void Restart();
   Status Verify();
@@ -101,6 +106,7 @@ class Runner {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Projection> projection_;
   std::unique_ptr<EventReader> reader_;
+  std::vector<Outcome> folded_;  // of the batch; reused
   int64_t first_uncommitted_us_ = -1;
   int64_t verified_us_ = 0;      // monotonic: when the log was last shown to be the one that is folded
   int64_t acknowledged_us_ = 0;  // monotonic

@@ -20,6 +20,11 @@ __int128 TotalOf(const Tokens& t) {
   return static_cast<__int128>(t.input_uncached) + t.cache_read + t.cache_write_5m + t.cache_write_1h + t.output;
 }
 
+__int128 TotalOf(const CostParts& cost) {
+  return static_cast<__int128>(cost.ai_tokens_nano_usd) + cost.db_ops_nano_usd + cost.api_calls_nano_usd +
+         cost.compute_time_nano_usd;
+}
+
 bool NeedsCare(const Event& event) {
   switch (event.type) {
     case EventType::kTurnRecorded: {
@@ -60,35 +65,36 @@ bool IsLater(FoldTime time, const EventId& id, int64_t held_us, const EventId& h
 
 }  // namespace
 
-Result<Reason> AccountFold::Fold(const Event& event, AppendTime append) {
+Result<Reason> AccountFold::Fold(const Event& event, const Ahead& ahead, AppendTime append) {
   refusal_ = Reason::kNone;
-  Status folded = FoldOne(event, append);
+  places_.clear();
+  Status folded = FoldOne(event, ahead, append);
   bool fits = change_.Finish();
   if (!folded.ok()) return folded;
   if (refusal_ != Reason::kNone) return refusal_;
   return fits ? Reason::kNone : Reason::kOverflow;
 }
 
-Status AccountFold::FoldOne(const Event& event, AppendTime append) {
+Status AccountFold::FoldOne(const Event& event, const Ahead& ahead, AppendTime append) {
   switch (event.type) {
     case EventType::kTurnRecorded:
-      return FoldTurn(event, append);
+      return FoldTurn(event, ahead, append);
     case EventType::kTurnAmended:
-      return FoldAmendment(event, append);
+      return FoldAmendment(event, ahead, append);
     case EventType::kSessionStarted:
     case EventType::kSessionRenamed:
     case EventType::kSessionEnded:
     case EventType::kSessionSummarized:
-      return FoldSession(event, append);
+      return FoldSession(event, ahead, append);
     case EventType::kInteractionRecorded:
     case EventType::kInteractionBatch:
-      return FoldInteractions(event, append);
+      return FoldInteractions(event, ahead, append);
     case EventType::kCaseChampioned:
     case EventType::kCollectionSubscribed:
     case EventType::kCollectionUnsubscribed:
-      return FoldKnowledge(event, append);
+      return FoldKnowledge(event, ahead, append);
     case EventType::kConfigChanged:
-      return FoldConfig(event, append);
+      return FoldConfig(event, ahead, append);
     default:
       ODOMETER_CHECK(false && "not an account event");
   }
@@ -102,37 +108,61 @@ Status AccountFold::FoldOne(const Event& event, AppendTime append) {
     into = *node_;                                         \
   } while (0)
 
-Result<AccountFold::Rows> AccountFold::Resolve(std::string_view tenant, std::string_view user, std::string_view session,
-                                               FoldTime time, const Service* service) {
+Result<AccountFold::Rows> AccountFold::Resolve(const Ahead& ahead, std::string_view tenant, std::string_view user,
+                                               std::string_view session, FoldTime time, const Service* service) {
   Rows rows;
   rows.time = time;
+  ODOMETER_RETURN_IF_ERROR(ResolveUser(ahead, tenant, user, time, &rows));
+  if (service != nullptr) ODOMETER_RETURN_IF_ERROR(ResolveService(tenant, time, *service, &rows));
+  if (!session.empty()) ODOMETER_RETURN_IF_ERROR(ResolveSession(ahead, tenant, user, session, &rows));
+  return rows;
+}
+
+// Tenant, account, period and day: the account's node mostly knows the other three.
+Status AccountFold::ResolveUser(const Ahead& ahead, std::string_view tenant, std::string_view user, FoldTime time,
+                                Rows* rows) {
   KeyBuilder& key = tables_.key;
+  rows->account = ahead.AccountIn(tables_, user);
+  if (rows->account == nullptr)
+    ODOMETER_RESOLVE(accounts, rows->account, key.Begin(RowKind::kAccount).Text(tenant).Text(user));
   int64_t month = Period::Of(time).month;
   if (PlantedBug("off_by_one_month") && time.us % kUsPerDay > 23 * kUsPerHour) ++month;
   int64_t day = DayOf(time);
-  ODOMETER_RESOLVE(tenants, rows.tenant, key.Begin(RowKind::kTenant).Text(tenant));
-  ODOMETER_RESOLVE(accounts, rows.account, key.Begin(RowKind::kAccount).Text(tenant).Text(user));
-  ODOMETER_RESOLVE(periods, rows.period, key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(month));
-  ODOMETER_RESOLVE(days, rows.day, key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(day));
-  if (service != nullptr) {
-    ODOMETER_RESOLVE(service_days, rows.service,
-                     key.Begin(RowKind::kServiceDay)
-                         .Text(tenant)
-                         .Number(day)
-                         .Text(service->service)
-                         .Text(service->operation)
-                         .Text(service->model));
+  NodeHints<AccountRow>& hints = rows->account->hints;
+  if (hints.of == tables_.hints_generation() && hints.month == month && hints.day == day) {
+    rows->tenant = hints.tenant;
+    rows->period = hints.period;
+    rows->day = hints.in_day;
+    return Status::Ok();
   }
-  if (session.empty()) return rows;
-  ODOMETER_RESOLVE(sessions, rows.session, key.Begin(RowKind::kSession).Text(tenant).Text(user).Text(session));
-  int64_t first_us = rows.session->row.first_us;
-  if (first_us != kNever && time.us < first_us) {
-    FoldTime before{first_us};
-    ODOMETER_RESOLVE(periods, rows.old_period,
-                     key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(Period::Of(before).month));
-    ODOMETER_RESOLVE(days, rows.old_day, key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(DayOf(before)));
-  }
-  return rows;
+  ODOMETER_RESOLVE(tenants, rows->tenant, key.Begin(RowKind::kTenant).Text(tenant));
+  ODOMETER_RESOLVE(periods, rows->period, key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(month));
+  ODOMETER_RESOLVE(days, rows->day, key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(day));
+  PendingList postings = hints.postings;
+  hints = {postings, tables_.hints_generation(), month, day, rows->period, rows->day, rows->tenant};
+  return Status::Ok();
+}
+
+Status AccountFold::ResolveSession(const Ahead& ahead, std::string_view tenant, std::string_view user,
+                                   std::string_view session, Rows* rows) {
+  KeyBuilder& key = tables_.key;
+  rows->session = ahead.SessionIn(tables_, user, session);
+  if (rows->session == nullptr)
+    ODOMETER_RESOLVE(sessions, rows->session, key.Begin(RowKind::kSession).Text(tenant).Text(user).Text(session));
+  int64_t first_us = rows->session->row.first_us;
+  if (first_us == kNever || rows->time.us >= first_us) return Status::Ok();
+  FoldTime before{first_us};
+  ODOMETER_RESOLVE(periods, rows->old_period,
+                   key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(Period::Of(before).month));
+  ODOMETER_RESOLVE(days, rows->old_day, key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(DayOf(before)));
+  return Status::Ok();
+}
+
+Status AccountFold::ResolveService(std::string_view tenant, FoldTime time, const Service& service, Rows* rows) {
+  KeyBuilder& key = tables_.key;
+  key.Begin(RowKind::kServiceDay).Text(tenant).Number(DayOf(time));
+  ODOMETER_RESOLVE(service_days, rows->service, key.Text(service.service).Text(service.operation).Text(service.model));
+  return Status::Ok();
 }
 
 bool AccountFold::NeedsCare(const Rows& rows) const {
@@ -217,14 +247,14 @@ template <class Node>
 void AccountFold::AddNamed(Node* node, std::string_view model, std::string_view provider, int64_t turns,
                            __int128 tokens) {
   if (!model.empty()) {
-    NameCount& count = node->row.models.Slot(model);
+    NameFigures& count = node->row.models.Slot(model);
     change_.Add(node, count.turns, turns);
-    change_.AddWide(node, count.tokens, tokens);
+    change_.AddSum(node, count.tokens, tokens);
   }
   if (!provider.empty()) {
-    NameCount& count = node->row.providers.Slot(provider);
+    NameFigures& count = node->row.providers.Slot(provider);
     change_.Add(node, count.turns, turns);
-    change_.AddWide(node, count.tokens, tokens);
+    change_.AddSum(node, count.tokens, tokens);
   }
 }
 
@@ -238,14 +268,16 @@ void AccountFold::AddTurnUsage(const Rows& rows, const Turn& turn) {
     change_.AddTokens(node, usage.tokens, turn.tokens);
     plus(usage.cost_ai_tokens_nano_usd, turn.provided_cost_nano_usd.value_or(0));
     plus(turn.provided_cost_nano_usd ? usage.priced_facts : usage.unpriced_facts, 1);
-    plus(usage.rag_turns, turn.rag_used ? 1 : 0);
-    plus(usage.rag_guided_turns, turn.rag_guided ? 1 : 0);
-    plus(usage.rag_output_tokens_saved, turn.rag_output_tokens_saved);
-    plus(usage.rag_unpriced_turns, turn.rag_output_tokens_saved > 0 ? 1 : 0);
     plus(usage.duration_us, turn.duration_us.value_or(0));
     plus(usage.timed_turns, turn.duration_us ? 1 : 0);
     plus(usage.first_token_us, turn.time_to_first_token_us.value_or(0));
     plus(usage.first_token_turns, turn.time_to_first_token_us ? 1 : 0);
+    if (turn.has_rag) {
+      plus(usage.rag_turns, turn.rag_used ? 1 : 0);
+      plus(usage.rag_guided_turns, turn.rag_guided ? 1 : 0);
+      plus(usage.rag_output_tokens_saved, turn.rag_output_tokens_saved);
+      plus(usage.rag_unpriced_turns, turn.rag_output_tokens_saved > 0 ? 1 : 0);
+    }
     AddNamed(node, turn.model(), turn.provider, 1, TotalOf(turn.tokens));
   };
   add(rows.account);
@@ -253,11 +285,11 @@ void AccountFold::AddTurnUsage(const Rows& rows, const Turn& turn) {
   add(rows.tenant);
 }
 
-Status AccountFold::FoldTurn(const Event& event, AppendTime append) {
+Status AccountFold::FoldTurn(const Event& event, const Ahead& ahead, AppendTime append) {
   const Turn& turn = event.turn;
   FoldTime time = PlantedBug("clock_ahead_trusted") ? FoldTime{event.event_time.us} : PlaceAt(event.event_time, append);
   Service service{turn.service, turn.operation, turn.model()};
-  Result<Rows> resolved = Resolve(event.tenant, turn.user, turn.session, time, &service);
+  Result<Rows> resolved = Resolve(ahead, event.tenant, turn.user, turn.session, time, &service);
   if (!resolved.ok()) return resolved.status();
   Rows& rows = *resolved;
   change_.Begin(odometer::NeedsCare(event) || NeedsCare(rows));
@@ -297,15 +329,18 @@ Status AccountFold::FoldTurn(const Event& event, AppendTime append) {
   change_.AddTokens(rows.service, row.tokens, turn.tokens);
   change_.Add(rows.service, row.cost_nano_usd, cost);
   change_.Add(rows.service, row.duration_us, turn.duration_us.value_or(0));
+  places_.push_back({rows.account, rows.session,
+                     Posting{0, time.us, event.type, static_cast<uint8_t>(turn.status), event.id,
+                             static_cast<int64_t>(TotalOf(turn.tokens)), cost}});
   return Status::Ok();
 }
 
-Status AccountFold::FoldAmendment(const Event& event, AppendTime append) {
+Status AccountFold::FoldAmendment(const Event& event, const Ahead& ahead, AppendTime append) {
   const Amendment& amendment = event.amendment;
   FoldTime time =
       PlaceAt(PlantedBug("amendment_in_its_own_month") ? event.event_time : amendment.original_time, append);
   Service service{amendment.service, amendment.operation, amendment.model};
-  Result<Rows> resolved = Resolve(event.tenant, amendment.user, amendment.session, time, &service);
+  Result<Rows> resolved = Resolve(ahead, event.tenant, amendment.user, amendment.session, time, &service);
   if (!resolved.ok()) return resolved.status();
   Rows& rows = *resolved;
   change_.Begin(odometer::NeedsCare(event) || NeedsCare(rows));
@@ -336,13 +371,17 @@ Status AccountFold::FoldAmendment(const Event& event, AppendTime append) {
     add_sums(rows.session);
     change_.Add(rows.session, rows.session->row.amendments, 1);
   }
+  places_.push_back(
+      {rows.account, rows.session,
+       Posting{0, PlaceAt(amendment.original_time, append).us, event.type, 0, amendment.original_id,
+               static_cast<int64_t>(TotalOf(amendment.tokens_delta)), amendment.provided_cost_delta_nano_usd}});
   return Status::Ok();
 }
 
-Status AccountFold::FoldSession(const Event& event, AppendTime append) {
+Status AccountFold::FoldSession(const Event& event, const Ahead& ahead, AppendTime append) {
   const SessionFact& fact = event.session;
   FoldTime time = PlaceAt(event.event_time, append);
-  Result<Rows> resolved = Resolve(event.tenant, fact.user, fact.session, time, nullptr);
+  Result<Rows> resolved = Resolve(ahead, event.tenant, fact.user, fact.session, time, nullptr);
   if (!resolved.ok()) return resolved.status();
   Rows& rows = *resolved;
   change_.Begin(NeedsCare(rows));
@@ -396,9 +435,7 @@ void AccountFold::AddInteraction(const Rows& rows, const Interaction& fact) {
   auto add_sums = [&](auto* node) {
     change_.Add(node, node->row.interactions, 1);
     change_.AddTokens(node, node->row.tokens, fact.tokens);
-    change_.AddWide(node, node->row.cost_nano_usd,
-                    static_cast<__int128>(cost.ai_tokens_nano_usd) + cost.db_ops_nano_usd + cost.api_calls_nano_usd +
-                        cost.compute_time_nano_usd);
+    change_.AddWide(node, node->row.cost_nano_usd, TotalOf(cost));
   };
   add_sums(rows.day);
   add_sums(rows.service);
@@ -406,14 +443,15 @@ void AccountFold::AddInteraction(const Rows& rows, const Interaction& fact) {
   if (rows.session != nullptr) add_sums(rows.session);
 }
 
-Status AccountFold::FoldInteractions(const Event& event, AppendTime append) {
+Status AccountFold::FoldInteractions(const Event& event, const Ahead& ahead, AppendTime append) {
   bool begun = false;
   for (const Interaction& fact : event.interactions) {
     if (PlantedBug("batch_partly_folded") && &fact != &event.interactions.front() &&
         &fact == &event.interactions.back())
       break;
     Service service{fact.service, fact.operation, fact.model};
-    Result<Rows> resolved = Resolve(event.tenant, fact.user, fact.session, PlaceAt(fact.event_time, append), &service);
+    Result<Rows> resolved =
+        Resolve(ahead, event.tenant, fact.user, fact.session, PlaceAt(fact.event_time, append), &service);
     if (!resolved.ok()) return resolved.status();
     Rows& rows = *resolved;
     if (!begun) change_.Begin(odometer::NeedsCare(event) || NeedsCare(rows));
@@ -425,13 +463,17 @@ Status AccountFold::FoldInteractions(const Event& event, AppendTime append) {
     begun = true;
     UseAt(rows);
     AddInteraction(rows, fact);
+    CostParts cost = fact.provided_cost.value_or(CostParts());
+    places_.push_back({rows.account, rows.session,
+                       Posting{0, rows.time.us, event.type, static_cast<uint8_t>(fact.status), fact.id,
+                               static_cast<int64_t>(TotalOf(fact.tokens)), static_cast<int64_t>(TotalOf(cost))}});
   }
   return Status::Ok();
 }
 
-Status AccountFold::FoldKnowledge(const Event& event, AppendTime append) {
+Status AccountFold::FoldKnowledge(const Event& event, const Ahead& ahead, AppendTime append) {
   FoldTime time = PlaceAt(event.event_time, append);
-  Result<Rows> resolved = Resolve(event.tenant, event.knowledge.user, {}, time, nullptr);
+  Result<Rows> resolved = Resolve(ahead, event.tenant, event.knowledge.user, {}, time, nullptr);
   if (!resolved.ok()) return resolved.status();
   Rows& rows = *resolved;
   change_.Begin(NeedsCare(rows));
@@ -465,9 +507,9 @@ Status AccountFold::Subscribe(const Event& event, const Rows& rows, FoldTime tim
   return Status::Ok();
 }
 
-Status AccountFold::FoldConfig(const Event& event, AppendTime append) {
+Status AccountFold::FoldConfig(const Event& event, const Ahead& ahead, AppendTime append) {
   FoldTime time = PlaceAt(event.event_time, append);
-  Result<Rows> resolved = Resolve(event.tenant, event.config.user, {}, time, nullptr);
+  Result<Rows> resolved = Resolve(ahead, event.tenant, event.config.user, {}, time, nullptr);
   if (!resolved.ok()) return resolved.status();
   Rows& rows = *resolved;
   change_.Begin(NeedsCare(rows));
@@ -484,44 +526,12 @@ Status AccountFold::FoldConfig(const Event& event, AppendTime append) {
 
 #undef ODOMETER_RESOLVE
 
-Status AccountFold::Post(const Event& event, const Record& record) {
-  auto post = [&](std::string_view user, std::string_view session, const Posting& posting) -> Status {
-    KeyBuilder& key = tables_.key;
-    ODOMETER_RETURN_IF_ERROR(
-        AddPosting(tables_, key.Begin(RowKind::kUserPostings).Text(event.tenant).Text(user), posting));
-    if (session.empty()) return Status::Ok();
-    return AddPosting(tables_, key.Begin(RowKind::kSessionPostings).Text(event.tenant).Text(user).Text(session),
-                      posting);
-  };
-  Posting posting{record.offset, 0, event.type, 0, event.id, 0, 0};
-  if (event.type == EventType::kTurnRecorded) {
-    const Turn& turn = event.turn;
-    posting.time_us = PlaceAt(event.event_time, record.append_time).us;
-    posting.status = static_cast<uint8_t>(turn.status);
-    posting.tokens = static_cast<int64_t>(TotalOf(turn.tokens));
-    posting.cost_nano_usd = turn.provided_cost_nano_usd.value_or(0);
-    return post(turn.user, turn.session, posting);
+void AccountFold::Post(const Record& record) {
+  for (Place& place : places_) {
+    place.posting.offset = record.offset;
+    tables_.pending.Add(place.posting, &place.account->hints.postings,
+                        place.session == nullptr ? nullptr : &place.session->hints.postings);
   }
-  if (event.type == EventType::kTurnAmended) {
-    const Amendment& amendment = event.amendment;
-    posting.time_us = PlaceAt(amendment.original_time, record.append_time).us;
-    posting.id = amendment.original_id;
-    posting.tokens = static_cast<int64_t>(TotalOf(amendment.tokens_delta));
-    posting.cost_nano_usd = amendment.provided_cost_delta_nano_usd;
-    return post(amendment.user, amendment.session, posting);
-  }
-  for (const Interaction& fact : event.interactions) {
-    if (event.type != EventType::kInteractionRecorded && event.type != EventType::kInteractionBatch) break;
-    posting.time_us = PlaceAt(fact.event_time, record.append_time).us;
-    posting.status = static_cast<uint8_t>(fact.status);
-    posting.id = fact.id;
-    posting.tokens = static_cast<int64_t>(TotalOf(fact.tokens));
-    CostParts cost = fact.provided_cost.value_or(CostParts());
-    posting.cost_nano_usd = static_cast<int64_t>(static_cast<__int128>(cost.ai_tokens_nano_usd) + cost.db_ops_nano_usd +
-                                                 cost.api_calls_nano_usd + cost.compute_time_nano_usd);
-    ODOMETER_RETURN_IF_ERROR(post(fact.user, fact.session, posting));
-  }
-  return Status::Ok();
 }
 
 }  // namespace odometer

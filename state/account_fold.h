@@ -7,6 +7,7 @@
 #include "core/event.h"
 #include "core/reason.h"
 #include "core/record.h"
+#include "state/ahead.h"
 #include "state/change.h"
 #include "state/projection.h"
 #include "state/tables.h"
@@ -19,12 +20,18 @@ class AccountFold {
       : tables_(tables), change_(change), options_(options) {}
 
   // kNone: folded whole. kOverflow, kCardinality: nothing changed. An error: the store could not be read, and the
-  // projection must be thrown away.
-  Result<Reason> Fold(const Event& event, AppendTime append);
+  // projection must be thrown away. `ahead` is of this event.
+  Result<Reason> Fold(const Event& event, const Ahead& ahead, AppendTime append);
   // After Fold() gave kNone: where to find the event again.
-  Status Post(const Event& event, const Record& record);
+  void Post(const Record& record);
 
  private:
+  // Where one fact of a user goes, once its record has been folded.
+  struct Place {
+    AccountNode* account = nullptr;
+    SessionNode* session = nullptr;
+    Posting posting;
+  };
   // The rows that one fact of one user touches.
   struct Rows {
     FoldTime time;
@@ -41,8 +48,12 @@ class AccountFold {
     std::string_view service, operation, model;
   };
 
-  Result<Rows> Resolve(std::string_view tenant, std::string_view user, std::string_view session, FoldTime time,
-                       const Service* service);
+  Result<Rows> Resolve(const Ahead& ahead, std::string_view tenant, std::string_view user, std::string_view session,
+                       FoldTime time, const Service* service);
+  Status ResolveUser(const Ahead& ahead, std::string_view tenant, std::string_view user, FoldTime time, Rows* rows);
+  Status ResolveSession(const Ahead& ahead, std::string_view tenant, std::string_view user, std::string_view session,
+                        Rows* rows);
+  Status ResolveService(std::string_view tenant, FoldTime time, const Service& service, Rows* rows);
   bool NeedsCare(const Rows& rows) const;
   // Marks all of them changed and does what every fact does: users, sessions, max_fold.
   void TouchAll(const Rows& rows);
@@ -50,13 +61,13 @@ class AccountFold {
   void MoveSession(const Rows& rows);
   void UseAt(const Rows& rows);
 
-  Status FoldOne(const Event& event, AppendTime append);
-  Status FoldTurn(const Event& event, AppendTime append);
-  Status FoldAmendment(const Event& event, AppendTime append);
-  Status FoldSession(const Event& event, AppendTime append);
-  Status FoldInteractions(const Event& event, AppendTime append);
-  Status FoldKnowledge(const Event& event, AppendTime append);
-  Status FoldConfig(const Event& event, AppendTime append);
+  Status FoldOne(const Event& event, const Ahead& ahead, AppendTime append);
+  Status FoldTurn(const Event& event, const Ahead& ahead, AppendTime append);
+  Status FoldAmendment(const Event& event, const Ahead& ahead, AppendTime append);
+  Status FoldSession(const Event& event, const Ahead& ahead, AppendTime append);
+  Status FoldInteractions(const Event& event, const Ahead& ahead, AppendTime append);
+  Status FoldKnowledge(const Event& event, const Ahead& ahead, AppendTime append);
+  Status FoldConfig(const Event& event, const Ahead& ahead, AppendTime append);
 
   template <class Node>
   void AddNamed(Node* node, std::string_view model, std::string_view provider, int64_t turns, __int128 tokens);
@@ -69,6 +80,7 @@ class AccountFold {
   Change& change_;
   const ProjectionOptions& options_;
   Reason refusal_ = Reason::kNone;
+  std::vector<Place> places_;
 };
 
 }  // namespace odometer

@@ -45,7 +45,8 @@ bool MovesByPostedEventsOnly(RowKind kind, std::string_view field) {
 // Rows of a view in key order, a page at a time, so that two views can be walked side by side.
 class Walker {
  public:
-  explicit Walker(const View& view) : view_(view) {}
+  explicit Walker(const View& view, std::string from = {}, std::string end = {})
+      : view_(view), from_(std::move(from)), end_(std::move(end)) {}
 
   Result<const RawRow*> Peek() {
     if (at_ == page_.size() && !done_) ODOMETER_RETURN_IF_ERROR(Load());
@@ -58,7 +59,7 @@ class Walker {
   Status Load() {
     page_.clear();
     at_ = 0;
-    ODOMETER_RETURN_IF_ERROR(view_.Scan(from_, {}, [&](std::string_view key, std::string_view value) {
+    ODOMETER_RETURN_IF_ERROR(view_.Scan(from_, end_, [&](std::string_view key, std::string_view value) {
       page_.push_back({std::string(key), std::string(value)});
       return page_.size() < kPage;
     }));
@@ -68,10 +69,52 @@ class Walker {
   }
 
   const View& view_;
-  std::string from_;
+  std::string from_, end_;
   std::vector<RawRow> page_;
   size_t at_ = 0;
   bool done_ = false;
+};
+
+// The postings of one kind of list, one after another: where a chunk ends is no difference.
+class PostingWalker {
+ public:
+  struct Listed {
+    std::string_view list;  // its key, without a chunk's offset
+    const Posting* posting = nullptr;
+  };
+
+  PostingWalker(const View& view, RowKind kind) : rows_(view, Prefix(kind), PrefixEnd(Prefix(kind))) {}
+
+  // Null at the end. kCorrupt: the chunk at key() cannot be read; Next() goes behind it.
+  Result<std::optional<Listed>> Peek() {
+    while (at_ == chunk_.entries.size()) {
+      Result<const RawRow*> row = rows_.Peek();
+      if (!row.ok()) return row.status();
+      if (*row == nullptr) return std::optional<Listed>();
+      key_ = (*row)->key;
+      size_ = (*row)->value.size();
+      at_ = 0;
+      bool read = key_.size() >= kOffsetBytes && DecodeRow((*row)->value, &chunk_);
+      rows_.Next();
+      if (read) continue;
+      chunk_.entries.clear();
+      return Status(Code::kCorrupt, "a chunk of postings cannot be read");
+    }
+    return std::optional<Listed>({std::string_view(key_).substr(0, key_.size() - kOffsetBytes), &chunk_.entries[at_]});
+  }
+  void Next() { ++at_; }
+  const std::string& key() const { return key_; }
+  size_t size() const { return size_; }
+
+ private:
+  static constexpr size_t kOffsetBytes = 8;
+  static std::string Prefix(RowKind kind) { return KeyBuilder().Begin(kind).str(); }
+
+  Walker rows_;
+  std::string key_;
+  size_t size_ = 0;
+  PostingChunk chunk_;
+  size_t at_ = 0;
 };
 
 class Comparison {
@@ -87,15 +130,67 @@ class Comparison {
       Result<const RawRow*> b = right.Peek();
       if (!a.ok()) return a.status();
       if (!b.ok()) return b.status();
-      if (*a == nullptr && *b == nullptr) return report_;
+      if (*a == nullptr && *b == nullptr) break;
       int order = *a == nullptr ? 1 : *b == nullptr ? -1 : (*a)->key.compare((*b)->key);
       ODOMETER_RETURN_IF_ERROR(Compare(order <= 0 ? *a : nullptr, order >= 0 ? *b : nullptr));
       if (order <= 0) left.Next();
       if (order >= 0) right.Next();
     }
+    for (RowKind kind : {RowKind::kProjectPostings, RowKind::kSessionPostings, RowKind::kUserPostings})
+      ODOMETER_RETURN_IF_ERROR(ComparePostings(kind));
+    return report_;
   }
 
  private:
+  using Listed = PostingWalker::Listed;
+
+  Status ComparePostings(RowKind kind) {
+    PostingWalker left(stored_, kind), right(folded_, kind);
+    for (;;) {
+      Result<std::optional<Listed>> a = Readable(left, true);
+      Result<std::optional<Listed>> b = Readable(right, false);
+      if (!a.ok()) return a.status();
+      if (!b.ok()) return b.status();
+      if (!*a && !*b) return Status::Ok();
+      int order = !*a ? 1 : !*b ? -1 : Order(**a, **b);
+      Compare(order <= 0 ? &**a : nullptr, order >= 0 ? &**b : nullptr);
+      if (order <= 0) left.Next();
+      if (order >= 0) right.Next();
+    }
+  }
+
+  // Behind chunks that cannot be read, which are differences.
+  Result<std::optional<Listed>> Readable(PostingWalker& postings, bool stored) {
+    for (;;) {
+      Result<std::optional<Listed>> listed = postings.Peek();
+      if (listed.ok() || listed.status().code() != Code::kCorrupt) return listed;
+      std::string bytes = std::to_string(postings.size()) + " bytes that cannot be read";
+      Report(NameOf(postings.key()).value_or(RowName()), "row", stored ? bytes : "", stored ? "" : bytes);
+    }
+  }
+
+  static int Order(const Listed& a, const Listed& b) {
+    if (a.list != b.list) return a.list.compare(b.list);
+    if (a.posting->offset == b.posting->offset) return 0;
+    return a.posting->offset < b.posting->offset ? -1 : 1;
+  }
+
+  static std::string TextOf(const Listed* listed) {
+    return listed == nullptr ? "(absent)" : HexOf(EncodeRow(*listed->posting));
+  }
+
+  void Compare(const Listed* a, const Listed* b) {
+    const Listed& one = a != nullptr ? *a : *b;
+    auto offset = static_cast<int64_t>(one.posting->offset);
+    std::optional<RowName> name = NameOf(KeyBuilder().Assign(one.list).Number(offset).view());
+    if (name && options_.user && !Names(*name, *options_.user)) return;
+    ++report_.other_rows;
+    if (a != nullptr && b != nullptr && *a->posting == *b->posting) return;
+    if (!name) name = RowName();
+    name->text = name->text.substr(0, name->text.rfind(',')) + "]";  // the list, not a chunk of it
+    Report(*name, "posting." + std::to_string(offset), TextOf(a), TextOf(b));
+  }
+
   // The first chain mark that differs says between which offsets the two logs part.
   Status FindChainBreak() {
     first_offset_ = stored_.meta().start;
@@ -132,7 +227,7 @@ class Comparison {
       Report({}, "row", a, b);
       return Status::Ok();
     }
-    if (ClassOf(name->kind) == RowClass::kOperational) return Status::Ok();
+    if (ClassOf(name->kind) == RowClass::kOperational || ClassOf(name->kind) == RowClass::kDerived) return Status::Ok();
     if (options_.user && !Names(*name, *options_.user)) return Status::Ok();
     bool logical = ClassOf(name->kind) == RowClass::kLogical;
     ++(logical ? report_.rows : report_.other_rows);

@@ -4,6 +4,10 @@
 // of the event is large, the change is careful: each row is saved before its first change, checked at the end, and put
 // back when a figure would have left its range.
 //
+// Why plain additions cannot overflow: a row that is not high had every figure within 2^58 when it was last reviewed,
+// which is at every 256th record at the latest, and a plain record adds at most 5 × 2^50 to a figure. So no figure
+// passes 2^61, and no sum of five buckets 2^62.
+//
 //   change.Begin(careful);
 //   change.Touch(accounts, account);
 //   change.Add(account, account->row.events, 1);
@@ -30,7 +34,11 @@ class Change {
   void Touch(RowTable<Row>& table, typename RowTable<Row>::Node* node) {
     table.MarkDirty(node);
     if (node->made) made_.push_back(&node->made);
-    if (!careful_ || node->saved) return;
+    if (!careful_) {
+      if (++node->touches == 0) Review(node);
+      return;
+    }
+    if (node->saved) return;
     node->saved = true;
     undo_.push_back([&table, node, before = node->row, made = node->made] {
       node->row = before;
@@ -44,9 +52,23 @@ class Change {
 
   template <class Node>
   void Add(Node* node, int64_t& figure, int64_t delta) {
+    if (!careful_) {
+      figure += delta;
+      return;
+    }
     overflow_ |= __builtin_add_overflow(figure, delta, &figure);
     node->high |= IsHigh(figure);
   }
+  // A sum of up to five of a record's amounts.
+  template <class Node>
+  void AddSum(Node* node, int64_t& figure, __int128 delta) {
+    if (!careful_) {
+      figure += static_cast<int64_t>(delta);
+      return;
+    }
+    AddWide(node, figure, delta);
+  }
+  // For what may be more than a plain record's amount: always looked at.
   template <class Node>
   void AddWide(Node* node, int64_t& figure, __int128 delta) {
     Set(node, figure, static_cast<__int128>(figure) + delta);
@@ -68,11 +90,19 @@ class Change {
   }
   template <class Node>
   void AddCount(Node* node, uint32_t& bucket) {
+    if (!careful_) {
+      ++bucket;
+      return;
+    }
     overflow_ |= __builtin_add_overflow(bucket, 1u, &bucket);
     node->high |= bucket > (1u << 30);
   }
   template <class Node>
   void AddToRing(Node* node, Ring& ring, int64_t hour) {
+    if (!careful_) {
+      ring.Add(hour, 1);
+      return;
+    }
     overflow_ |= !ring.CanAdd(hour, 1);
     ring.Add(hour, 1);
     node->high |= ring.At(hour) > (1u << 30);
@@ -81,10 +111,11 @@ class Change {
 
   // False: the record would overflow, and every row is as it was before.
   bool Finish() {
-    for (auto& check : after_) check();
-    after_.clear();
     for (bool* made : made_) *made = false;
     made_.clear();
+    if (!careful_ && !overflow_) return true;
+    for (auto& check : after_) check();
+    after_.clear();
     if (PlantedBug("overflow_wraps")) overflow_ = false;
     if (overflow_) {
       for (auto undo = undo_.rbegin(); undo != undo_.rend(); ++undo) (*undo)();
@@ -94,6 +125,12 @@ class Change {
   }
 
  private:
+  template <class Node>
+  static void Review(Node* node) {
+    HighFinder finder;
+    std::decay_t<decltype(node->row)>::Fields(node->row, finder);
+    node->high |= finder.high;
+  }
   static bool Fits(__int128 value) { return value <= INT64_MAX && value >= INT64_MIN; }
   static bool TokensFit(const TokenFigures& t) {
     return Fits(static_cast<__int128>(t.input_uncached_tokens) + t.cache_read_tokens + t.cache_write_5m_tokens +

@@ -23,19 +23,21 @@
 
 namespace odometer {
 
+// What it has written is in `out` when it ends.
 class RowWriter {
  public:
   explicit RowWriter(std::string* out) : out_(out) {}
+  RowWriter(const RowWriter&) = delete;
+  RowWriter& operator=(const RowWriter&) = delete;
+  ~RowWriter() { Flush(); }
 
   void Unsigned(uint64_t value) {
-    char bytes[10];
-    int n = 0;
+    if (used_ + kNumberBytes > sizeof buffer_) Flush();
     while (value >= 0x80) {
-      bytes[n++] = static_cast<char>(value | 0x80);
+      buffer_[used_++] = static_cast<char>(value | 0x80);
       value >>= 7;
     }
-    bytes[n++] = static_cast<char>(value);
-    out_->append(bytes, n);
+    buffer_[used_++] = static_cast<char>(value);
   }
   void Signed(int64_t value) { Unsigned((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63)); }
 
@@ -50,24 +52,30 @@ class RowWriter {
   void Write(uint8_t value) { Unsigned(value); }
   void Write(EventType value) { Unsigned(static_cast<uint8_t>(value)); }
   void Write(bool value) { Unsigned(value ? 1 : 0); }
-  void Write(const std::string& value) {
+  void Text(std::string_view value) {
     Unsigned(value.size());
-    *out_ += value;
+    Bytes(value);
   }
-  void Write(const Uuid& value) { out_->append(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()); }
+  void Write(const std::string& value) { Text(value); }
+  void Write(const Uuid& value) { Bytes({reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()}); }
   void Write(const Ring& ring) {
     Signed(ring.newest_hour);
-    for (int64_t back = 0; back < Ring::kHours; ++back) Unsigned(ring.At(ring.newest_hour - back));
+    ring.ForEachBack([this](uint32_t count) { Unsigned(count); });
   }
   void Write(const NameCount& count) {
-    Write(count.name);
+    Text(count.name.view());
     Signed(count.turns);
     Signed(count.tokens);
   }
   template <size_t kNames>
   void Write(const NameTable<kNames>& table) {
-    Write(table.Sorted());
-    Write(table.other);
+    typename NameTable<kNames>::Order order;
+    table.Sort(&order);
+    Unsigned(table.names.size());
+    for (size_t i = 0; i < table.names.size(); ++i) Write(*order[i]);
+    Unsigned(0);  // of no name
+    Signed(table.other.turns);
+    Signed(table.other.tokens);
   }
   void Write(const OperationFigures& figures) {
     for (int64_t n : figures.by_status) Signed(n);
@@ -97,7 +105,25 @@ class RowWriter {
   }
 
  private:
+  static constexpr size_t kNumberBytes = 10;
+
+  void Bytes(std::string_view bytes) {
+    if (used_ + bytes.size() > sizeof buffer_) Flush();
+    if (bytes.size() > sizeof buffer_) {
+      *out_ += bytes;
+      return;
+    }
+    bytes.copy(buffer_ + used_, bytes.size());
+    used_ += bytes.size();
+  }
+  void Flush() {
+    out_->append(buffer_, used_);
+    used_ = 0;
+  }
+
   std::string* out_;
+  size_t used_ = 0;
+  char buffer_[512];
 };
 
 // Every Read leaves ok() false once the bytes do not fit; nothing throws, nothing is read past the end.
@@ -135,13 +161,7 @@ class RowReader {
   void Read(uint8_t& value) { value = static_cast<uint8_t>(Unsigned()); }
   void Read(EventType& value) { value = static_cast<EventType>(Unsigned()); }
   void Read(bool& value) { value = Unsigned() != 0; }
-  void Read(std::string& value) {
-    uint64_t size = Unsigned();
-    if (size > rest_.size()) ok_ = false;
-    if (!ok_) return;
-    value.assign(rest_.substr(0, size));
-    rest_.remove_prefix(size);
-  }
+  void Read(std::string& value) { value.assign(Text()); }
   void Read(Uuid& value) {
     if (rest_.size() < value.bytes.size()) ok_ = false;
     if (!ok_) return;
@@ -157,19 +177,35 @@ class RowReader {
     for (int64_t back = 0; back < Ring::kHours; ++back) {
       uint32_t count = static_cast<uint32_t>(Unsigned());
       int64_t hour = ring.newest_hour - back;
-      if (ok_ && hour >= 0) ring.buckets[static_cast<size_t>(hour % Ring::kHours)] = count;
+      if (ok_ && hour >= 0) ring.Bucket(hour) = count;
     }
   }
+  std::string_view Text() {
+    uint64_t size = Unsigned();
+    if (size > rest_.size()) ok_ = false;
+    if (!ok_) return {};
+    std::string_view text = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return text;
+  }
   void Read(NameCount& count) {
-    Read(count.name);
+    count.name = NameText(Text());
     count.turns = Signed();
     count.tokens = Signed();
   }
   template <size_t kNames>
   void Read(NameTable<kNames>& table) {
-    Read(table.names);
-    Read(table.other);
-    if (table.names.size() > kNames) ok_ = false;
+    uint64_t size = Unsigned();
+    ok_ &= size <= kNames;
+    table.names.Clear();
+    for (uint64_t i = 0; i < size && ok_; ++i) {
+      NameCount count;
+      Read(count);
+      table.names.Add(std::move(count));
+    }
+    ok_ &= Unsigned() == 0;
+    table.other.turns = Signed();
+    table.other.tokens = Signed();
   }
   void Read(OperationFigures& figures) {
     for (int64_t& n : figures.by_status) n = Signed();
@@ -203,6 +239,7 @@ class RowReader {
   bool ok_ = true;
 };
 
+// Appends the row's bytes.
 template <class Row>
 void EncodeRow(const Row& row, std::string* out) {
   RowWriter writer(out);

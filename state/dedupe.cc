@@ -5,11 +5,17 @@
 namespace odometer {
 
 Result<Dedupe::StreamNode*> Dedupe::StreamOf(const Uuid& producer, uint64_t epoch, uint64_t slot) {
-  return tables_.streams.FindOrMake(tables_.key.Begin(RowKind::kStream)
-                                        .Id(producer)
-                                        .Number(static_cast<int64_t>(epoch))
-                                        .Number(static_cast<int64_t>(slot))
-                                        .view());
+  Lately& lately = lately_[slot % lately_.size()];
+  if (lately.generation == tables_.streams.generation() && lately.slot == slot && lately.epoch == epoch &&
+      lately.producer == producer)
+    return lately.stream;
+  Result<StreamNode*> found = tables_.streams.FindOrMake(tables_.key.Begin(RowKind::kStream)
+                                                             .Id(producer)
+                                                             .Number(static_cast<int64_t>(epoch))
+                                                             .Number(static_cast<int64_t>(slot))
+                                                             .view());
+  if (found.ok()) lately = {producer, epoch, slot, tables_.streams.generation(), *found};
+  return found;
 }
 
 Result<Dedupe::Seen> Dedupe::Look(const Event& event, uint64_t hash) {

@@ -2,6 +2,8 @@
 // The rules, in order: docs/figures.md section 1, step 5. Confined to the runner thread.
 #pragma once
 
+#include <array>
+
 #include "core/event.h"
 #include "state/change.h"
 #include "state/projection.h"
@@ -29,8 +31,18 @@ class Dedupe {
   // False: a figure of the tenant would leave its range, and nothing was added.
   Result<bool> AddToTenant(const Event& event, int64_t missing, int64_t lost);
 
+  // Streams that were looked up lately, by slot: an SDK process sends long runs of one.
+  struct Lately {
+    Uuid producer;
+    uint64_t epoch = 0;
+    uint64_t slot = 0;
+    uint64_t generation = 0;  // of the streams' table then
+    StreamNode* stream = nullptr;
+  };
+
   Tables& tables_;
   Change& change_;
+  std::array<Lately, 64> lately_;
 };
 
 }  // namespace odometer

@@ -46,10 +46,10 @@ class FieldDumper {
   }
   template <size_t kNames>
   void Show(const std::string& name, const NameTable<kNames>& table) {
-    for (const NameCount& count : table.names) ShowCount(name + "." + count.name, count);
+    for (const NameCount& count : table.names) ShowCount(name + "." + std::string(count.name.view()), count);
     if (table.other.turns != 0 || table.other.tokens != 0) ShowCount(name + ".(other)", table.other);
   }
-  void ShowCount(const std::string& name, const NameCount& count) {
+  void ShowCount(const std::string& name, const NameFigures& count) {
     Show(name + ".turns", count.turns);
     Show(name + ".tokens", count.tokens);
   }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,9 +41,9 @@ enum class RowKind : char {
   kQuarantine = 'Q',  // offset
   kStream = 'T',      // producer, epoch, slot
   // derived
-  kProjectPostings = 'P',  // tenant, project, hour, chunk
-  kSessionPostings = 'S',  // tenant, user, session, chunk
-  kUserPostings = 'U',     // tenant, user, chunk
+  kProjectPostings = 'P',  // tenant, project, hour, offset of the first
+  kSessionPostings = 'S',  // tenant, user, session, offset of the first
+  kUserPostings = 'U',     // tenant, user, offset of the first
   // operational
   kOperational = 'X',  // name
 };
@@ -57,34 +58,55 @@ const char* RowKindName(RowKind kind);  // "account", …
 class KeyBuilder {
  public:
   KeyBuilder& Begin(RowKind kind) {
-    key_.clear();
-    key_ += static_cast<char>(kind);
+    size_ = 0;
+    *Room(1) = static_cast<char>(kind);
+    return *this;
+  }
+  // Another kind with the same parts.
+  KeyBuilder& Rename(RowKind kind) {
+    bytes_[0] = static_cast<char>(kind);
+    return *this;
+  }
+  // Back to its first bytes.
+  KeyBuilder& Cut(size_t bytes) {
+    size_ = bytes;
     return *this;
   }
   KeyBuilder& Assign(std::string_view prefix) {
-    key_ = prefix;
+    size_ = 0;
+    std::memcpy(Room(prefix.size()), prefix.data(), prefix.size());
     return *this;
   }
   KeyBuilder& Text(std::string_view text) {
-    key_ += static_cast<char>(text.size() >> 8);
-    key_ += static_cast<char>(text.size());
-    key_ += text;
+    char* at = Room(2 + text.size());
+    at[0] = static_cast<char>(text.size() >> 8);
+    at[1] = static_cast<char>(text.size());
+    if (!text.empty()) std::memcpy(at + 2, text.data(), text.size());
     return *this;
   }
   KeyBuilder& Number(int64_t number) {
     uint64_t flipped = static_cast<uint64_t>(number) ^ (uint64_t{1} << 63);
-    for (int shift = 56; shift >= 0; shift -= 8) key_ += static_cast<char>(flipped >> shift);
+    char* at = Room(8);
+    for (int i = 0; i < 8; ++i) at[i] = static_cast<char>(flipped >> (56 - 8 * i));
     return *this;
   }
   KeyBuilder& Id(const Uuid& id) {
-    key_.append(reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size());
+    std::memcpy(Room(id.bytes.size()), id.bytes.data(), id.bytes.size());
     return *this;
   }
-  std::string_view view() const { return key_; }
-  const std::string& str() const { return key_; }
+  std::string_view view() const { return {bytes_.data(), size_}; }
+  std::string str() const { return std::string(view()); }
 
  private:
-  std::string key_;
+  char* Room(size_t bytes) {
+    if (size_ + bytes > bytes_.size()) bytes_.resize(2 * (size_ + bytes));
+    char* at = bytes_.data() + size_;
+    size_ += bytes;
+    return at;
+  }
+
+  std::vector<char> bytes_ = std::vector<char>(128);
+  size_t size_ = 0;
 };
 
 // Reads a key back, part by part, in the order it was built. Every call answers false when the key is too short.

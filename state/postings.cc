@@ -1,31 +1,49 @@
 #include "state/postings.h"
 
-#include "state/tables.h"
+#include "core/planted.h"
+#include "state/codec.h"
+#include "state/keys.h"
+#include "state/store.h"
 
 namespace odometer {
 
-Status AddPosting(Tables& tables, KeyBuilder& list, const Posting& posting) {
-  std::string prefix = list.str();
-  Result<RowTable<PostingChunk>::Node*> open = tables.postings.FindOrMake(list.Number(kOpenChunk).view());
-  if (!open.ok()) return open.status();
-  PostingChunk& chunk = (*open)->row;
-  (*open)->made = false;
-  tables.postings.MarkDirty(*open);
-  if (PlantedBug("posting_lost") && posting.offset % 13 == 7) return Status::Ok();
-  chunk.entries.push_back(posting);
-  if (chunk.entries.size() < kPostingsPerChunk) return Status::Ok();
+void PendingPostings::Add(const Posting& posting, PendingList* owner, PendingList* session) {
+  if (PlantedBug("posting_lost") && posting.offset % 13 == 7) return;
+  auto at = static_cast<uint32_t>(entries_.size());
+  entries_.push_back({posting, {0, 0}});
+  Append(owner, kOwner, at);
+  if (session != nullptr) Append(session, kSession, at);
+}
 
-  KeyBuilder full_key;
-  full_key.Assign(prefix).Number(chunk.full_chunks);
-  Result<RowTable<PostingChunk>::Node*> full = tables.postings.FindOrMake(full_key.view());
-  if (!full.ok()) return full.status();
-  (*full)->made = false;
-  tables.postings.MarkDirty(*full);
-  (*full)->row.full_chunks = chunk.full_chunks;
-  (*full)->row.entries.swap(chunk.entries);
-  chunk.entries.clear();
-  ++chunk.full_chunks;
-  return Status::Ok();
+void PendingPostings::Append(PendingList* list, Link link, uint32_t at) {
+  if (list->count == 0) {
+    list->first = at;
+  } else {
+    entries_[list->last].next[link] = at;
+  }
+  list->last = at;
+  ++list->count;
+}
+
+ChunkWriter::ChunkWriter(RowBatch* batch, KeyBuilder* list)
+    : batch_(batch), list_(list), prefix_bytes_(list->view().size()) {}
+
+void ChunkWriter::Add(const Posting& posting) {
+  if (count_ == kPostingsPerChunk) Flush();
+  if (count_ == 0) first_offset_ = posting.offset;
+  EncodeRow(posting, &entries_);
+  ++count_;
+}
+
+void ChunkWriter::Flush() {
+  if (count_ == 0) return;
+  std::string chunk;
+  RowWriter(&chunk).Unsigned(count_);
+  chunk += entries_;
+  batch_->Put(list_->Number(static_cast<int64_t>(first_offset_)).view(), chunk);
+  list_->Cut(prefix_bytes_);
+  entries_.clear();
+  count_ = 0;
 }
 
 }  // namespace odometer

@@ -1,8 +1,9 @@
 // state/postings.h: Postings, where the turns, interactions and vector operations of a user, a session or a project's
 // hour stand in the log. Derived rows: the log has the events themselves.
 //
-// A list is a key (user, session or project hour) with chunks of at most 64 entries. The open chunk stands at chunk
-// number −1 with the number of full chunks before it; a full chunk stands at its own number and never changes.
+// A list is a key (user, session or project hour) with chunks behind it, each at the offset of its first entry. A
+// commit writes what was posted since the last one and never touches a chunk again, so where chunks end is the commits'
+// doing; the entries of a list, one after another, are the fold's.
 #pragma once
 
 #include <cstdint>
@@ -37,18 +38,70 @@ struct Posting {
   }
 };
 
-inline constexpr size_t kPostingsPerChunk = 64;
-inline constexpr int64_t kOpenChunk = -1;
+inline constexpr size_t kPostingsPerChunk = 256;
 
 struct PostingChunk {
-  int64_t full_chunks = 0;  // before this one; meaningful in the open chunk
-  std::vector<Posting> entries;
+  std::vector<Posting> entries;  // by offset
 
   template <class Self, class V>
   static void Fields(Self& chunk, V&& v) {
-    v("full_chunks", chunk.full_chunks);
     v("entries", chunk.entries);
   }
+};
+
+// What has been posted to one list since the last commit; a chain through PendingPostings.
+struct PendingList {
+  uint32_t first = 0;
+  uint32_t last = 0;
+  uint32_t count = 0;
+};
+
+// Posted since the last commit, in the log's order. One posting may stand in two lists: its user's or project's, and
+// its session's.
+class PendingPostings {
+ public:
+  enum Link : uint8_t { kOwner, kSession };
+
+  // To `owner` and, when it is not null, `session`.
+  void Add(const Posting& posting, PendingList* owner, PendingList* session);
+  size_t bytes() const { return entries_.size() * sizeof(Entry); }
+  void Clear() { entries_.clear(); }
+
+  template <class F>
+  void ForEach(const PendingList& list, Link link, F&& f) const {
+    uint32_t at = list.first;
+    for (uint32_t i = 0; i < list.count; ++i, at = entries_[at].next[link]) f(entries_[at].posting);
+  }
+
+ private:
+  struct Entry {
+    Posting posting;
+    uint32_t next[2];
+  };
+  void Append(PendingList* list, Link link, uint32_t at);
+
+  std::vector<Entry> entries_;
+};
+
+class KeyBuilder;
+class RowBatch;
+
+// Writes postings of one list as chunks; `list` is the list's key, and is left changed.
+class ChunkWriter {
+ public:
+  ChunkWriter(RowBatch* batch, KeyBuilder* list);
+  ~ChunkWriter() { Flush(); }
+  void Add(const Posting& posting);
+
+ private:
+  void Flush();
+
+  RowBatch* batch_;
+  KeyBuilder* list_;
+  size_t prefix_bytes_;
+  uint64_t first_offset_ = 0;
+  size_t count_ = 0;
+  std::string entries_;
 };
 
 }  // namespace odometer

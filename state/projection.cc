@@ -5,6 +5,7 @@
 
 #include "core/placement.h"
 #include "state/account_fold.h"
+#include "state/ahead.h"
 #include "state/chain.h"
 #include "state/dedupe.h"
 #include "state/hash.h"
@@ -23,6 +24,13 @@ const char* OutcomeName(Outcome::Kind kind) {
   }
   return "";
 }
+
+namespace {
+
+// A larger batch gives its memory back after its commit.
+constexpr size_t kBatchBytesKept = 64u << 20;
+
+}  // namespace
 
 struct Projection::Impl {
   Impl(Store& the_store, const ProjectionOptions& the_options)
@@ -43,12 +51,25 @@ struct Projection::Impl {
   Dedupe dedupe;
   MetaRow meta;
   bool meta_dirty = false;
-  Event event;                                               // reused
   std::vector<std::pair<std::string, std::string>> pending;  // quarantine and chain rows since the last commit
+  RowBatch batch;                                            // of a commit; reused
 
-  Result<Outcome> Judge(const Record& record, uint64_t hash);
-  Result<Reason> FoldNew(const Record& record);
-  Reason CheckPlace(const Record& record) const;
+  // A record on its way through the fold; reused.
+  struct Coming {
+    Event event;
+    Reason reason = Reason::kNone;  // of its decoding
+    std::array<uint64_t, 2> hash{};
+    Ahead ahead;
+  };
+  static constexpr size_t kGroup = 16;  // as many loads as a core keeps under way, and small beside its cache
+  std::array<Coming, kGroup> coming;
+
+  void LookAhead(std::span<const Record> group);
+  Result<Outcome> Apply(const Record& record, Coming& its);
+  Result<Outcome> Judge(const Record& record, Coming& its);
+  Result<Reason> FoldNew(const Record& record, const Coming& its);
+  Reason CheckPlace(const Record& record, const Event& event) const;
+  void SkipTo(uint64_t offset);
   void Chain(const Record& record, const std::array<uint64_t, 2>& hash);
   void Count(const Record& record, const Outcome& outcome);
   void Quarantine(const Record& record, Reason reason);
@@ -59,41 +80,68 @@ Projection::~Projection() = default;
 
 const MetaRow& Projection::meta() const { return impl_->meta; }
 
+Status Projection::Apply(std::span<const Record> records, std::vector<Outcome>* outcomes) {
+  for (size_t begun = 0; begun < records.size(); begun += Impl::kGroup) {
+    std::span<const Record> group = records.subspan(begun, std::min(Impl::kGroup, records.size() - begun));
+    impl_->LookAhead(group);
+    for (size_t i = 0; i < group.size(); ++i) {
+      Result<Outcome> outcome = impl_->Apply(group[i], impl_->coming[i]);
+      if (!outcome.ok()) return outcome.status();
+      outcomes->push_back(*outcome);
+    }
+  }
+  return Status::Ok();
+}
+
 Result<Outcome> Projection::Apply(const Record& record) {
-  ODOMETER_CHECK(record.offset >= impl_->meta.cursor);
-  if (record.offset > impl_->meta.cursor) SkipTo(record.offset);
-  std::array<uint64_t, 2> hash = Hash128Of(record.bytes);
-  Result<Outcome> outcome = impl_->Judge(record, hash[0]);
+  impl_->LookAhead({&record, 1});
+  return impl_->Apply(record, impl_->coming[0]);
+}
+
+void Projection::Impl::LookAhead(std::span<const Record> group) {
+  for (size_t i = 0; i < group.size(); ++i) {
+    Coming& its = coming[i];
+    its.hash = Hash128Of(group[i].bytes);
+    its.reason = Decode(group[i].bytes, &its.event);
+    if (its.reason != Reason::kNone) its.event.type = EventType::kNone;
+    its.ahead.Hash(its.event, tables);
+  }
+  for (size_t i = 0; i < group.size(); ++i) coming[i].ahead.Find(tables);
+  for (size_t i = 0; i < group.size(); ++i) coming[i].ahead.FindBeyond(tables);
+}
+
+Result<Outcome> Projection::Impl::Apply(const Record& record, Coming& its) {
+  ODOMETER_CHECK(record.offset >= meta.cursor);
+  if (record.offset > meta.cursor) SkipTo(record.offset);
+  Result<Outcome> outcome = Judge(record, its);
   if (!outcome.ok()) return outcome;
-  impl_->Chain(record, hash);
-  impl_->Count(record, *outcome);
+  Chain(record, its.hash);
+  Count(record, *outcome);
   return outcome;
 }
 
-void Projection::SkipTo(uint64_t offset) {
-  MetaRow& meta = impl_->meta;
+void Projection::SkipTo(uint64_t offset) { impl_->SkipTo(offset); }
+
+void Projection::Impl::SkipTo(uint64_t offset) {
   ODOMETER_CHECK(offset >= meta.cursor);
   meta.holes += offset - meta.cursor;
   meta.cursor = offset;
-  impl_->meta_dirty = true;
+  meta_dirty = true;
 }
 
-Result<Outcome> Projection::Impl::Judge(const Record& record, uint64_t hash) {
+Result<Outcome> Projection::Impl::Judge(const Record& record, Coming& its) {
+  const Event& event = its.event;
   auto quarantined = [&](Reason reason) { return Outcome{Outcome::Kind::kQuarantined, reason, event.type}; };
-  event.type = EventType::kNone;
-  if (Reason reason = Decode(record.bytes, &event); reason != Reason::kNone) {
-    event.type = EventType::kNone;
-    return quarantined(reason);
-  }
-  if (Reason reason = CheckPlace(record); reason != Reason::kNone) return quarantined(reason);
+  if (its.reason != Reason::kNone) return quarantined(its.reason);
+  if (Reason reason = CheckPlace(record, event); reason != Reason::kNone) return quarantined(reason);
   Outcome applied{Outcome::Kind::kApplied, Reason::kNone, event.type};
   if (event.type == EventType::kGenesis || event.type == EventType::kTick) return applied;
 
   if (PlantedBug("dedupe_after_fold")) {
-    Result<Reason> early = FoldNew(record);
+    Result<Reason> early = FoldNew(record, its);
     if (!early.ok()) return early.status();
   }
-  Result<Dedupe::Seen> seen = dedupe.Look(event, hash);
+  Result<Dedupe::Seen> seen = dedupe.Look(event, its.hash[0]);
   if (!seen.ok()) return seen.status();
   switch (*seen) {
     case Dedupe::Seen::kNew:
@@ -115,12 +163,12 @@ Result<Outcome> Projection::Impl::Judge(const Record& record, uint64_t hash) {
       return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
   }
   if (PlantedBug("dedupe_after_fold")) return applied;
-  Result<Reason> folded = FoldNew(record);
+  Result<Reason> folded = FoldNew(record, its);
   if (!folded.ok()) return folded.status();
   return *folded == Reason::kNone ? applied : quarantined(*folded);
 }
 
-Reason Projection::Impl::CheckPlace(const Record& record) const {
+Reason Projection::Impl::CheckPlace(const Record& record, const Event& event) const {
   if ((event.type == EventType::kGenesis) != (record.offset == 0)) return Reason::kGenesisPosition;
   if (event.type == EventType::kGenesis || event.type == EventType::kTick) return Reason::kNone;
   uint32_t slot = SlotOf(event.tenant);
@@ -129,14 +177,17 @@ Reason Projection::Impl::CheckPlace(const Record& record) const {
   return placed || PlantedBug("misplaced_folded") ? Reason::kNone : Reason::kMisplaced;
 }
 
-Result<Reason> Projection::Impl::FoldNew(const Record& record) {
+Result<Reason> Projection::Impl::FoldNew(const Record& record, const Coming& its) {
+  const Event& event = its.event;
   if (event.type == EventType::kGapReported) return dedupe.Report(event);
-  Result<Reason> folded =
-      IsVector(event.type) ? vectors.Fold(event, record.append_time) : accounts.Fold(event, record.append_time);
-  if (!folded.ok() || *folded != Reason::kNone) return folded;
-  Status posted = IsVector(event.type) ? vectors.Post(event, record) : accounts.Post(event, record);
-  if (!posted.ok()) return posted;
-  return Reason::kNone;
+  if (IsVector(event.type)) {
+    Result<Reason> folded = vectors.Fold(event, record.append_time);
+    if (folded.ok() && *folded == Reason::kNone) vectors.Post(event, record);
+    return folded;
+  }
+  Result<Reason> folded = accounts.Fold(event, its.ahead, record.append_time);
+  if (folded.ok() && *folded == Reason::kNone) accounts.Post(record);
+  return folded;
 }
 
 void Projection::Impl::Chain(const Record& record, const std::array<uint64_t, 2>& hash) {
@@ -180,16 +231,26 @@ void Projection::Impl::Quarantine(const Record& record, Reason reason) {
 
 bool Projection::dirty() const { return impl_->meta_dirty; }
 
+size_t Projection::rows_changed() const {
+  size_t rows = 0;
+  impl_->tables.ForEach([&](const auto& table) { rows += table.dirty_nodes().size(); });
+  return rows;
+}
+
 Status Projection::Commit() {
   Impl& impl = *impl_;
   if (!impl.meta_dirty) return Status::Ok();
-  RowBatch batch;
+  RowBatch& batch = impl.batch;
+  batch.Clear();
   impl.tables.ForEach([&](auto& table) { table.WriteTo(&batch); });
+  impl.tables.WritePostings(&batch);
   for (const auto& [key, value] : impl.pending) batch.Put(key, value);
   ODOMETER_RETURN_IF_ERROR(impl.store.Commit(batch, impl.meta));
+  impl.tables.ClearPostings();
   impl.tables.ForEach([](auto& table) { table.MarkClean(); });
   impl.pending.clear();
   impl.meta_dirty = false;
+  if (batch.bytes() > kBatchBytesKept) batch = RowBatch();
   // Every table gives up in proportion to what it holds.
   uint64_t held = bytes_in_memory();
   uint64_t allowed = impl.options.memory_bytes_max;
@@ -208,7 +269,7 @@ uint64_t Projection::rows_in_memory() const {
 }
 
 uint64_t Projection::bytes_in_memory() const {
-  uint64_t bytes = 0;
+  uint64_t bytes = impl_->tables.pending.bytes();
   impl_->tables.ForEach([&](const auto& table) { bytes += table.bytes(); });
   return bytes;
 }

@@ -2,15 +2,17 @@
 // float, pointer order or hash order has any part in a figure.
 //
 //   Projection projection(store, options);
-//   for (const Record& record : batch) outcomes.push_back(projection.Apply(record));
-//   projection.Commit(store);            // every changed row and the cursor, atomically; then rows may be evicted
+//   projection.Apply(batch, &outcomes);  // many at once: their rows are fetched together
+//   projection.Commit();                 // every changed row and the cursor, atomically; then rows may be evicted
 //
 // What each outcome and figure means: docs/figures.md. Confined to the runner thread.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "core/event.h"
 #include "core/reason.h"
@@ -40,13 +42,15 @@ class Projection {
   Projection(Store& store, ProjectionOptions options);
   ~Projection();
 
-  // Folds one record; it must stand at or above the cursor. A read error of the store is returned, and nothing folded:
-  // the runner halts on it.
+  // Folds records in their order; they must stand at or above the cursor. Appends the outcome of each that was folded.
+  // A read error of the store is returned, and that record not folded, nor any after it: the runner halts on it.
+  Status Apply(std::span<const Record> records, std::vector<Outcome>* outcomes);
   Result<Outcome> Apply(const Record& record);
   // The log skips from the cursor to `offset`: counted as holes.
   void SkipTo(uint64_t offset);
 
   bool dirty() const;
+  size_t rows_changed() const;  // since the last commit
   // On an error nothing was written and everything is kept: try again later.
   Status Commit();
 

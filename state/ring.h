@@ -15,29 +15,49 @@ struct Ring {
   static constexpr int64_t kHours = 25;
   static constexpr int64_t kHourMax = kEventTimeLimitUs / kUsPerHour;  // no event is placed later
 
+  // The newest bucket stands beside its hour, so that an event of that hour moves one cache line.
   int64_t newest_hour = 0;
-  std::array<uint32_t, kHours> buckets{};  // the bucket of hour h is at h mod 25
+  uint32_t newest = 0;
+  std::array<uint32_t, kHours> older{};  // the bucket of hour h at h mod 25; 0 at the newest hour's place
 
   bool Holds(int64_t hour) const { return hour >= 0 && hour <= newest_hour && hour > newest_hour - kHours; }
-  uint32_t At(int64_t hour) const { return Holds(hour) ? buckets[hour % kHours] : 0; }
+  uint32_t At(int64_t hour) const {
+    if (hour == newest_hour) return newest;
+    return Holds(hour) ? older[static_cast<size_t>(hour % kHours)] : 0;
+  }
+  // For an hour that it holds.
+  uint32_t& Bucket(int64_t hour) { return hour == newest_hour ? newest : older[static_cast<size_t>(hour % kHours)]; }
 
   void MoveTo(int64_t hour) {
     if (hour <= newest_hour) return;
+    older[static_cast<size_t>(newest_hour % kHours)] = newest;
     if (hour - newest_hour >= kHours) {
-      buckets.fill(0);
+      older.fill(0);
     } else {
-      for (int64_t h = newest_hour + 1; h <= hour; ++h) buckets[h % kHours] = 0;
+      for (int64_t h = newest_hour + 1; h <= hour; ++h) older[static_cast<size_t>(h % kHours)] = 0;
     }
+    newest = 0;
     newest_hour = hour;
   }
 
   bool CanAdd(int64_t hour, uint32_t n) const { return At(hour) <= UINT32_MAX - n; }
   void Add(int64_t hour, uint32_t n) {
     MoveTo(hour);
-    if (Holds(hour)) buckets[hour % kHours] += n;
+    if (Holds(hour)) Bucket(hour) += n;
   }
   void Subtract(int64_t hour, uint32_t n) {
-    if (Holds(hour)) buckets[hour % kHours] -= n;
+    if (Holds(hour)) Bucket(hour) -= n;
+  }
+
+  // Every bucket from the newest to the oldest.
+  template <class F>
+  void ForEachBack(F&& f) const {
+    f(newest);
+    int64_t at = newest_hour % kHours;
+    for (int64_t back = 1; back < kHours; ++back) {
+      at = at == 0 ? kHours - 1 : at - 1;
+      f(older[static_cast<size_t>(at)]);
+    }
   }
 
   Ring AgedTo(int64_t hour) const {
@@ -46,8 +66,8 @@ struct Ring {
     return copy;
   }
   uint64_t Sum() const {
-    uint64_t sum = 0;
-    for (uint32_t bucket : buckets) sum += bucket;
+    uint64_t sum = newest;
+    for (uint32_t bucket : older) sum += bucket;
     return sum;
   }
 

@@ -48,24 +48,26 @@ struct TokenFigures {
 };
 
 struct Usage {
+  // What a turn adds to comes first: three cache lines of it, not six.
   int64_t requests = 0;
   int64_t llm_calls = 0;
   std::array<int64_t, 6> turns{};  // by TurnStatus − 1
   TokenFigures tokens;
   int64_t cost_ai_tokens_nano_usd = 0;
-  int64_t cost_db_ops_nano_usd = 0;
-  int64_t cost_api_calls_nano_usd = 0;
-  int64_t cost_compute_time_nano_usd = 0;
   int64_t priced_facts = 0;
   int64_t unpriced_facts = 0;
-  int64_t rag_turns = 0;
-  int64_t rag_guided_turns = 0;
-  int64_t rag_output_tokens_saved = 0;
-  int64_t rag_unpriced_turns = 0;
   int64_t duration_us = 0;
   int64_t timed_turns = 0;
   int64_t first_token_us = 0;
   int64_t first_token_turns = 0;
+  int64_t sessions = 0;
+  int64_t cost_db_ops_nano_usd = 0;
+  int64_t cost_api_calls_nano_usd = 0;
+  int64_t cost_compute_time_nano_usd = 0;
+  int64_t rag_turns = 0;
+  int64_t rag_guided_turns = 0;
+  int64_t rag_output_tokens_saved = 0;
+  int64_t rag_unpriced_turns = 0;
   int64_t amendments = 0;
   std::array<int64_t, 4> interactions_by_kind{};    // by InteractionKind − 1
   std::array<int64_t, 3> interactions_by_status{};  // by InteractionStatus − 1
@@ -74,7 +76,6 @@ struct Usage {
   int64_t compute_us = 0;
   int64_t champion_cases = 0;
   int64_t config_changes = 0;
-  int64_t sessions = 0;
 
   int64_t turns_total() const { return turns[0] + turns[1] + turns[2] + turns[3] + turns[4] + turns[5]; }
   int64_t cost_nano_usd() const {
@@ -126,15 +127,15 @@ struct Usage {
 
 struct AccountRow {
   int64_t events = 0;
-  Usage usage;
   int64_t first_use_us = kNever;
   int64_t last_use_us = kNever;
+  Usage usage;
+  ModelTable models;
+  ProviderTable providers;
   int64_t collections_subscribed = 0;
   Ring requests_ring;
   Ring turns_ring;
   Ring sessions_ring;
-  ModelTable models;
-  ProviderTable providers;
 
   template <class Self, class V>
   static void Fields(Self& row, V&& v) {
@@ -152,9 +153,9 @@ struct AccountRow {
 };
 
 struct PeriodRow {
-  Usage usage;
   int64_t first_use_us = kNever;
   int64_t last_use_us = kNever;
+  Usage usage;
   ModelTable models;
   ProviderTable providers;
 

@@ -43,6 +43,7 @@ class RowBatch {
   RowBatch& operator=(RowBatch&&) noexcept;
   void Put(std::string_view key, std::string_view value);
   void Delete(std::string_view key);
+  void Clear();  // keeps its memory
   size_t bytes() const;
   size_t count() const;
 

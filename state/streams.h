@@ -27,7 +27,14 @@ class IntervalSet {
   bool Contains(uint64_t seq) const;
   // How many intervals there would be with seq in the set.
   size_t SizeWith(uint64_t seq) const;
-  void Insert(uint64_t seq) { InsertRange(seq, seq); }
+  void Insert(uint64_t seq) {
+    if (!intervals_.empty() && seq == intervals_.back().last + 1) {  // as streams grow nearly always
+      intervals_.back().last = seq;
+      ++count_;
+    } else {
+      InsertRange(seq, seq);
+    }
+  }
   void InsertRange(uint64_t first, uint64_t last);
   void Remove(uint64_t seq);
   // The parts of [first, last] that are not in the set.

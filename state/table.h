@@ -4,10 +4,16 @@
 //   Result<RowTable<AccountRow>::Node*> node = accounts.FindOrMake(key);   // made: node->made
 //   change.Add(*node, (*node)->row.events, 1);                             // see state/change.h
 //
-// A Node* lives until the next Evict(). Confined to the runner thread.
+// Memory is what a lookup costs, so it is spent knowingly: a slot holds the key's hash, a node begins with its flags
+// and goes on with the row; its key, nearly always inline, comes last. Who knows early which rows it will need calls
+// Prefetch() and Peek().
+//
+// A Node* lives until Evict() or Erase() takes its row out; generation() then moves on. Confined to the runner thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +23,7 @@
 #include "core/status.h"
 #include "state/codec.h"
 #include "state/hash.h"
+#include "state/slab.h"
 #include "state/store.h"
 
 namespace odometer {
@@ -37,7 +44,8 @@ struct HighFinder {
   void Look(int64_t value) { high |= IsHigh(value); }
   void Look(uint32_t value) { high |= value > (1u << 30); }
   void Look(const Ring& ring) {
-    for (uint32_t bucket : ring.buckets) Look(bucket);
+    Look(ring.newest);
+    for (uint32_t bucket : ring.older) Look(bucket);
   }
   template <size_t kNames>
   void Look(const NameTable<kNames>& table) {
@@ -62,29 +70,188 @@ struct HighFinder {
   void Look(const T&) {}
 };
 
+// A key beside its row: inline when it is short, as nearly all are.
+class InlineKey {
+ public:
+  static constexpr size_t kInlineBytes = 62;
+
+  InlineKey() = default;
+  InlineKey(const InlineKey&) = delete;
+  InlineKey& operator=(const InlineKey&) = delete;
+  ~InlineKey() {
+    if (size_ > kInlineBytes) delete[] Outside();
+  }
+  // Once.
+  void Set(std::string_view key) {
+    size_ = static_cast<uint16_t>(key.size());
+    char* bytes = bytes_;
+    if (key.size() > kInlineBytes) {
+      bytes = new char[key.size()];
+      std::memcpy(bytes_, &bytes, sizeof bytes);
+    }
+    std::memcpy(bytes, key.data(), key.size());
+  }
+  std::string_view view() const { return {size_ > kInlineBytes ? Outside() : bytes_, size_}; }
+  size_t outside_bytes() const { return size_ > kInlineBytes ? size_ : 0; }
+
+ private:
+  char* Outside() const {
+    char* bytes;
+    std::memcpy(&bytes, bytes_, sizeof bytes);
+    return bytes;
+  }
+
+  char bytes_[kInlineBytes];  // or where they are
+  uint16_t size_ = 0;
+};
+
+// What a row's node knows besides the row: shortcuts to others. Never stored, never part of a figure.
+template <class Row>
+struct NodeHints {};
+
 template <class Row>
 class RowTable {
  public:
-  struct Node {
-    Row row;
-    std::string key;
+  struct alignas(64) Node {
     uint64_t hash = 0;
-    size_t bytes = 0;
-    bool dirty = false;
-    bool high = false;        // some figure is beyond kHighFigure
-    bool made = false;        // by the record that is being folded
-    bool referenced = false;  // since the clock hand last passed
-    bool saved = false;       // by the Change in progress
+    uint32_t bytes = 0;
+    bool dirty : 1 = false;
+    bool saved : 1 = false;       // by the Change in progress
+    bool referenced : 1 = false;  // since the clock hand last passed
+    bool high = false;            // some figure is beyond kHighFigure
+    bool made = false;            // by the record that is being folded
+    uint8_t touches = 0;          // plain changes since the last review, see state/change.h
+    [[no_unique_address]] NodeHints<Row> hints;
+    Row row;  // what is added to most comes first in it
+    InlineKey key;
   };
 
   // `store` is read on a miss, unless it is known to hold nothing that is not in RAM.
-  explicit RowTable(Store& store) : store_(store), complete_(store.is_new()) { slots_.resize(64); }
+  explicit RowTable(Store& store) : store_(store), complete_(store.is_new()) { Resize(64); }
+  ~RowTable() {
+    ForEachNode([this](Node* node) { slab_.Delete(node); });
+  }
 
   // Null when neither RAM nor the store has it.
-  Result<Node*> Find(std::string_view key) {
-    uint64_t hash = HashOf(key);
+  Result<Node*> Find(std::string_view key) { return Find(key, HashOf(key)); }
+  Result<Node*> Find(std::string_view key, uint64_t hash) {
     if (Node* node = Lookup(key, hash)) return node;
     if (complete_) return static_cast<Node*>(nullptr);
+    return Load(key, hash);
+  }
+
+  Result<Node*> FindOrMake(std::string_view key) { return FindOrMake(key, HashOf(key)); }
+  Result<Node*> FindOrMake(std::string_view key, uint64_t hash) {
+    Result<Node*> found = Find(key, hash);
+    if (!found.ok() || *found != nullptr) return found;
+    Node* node = Insert(key, hash);
+    node->made = true;
+    return node;
+  }
+
+  // Asks memory for the slot that a Peek() will read.
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots()[hash & mask_]); }
+  // A node that probably has the hash's key, without looking at it; null when there is none. Its memory is the table's
+  // even when the row has gone since: compare before use.
+  Node* Peek(uint64_t hash) const {
+    for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
+      const Slot& slot = slots()[at];
+      if (slot.node == nullptr) return nullptr;
+      if (slot.hash == hash && slot.node != kGone) return slot.node;
+    }
+  }
+  // Moves on when a Node* may have become another row's.
+  uint64_t generation() const { return generation_; }
+
+  void MarkDirty(Node* node) {
+    node->referenced = true;
+    if (node->dirty) return;
+    node->dirty = true;
+    dirty_.push_back(node);
+  }
+
+  // Takes a row out that was made by a record which is not folded after all.
+  void Erase(Node* node) {
+    if (node->dirty) std::erase(dirty_, node);
+    size_t at = node->hash & mask_;
+    while (slots()[at].node != node) at = (at + 1) & mask_;
+    slots()[at].node = kGone;
+    Release(node);
+    ++generation_;
+  }
+
+  bool dirty() const { return !dirty_.empty(); }
+  const std::vector<Node*>& dirty_nodes() const { return dirty_; }
+  size_t rows() const { return rows_; }
+  size_t bytes() const { return bytes_; }
+
+  // In key order: what is written beside its neighbour is found at once.
+  void WriteTo(RowBatch* batch) {
+    std::string value;
+    std::sort(dirty_.begin(), dirty_.end(), [](const Node* a, const Node* b) { return a->key.view() < b->key.view(); });
+    size_t skip = PlantedBug("lost_write_back") && dirty_.size() > 3 ? 1 : 0;
+    for (Node* node : dirty_) {
+      if (skip != 0 && skip++ % 5 == 0) continue;
+      value.clear();
+      EncodeRow(node->row, &value);
+      batch->Put(node->key.view(), value);
+      size_t now = sizeof(Node) + node->key.outside_bytes() + value.size();
+      bytes_ += now - node->bytes;
+      node->bytes = static_cast<uint32_t>(now);
+    }
+  }
+  void MarkClean() {
+    for (Node* node : dirty_) node->dirty = false;
+    dirty_.clear();
+  }
+
+  // Gives up clean rows until at most `bytes_max` are left; a row used since the hand last passed stays one round
+  // longer.
+  void Evict(size_t bytes_max) {
+    if (bytes_ <= bytes_max) return;
+    complete_ = false;
+    ++generation_;
+    for (int round = 0; round < 2 && bytes_ > bytes_max; ++round) {
+      for (size_t at = 0; at <= mask_; ++at) {
+        Node* node = slots()[at].node;
+        if (node == nullptr || node == kGone) continue;
+        bool stays = node->dirty || (round == 0 && node->referenced && bytes_max > 0) || bytes_ <= bytes_max;
+        node->referenced = node->referenced && round != 0;
+        if (stays) continue;
+        slots()[at].node = kGone;
+        Release(node);
+      }
+    }
+    Resize(mask_ + 1);
+  }
+
+ private:
+  struct Slot {
+    uint64_t hash;
+    Node* node;
+  };
+  static inline Node* const kGone = reinterpret_cast<Node*>(1);
+
+  Slot* slots() const { return static_cast<Slot*>(slots_.get()); }
+  template <class F>
+  void ForEachNode(F&& f) const {
+    for (size_t at = 0; at <= mask_; ++at) {
+      if (slots()[at].node != nullptr && slots()[at].node != kGone) f(slots()[at].node);
+    }
+  }
+
+  Node* Lookup(std::string_view key, uint64_t hash) {
+    for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
+      const Slot& slot = slots()[at];
+      if (slot.node == nullptr) return nullptr;
+      if (slot.hash == hash && slot.node != kGone && slot.node->key.view() == key) {
+        slot.node->referenced = true;
+        return slot.node;
+      }
+    }
+  }
+
+  Result<Node*> Load(std::string_view key, uint64_t hash) {
     Result<std::optional<std::string>> bytes = store_.Get(key);
     if (!bytes.ok()) return bytes.status();
     if (!bytes->has_value()) return static_cast<Node*>(nullptr);
@@ -99,131 +266,57 @@ class RowTable {
     return node;
   }
 
-  Result<Node*> FindOrMake(std::string_view key) {
-    Result<Node*> found = Find(key);
-    if (!found.ok() || *found != nullptr) return found;
-    Node* node = Insert(key, HashOf(key));
-    node->made = true;
-    return node;
-  }
-
-  void MarkDirty(Node* node) {
-    node->referenced = true;
-    if (node->dirty) return;
-    node->dirty = true;
-    dirty_.push_back(node);
-  }
-
-  // Takes a row out that was made by a record which is not folded after all.
-  void Erase(Node* node) {
-    if (node->dirty) std::erase(dirty_, node);
-    size_t at = SlotOfNode(node);
-    slots_[at] = kGone;
-    bytes_ -= node->bytes;
-    if (nodes_.back().get() == node) {
-      nodes_.pop_back();
-    } else {
-      std::erase_if(nodes_, [node](const std::unique_ptr<Node>& owned) { return owned.get() == node; });
-    }
-  }
-
-  bool dirty() const { return !dirty_.empty(); }
-  size_t rows() const { return nodes_.size(); }
-  size_t bytes() const { return bytes_; }
-
-  void WriteTo(RowBatch* batch) {
-    std::string value;
-    size_t skip = PlantedBug("lost_write_back") && dirty_.size() > 3 ? 1 : 0;
-    for (Node* node : dirty_) {
-      if (skip != 0 && skip++ % 5 == 0) continue;
-      value.clear();
-      EncodeRow(node->row, &value);
-      batch->Put(node->key, value);
-      size_t now = sizeof(Node) + node->key.capacity() + value.size();
-      bytes_ += now - node->bytes;
-      node->bytes = now;
-    }
-  }
-  void MarkClean() {
-    for (Node* node : dirty_) node->dirty = false;
-    dirty_.clear();
-  }
-
-  // Gives up clean rows until at most `bytes_max` are left; a row used since the hand last passed stays one round
-  // longer.
-  void Evict(size_t bytes_max) {
-    if (bytes_ <= bytes_max) return;
-    complete_ = false;
-    std::vector<std::unique_ptr<Node>> kept;
-    for (int round = 0; round < 2 && bytes_ > bytes_max; ++round) {
-      kept.clear();
-      for (std::unique_ptr<Node>& node : nodes_) {
-        bool stays = node->dirty || (round == 0 && node->referenced && bytes_max > 0) || bytes_ <= bytes_max;
-        node->referenced = node->referenced && round != 0;
-        if (stays) {
-          kept.push_back(std::move(node));
-        } else {
-          bytes_ -= node->bytes;
-        }
-      }
-      nodes_.swap(kept);
-    }
-    Rebuild(slots_.size());
-  }
-
- private:
-  static inline Node* const kGone = reinterpret_cast<Node*>(1);
-
-  Node* Lookup(std::string_view key, uint64_t hash) {
-    for (size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
-      Node* node = slots_[at];
-      if (node == nullptr) return nullptr;
-      if (node != kGone && node->hash == hash && node->key == key) {
-        node->referenced = true;
-        return node;
-      }
-    }
-  }
-
-  size_t SlotOfNode(const Node* node) const {
-    size_t at = node->hash & (slots_.size() - 1);
-    while (slots_[at] != node) at = (at + 1) & (slots_.size() - 1);
-    return at;
-  }
-
   Node* Insert(std::string_view key, uint64_t hash) {
-    if ((used_ + 1) * 2 > slots_.size()) Rebuild(nodes_.size() * 4 < slots_.size() ? slots_.size() : slots_.size() * 2);
-    nodes_.push_back(std::make_unique<Node>());
-    Node* node = nodes_.back().get();
-    node->key = key;
+    if ((used_ + 1) * 2 > mask_ + 1) Resize(rows_ * 4 < mask_ + 1 ? mask_ + 1 : (mask_ + 1) * 2);
+    Node* node = slab_.New();
+    node->key.Set(key);
     node->hash = hash;
     node->referenced = true;
-    node->bytes = sizeof(Node) + node->key.capacity();
+    node->bytes = static_cast<uint32_t>(sizeof(Node) + node->key.outside_bytes());
     bytes_ += node->bytes;
-    Place(node);
+    ++rows_;
+    Place({hash, node});
     ++used_;
     return node;
   }
 
-  void Place(Node* node) {
-    size_t at = node->hash & (slots_.size() - 1);
-    while (slots_[at] != nullptr) at = (at + 1) & (slots_.size() - 1);
-    slots_[at] = node;
+  // The row's slot is the caller's to mark.
+  void Release(Node* node) {
+    bytes_ -= node->bytes;
+    --rows_;
+    slab_.Delete(node);
   }
 
-  void Rebuild(size_t size) {
-    slots_.assign(size, nullptr);
-    for (const std::unique_ptr<Node>& node : nodes_) Place(node.get());
-    used_ = nodes_.size();
+  void Place(Slot slot) {
+    size_t at = slot.hash & mask_;
+    while (slots()[at].node != nullptr) at = (at + 1) & mask_;
+    slots()[at] = slot;
+  }
+
+  // To `size` slots, a power of two, none of them gone.
+  void Resize(size_t size) {
+    Memory old = std::move(slots_);
+    size_t old_size = old == nullptr ? 0 : mask_ + 1;
+    slots_ = NewMemory(size * sizeof(Slot));
+    std::memset(slots_.get(), 0, size * sizeof(Slot));
+    mask_ = size - 1;
+    for (size_t at = 0; at < old_size; ++at) {
+      Slot slot = static_cast<Slot*>(old.get())[at];
+      if (slot.node != nullptr && slot.node != kGone) Place(slot);
+    }
+    used_ = rows_;
   }
 
   Store& store_;
   bool complete_;
-  std::vector<Node*> slots_;
-  std::vector<std::unique_ptr<Node>> nodes_;
+  Memory slots_;
+  size_t mask_ = 0;
+  Slab<Node> slab_;
   std::vector<Node*> dirty_;
+  size_t rows_ = 0;
   size_t used_ = 0;  // slots that are not empty
   size_t bytes_ = 0;
+  uint64_t generation_ = 1;
 };
 
 }  // namespace odometer

@@ -7,6 +7,26 @@
 
 namespace odometer {
 
+// Of an account: the rows that its events nearly always move with it, as of generation `of` of their tables.
+template <>
+struct NodeHints<AccountRow> {
+  PendingList postings;
+  uint64_t of = 0;
+  int64_t month = 0;
+  int64_t day = 0;
+  RowTable<PeriodRow>::Node* period = nullptr;
+  RowTable<DayRow>::Node* in_day = nullptr;
+  RowTable<TenantRow>::Node* tenant = nullptr;
+};
+template <>
+struct NodeHints<SessionRow> {
+  PendingList postings;
+};
+template <>
+struct NodeHints<ProjectRow> {
+  PendingList postings;  // of a project, not of a user in it
+};
+
 struct Tables {
   explicit Tables(Store& store)
       : tenants(store),
@@ -21,8 +41,7 @@ struct Tables {
         project_hours(store),
         service_days(store),
         streams(store),
-        ids(store),
-        postings(store) {}
+        ids(store) {}
 
   RowTable<TenantRow> tenants;
   RowTable<AccountRow> accounts;
@@ -37,8 +56,8 @@ struct Tables {
   RowTable<ServiceDayRow> service_days;
   RowTable<StreamRow> streams;
   RowTable<IdRow> ids;
-  RowTable<PostingChunk> postings;
 
+  PendingPostings pending;
   KeyBuilder key;
 
   template <class F>
@@ -56,8 +75,13 @@ struct Tables {
     f(service_days);
     f(streams);
     f(ids);
-    f(postings);
   }
+
+  // Moves on when a hint of an account may be void.
+  uint64_t hints_generation() const { return tenants.generation() + periods.generation() + days.generation(); }
+  // What was posted since the last commit, as chunks of their lists.
+  void WritePostings(RowBatch* batch);
+  void ClearPostings();
 };
 
 using TenantNode = RowTable<TenantRow>::Node;
@@ -65,8 +89,6 @@ using AccountNode = RowTable<AccountRow>::Node;
 using PeriodNode = RowTable<PeriodRow>::Node;
 using DayNode = RowTable<DayRow>::Node;
 using SessionNode = RowTable<SessionRow>::Node;
-
-// Adds a posting to the list that `list` names (a key without its chunk number); list is left changed.
-Status AddPosting(Tables& tables, KeyBuilder& list, const Posting& posting);
+using ProjectNode = RowTable<ProjectRow>::Node;
 
 }  // namespace odometer

@@ -116,6 +116,7 @@ Status VectorFold::FoldOne(const Event& event, AppendTime append) {
   Result<Rows> resolved = Resolve(event, append);
   if (!resolved.ok()) return resolved.status();
   const Rows& rows = *resolved;
+  project_ = rows.project;
   change_.Begin(NeedsCare(event, rows));
   TouchAll(rows);
   TenantRow& tenant = rows.tenant->row;
@@ -257,13 +258,11 @@ void VectorFold::TakeOut(const Operation& op, const Rows& rows) {
   change_.Set(rows.collection, collection.bytes, 0);
 }
 
-Status VectorFold::Post(const Event& event, const Record& record) {
+void VectorFold::Post(const Event& event, const Record& record) {
   const Operation& op = event.operation;
   FoldTime time = PlaceAt(event.event_time, record.append_time);
   Posting posting{record.offset, time.us, event.type, static_cast<uint8_t>(op.status), event.id, 0, 0};
-  KeyBuilder& key =
-      tables_.key.Begin(RowKind::kProjectPostings).Text(event.tenant).Text(op.project).Number(HourOf(time));
-  return AddPosting(tables_, key, posting);
+  tables_.pending.Add(posting, &project_->hints.postings, nullptr);
 }
 
 }  // namespace odometer

@@ -20,10 +20,9 @@ class VectorFold {
 
   // As AccountFold::Fold().
   Result<Reason> Fold(const Event& event, AppendTime append);
-  Status Post(const Event& event, const Record& record);
+  void Post(const Event& event, const Record& record);
 
  private:
-  using ProjectNode = RowTable<ProjectRow>::Node;
   using CollectionNode = RowTable<CollectionRow>::Node;
 
   struct Rows {
@@ -55,6 +54,7 @@ class VectorFold {
   Change& change_;
   const ProjectionOptions& options_;
   Reason refusal_ = Reason::kNone;
+  ProjectNode* project_ = nullptr;  // of the event that was folded last
 };
 
 }  // namespace odometer

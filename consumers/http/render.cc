@@ -45,8 +45,8 @@ void WriteMonth(JsonWriter& json, const AccountSummary& summary) {
   json.Key("last_use").Time(summary.in_period.last_use_us);
   json.Field("peak_requests_per_hour", summary.peaks.requests_per_hour);
   json.Field("peak_requests_per_day", summary.peaks.requests_per_day);
-  WriteShares(json.Key("models"), summary.in_period.models.names, summary.in_period.models.other);
-  WriteShares(json.Key("providers"), summary.in_period.providers.names, summary.in_period.providers.other);
+  WriteShares(json.Key("models"), summary.in_period.models.names.All(), summary.in_period.models.other);
+  WriteShares(json.Key("providers"), summary.in_period.providers.names.All(), summary.in_period.providers.other);
   json.End();
 }
 
@@ -117,10 +117,10 @@ void WriteProject(JsonWriter& json, const ProjectRow& row, int64_t now_hour, boo
   json.Field("dropped_vectors", row.dropped_vectors).Field("dropped_bytes", row.dropped_bytes);
 }
 
-void WriteShares(JsonWriter& json, std::vector<NameCount> names, const NameCount& other) {
+void WriteShares(JsonWriter& json, std::vector<NameCount> names, const NameFigures& other) {
   json.Array();
   for (const NameShare& share : SharesOf(std::move(names), other)) {
-    json.Object().Field("name", share.is_other ? std::string_view("other") : std::string_view(share.count.name));
+    json.Object().Field("name", share.is_other ? std::string_view("other") : share.count.name.view());
     json.Key("is_other").Bool(share.is_other);
     json.Field("turns", share.count.turns).Field("tokens", share.count.tokens);
     json.Field("turns_share_hundredths", share.turns_share).Field("tokens_share_hundredths", share.tokens_share).End();
@@ -177,8 +177,8 @@ void WriteAccountSummary(JsonWriter& json, std::string_view tenant, std::string_
   WriteLimits(json);
   WriteMonth(json.Key("period"), summary);
   WriteVelocity(json.Key("velocity"), account.requests_ring, account.turns_ring);
-  WriteShares(json.Key("models"), account.models.names, account.models.other);
-  WriteShares(json.Key("providers"), account.providers.names, account.providers.other);
+  WriteShares(json.Key("models"), account.models.names.All(), account.models.other);
+  WriteShares(json.Key("providers"), account.providers.names.All(), account.providers.other);
   json.Key("costliest_sessions").Array();
   for (const SessionEntry& entry : summary.sessions.costliest) WriteSession(json, entry.session, entry.row, now_us);
   json.End();

@@ -32,7 +32,7 @@ void WriteProject(JsonWriter& json, const ProjectRow& row, int64_t now_hour, boo
 void WriteQuotient(JsonWriter& json, std::string_view name, std::optional<int64_t> value);
 
 // Each writes one value.
-void WriteShares(JsonWriter& json, std::vector<NameCount> names, const NameCount& other);
+void WriteShares(JsonWriter& json, std::vector<NameCount> names, const NameFigures& other);
 void WriteVelocity(JsonWriter& json, const Ring& requests, const Ring& turns);
 void WriteSession(JsonWriter& json, std::string_view session, const SessionRow& row, int64_t now_us);
 void WriteAccountSummary(JsonWriter& json, std::string_view tenant, std::string_view user,

@@ -155,8 +155,8 @@ Status Api::WriteSystemSummary(JsonWriter& json, const Call& call, const Reading
     json.Field("cost_nano_usd", day.row.cost_nano_usd).End();
   }
   json.End();
-  WriteShares(json.Key("models"), tenant.models.names, tenant.models.other);
-  WriteShares(json.Key("providers"), tenant.providers.names, tenant.providers.other);
+  WriteShares(json.Key("models"), tenant.models.names.All(), tenant.models.other);
+  WriteShares(json.Key("providers"), tenant.providers.names.All(), tenant.providers.other);
   return WriteCostliest(json, reading, summary);
 }
 

@@ -42,19 +42,11 @@ class MapView : public View {
   }
   void PutBytes(const KeyBuilder& key, std::string bytes) { rows_[key.str()] = std::move(bytes); }
 
-  // Appends to a list as the fold does: full chunks at their number, the open one at −1.
+  // Appends a chunk to a list, as the fold does when it commits after each record.
   void AddPosting(const KeyBuilder& list, const Posting& posting) {
-    std::string open_key = KeyBuilder(list).Number(kOpenChunk).str();
-    PostingChunk open;
-    if (auto found = rows_.find(open_key); found != rows_.end()) DecodeRow(found->second, &open);
-    open.entries.push_back(posting);
-    if (open.entries.size() == kPostingsPerChunk) {
-      PostingChunk full = open;
-      rows_[KeyBuilder(list).Number(open.full_chunks).str()] = EncodeRow(full);
-      open.entries.clear();
-      ++open.full_chunks;
-    }
-    rows_[open_key] = EncodeRow(open);
+    PostingChunk chunk;
+    chunk.entries.push_back(posting);
+    rows_[KeyBuilder(list).Number(static_cast<int64_t>(posting.offset)).str()] = EncodeRow(chunk);
   }
 
  private:

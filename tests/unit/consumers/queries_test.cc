@@ -182,7 +182,7 @@ TEST(ListTurnsTest, KeepsTheSumOfTokensOverManyChunks) {
 
 TEST(ListTurnsTest, TakesADamagedChunkForCorrupt) {
   MapView view;
-  view.PutBytes(UserList("ann").Number(kOpenChunk), "\xff\xff\xff");
+  view.PutBytes(UserList("ann").Number(4), "\xff\xff\xff");
   EXPECT_EQ(ListTurns(view, "acme", "ann", "", UINT64_MAX).status().code(), Code::kCorrupt);
 }
 

@@ -129,16 +129,34 @@ TEST_F(ChangeTest, AFullBucketOf32BitsIsAnOverflow) {
 
 TEST_F(ChangeTest, AFigureThatGrowsHighMakesItsRowOneToTakeCareOf) {
   AccountNode* ann = Standing("ann");
-  change_.Begin(false);
-  change_.Touch(tables_.accounts, ann);
-  change_.Add(ann, ann->row.usage.compute_us, kHighFigure);
-  EXPECT_TRUE(change_.Finish());
-  EXPECT_FALSE(ann->high);
-  change_.Begin(false);
-  change_.Touch(tables_.accounts, ann);
-  change_.Add(ann, ann->row.usage.compute_us, 1);
-  EXPECT_TRUE(change_.Finish());
+  for (int64_t more : {kHighFigure, int64_t{1}}) {
+    EXPECT_FALSE(ann->high);
+    change_.Begin(true);
+    change_.Touch(tables_.accounts, ann);
+    change_.Add(ann, ann->row.usage.compute_us, more);
+    EXPECT_TRUE(change_.Finish());
+  }
   EXPECT_TRUE(ann->high);
+}
+
+// The largest amounts that are added without a look: the row is seen to be high long before a sum could overflow.
+TEST_F(ChangeTest, PlainRecordsMakeARowHighBeforeItsTotalsCanOverflow) {
+  AccountNode* ann = Standing("ann");
+  constexpr int64_t kMost = int64_t{1} << 50;
+  Tokens held{kHighFigure, kHighFigure, kHighFigure, kHighFigure, kHighFigure, 0};
+  change_.Begin(true);
+  change_.Touch(tables_.accounts, ann);
+  change_.AddTokens(ann, ann->row.usage.tokens, held);
+  EXPECT_TRUE(change_.Finish());
+  int records = 0;
+  for (; !ann->high && records < 1000; ++records) {
+    change_.Begin(false);
+    change_.Touch(tables_.accounts, ann);
+    change_.AddTokens(ann, ann->row.usage.tokens, Tokens{kMost, kMost, kMost, kMost, kMost, kMost});
+    EXPECT_TRUE(change_.Finish());
+  }
+  EXPECT_LE(records, 256);
+  EXPECT_EQ(ann->row.usage.tokens.total(), 5 * (kHighFigure + records * kMost));
 }
 
 }  // namespace

@@ -18,20 +18,34 @@ TEST(NameTable, TheFirstNamesStandByNameAndLaterOnesGoToOther) {
 TEST(NameTable, ANameThatItHasNotSeenCountsNothingWhileThereIsRoom) {
   NameTable<3> table;
   table.Slot("a").tokens = 5;
-  EXPECT_EQ(table.Get("b"), NameCount());
+  EXPECT_EQ(table.Get("b"), NameFigures());
   EXPECT_EQ(table.names.size(), 1u);
 }
 
 TEST(NameTable, IsSortedByNameWhateverTheOrderOfUse) {
-  NameTable<4> table;
+  ProviderTable table;
   for (const char* name : {"m", "b", "", "\xff"}) table.Slot(name);
-  std::vector<NameCount> sorted = table.Sorted();
-  ASSERT_EQ(sorted.size(), 4u);
-  EXPECT_EQ(sorted[0].name, "");
-  EXPECT_EQ(sorted[1].name, "b");
-  EXPECT_EQ(sorted[2].name, "m");
-  EXPECT_EQ(sorted[3].name, "\xff");
-  EXPECT_EQ(table.names[0].name, "m");
+  ProviderTable::Order sorted;
+  table.Sort(&sorted);
+  EXPECT_EQ(sorted[0]->name.view(), "");
+  EXPECT_EQ(sorted[1]->name.view(), "b");
+  EXPECT_EQ(sorted[2]->name.view(), "m");
+  EXPECT_EQ(sorted[3]->name.view(), "\xff");
+  EXPECT_EQ(table.names[0].name.view(), "m");
+}
+
+TEST(NameTable, NamesOfEveryLengthAreKeptApartAndSurviveACopyAndAMove) {
+  ModelTable table;
+  for (size_t length = 0; length < 60; ++length)
+    table.Slot(std::string(length, 'x')).turns = static_cast<int64_t>(length);
+  ModelTable copy = table;
+  ModelTable moved = std::move(table);
+  copy.Slot("y").turns = 1;
+  for (size_t length = 0; length < 60; ++length) {
+    EXPECT_EQ(copy.Get(std::string(length, 'x')).turns, static_cast<int64_t>(length));
+    EXPECT_EQ(moved.Get(std::string(length, 'x')).turns, static_cast<int64_t>(length));
+  }
+  EXPECT_EQ(moved.Get("y"), NameFigures());
 }
 
 TEST(NameTable, HasRoomForSixtyFourModelsAndSixteenProviders) {

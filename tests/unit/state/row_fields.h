@@ -97,13 +97,15 @@ class ValueChanger {
     if (IsIt()) value = value == EventType::kTurnRecorded ? EventType::kTurnAmended : EventType::kTurnRecorded;
   }
   void Visit(Ring& ring) {
-    if (IsIt()) ring.buckets[static_cast<size_t>(ring.newest_hour % Ring::kHours)] += 1;
+    if (IsIt()) ring.newest += 1;
     if (IsIt()) ring.MoveTo(ring.newest_hour + 1);  // what it counts from then on, though it counts the same now
   }
   template <size_t kNames>
   void Visit(NameTable<kNames>& table) {
     for (NameCount& count : table.names) {
-      Visit(count.name);
+      std::string name(count.name.view());
+      Visit(name);
+      count.name = NameText(name);
       Visit(count.turns);
       Visit(count.tokens);
     }
@@ -176,7 +178,7 @@ class ValueFiller {
   void Fill(Ring& ring) {
     ring.newest_hour = static_cast<int64_t>(random_.Below(1'000'000));
     for (int64_t back = 0; back < Ring::kHours && back <= ring.newest_hour; ++back) {
-      Fill(ring.buckets[static_cast<size_t>((ring.newest_hour - back) % Ring::kHours)]);
+      Fill(ring.Bucket(ring.newest_hour - back));
     }
   }
   template <size_t kNames>
@@ -184,7 +186,7 @@ class ValueFiller {
     std::set<std::string> names;
     for (uint64_t n = random_.Below(kNames + 1); n > 0; --n) names.insert(Text());
     for (const std::string& name : names) {
-      NameCount& count = table.Slot(name);
+      NameFigures& count = table.Slot(name);
       Fill(count.turns);
       Fill(count.tokens);
     }

@@ -137,7 +137,7 @@ TEST(Store, OfAFoldVersionWhoseMetaRowHasAnotherShapeItIsOutdatedNotDamaged) {
   rocks.create_if_missing = true;
   rocksdb::DB* db = nullptr;
   ASSERT_TRUE(rocksdb::DB::Open(rocks, "/store", &db).ok());
-  ASSERT_TRUE(db->Put({}, KeyBuilder().Begin(RowKind::kMeta).str(), std::string("\x02\xff\xff", 3)).ok());
+  ASSERT_TRUE(db->Put({}, KeyBuilder().Begin(RowKind::kMeta).str(), std::string("\x7f\xff\xff", 3)).ok());
   delete db;
   Result<std::unique_ptr<Store>> store = Store::Open(disk.options());
   EXPECT_EQ(store.status().code(), Code::kOutdated) << store.status().ToString();
