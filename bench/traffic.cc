@@ -9,7 +9,10 @@
 namespace odometer {
 
 Traffic::Traffic(const TrafficOptions& options)
-    : options_(options), state_(options.seed * 0x9e3779b97f4a7c15 + 1), now_us_(options.start_us) {
+    : options_(options),
+      state_(options.seed * 0x9e3779b97f4a7c15 + 1),
+      now_us_(options.start_us),
+      turns_(options.users) {
   for (uint32_t i = 0; i < options.tenants; ++i) tenants_.push_back(fmt::format("tenant-{:02}", i));
   if (!options.zipf) return;
   // Weight of rank r is 1/r: a ladder of a million rungs is close enough, and integers only.
@@ -41,7 +44,7 @@ std::string Traffic::Next() {
   uint64_t seq = ++next_seq_[slot];
   now_us_ += options_.step_us;
   std::string name = fmt::format("user-{:07}", user);
-  std::string session = fmt::format("session-{:07}-{}", user, Random() % options_.sessions);
+  std::string session = fmt::format("session-{:07}-{}", user, turns_[user]++ / options_.session_turns);
   event_.type = EventType::kTurnRecorded;
   for (int i = 0; i < 2; ++i) {
     uint64_t word = Random();

@@ -17,9 +17,9 @@ namespace odometer {
 struct TrafficOptions {
   uint64_t seed = 1;
   uint32_t tenants = 64;
-  uint32_t users = 100'000;  // over all tenants
-  uint32_t sessions = 4;     // of a user
-  bool zipf = true;          // exponent 1; else uniform
+  uint32_t users = 100'000;     // over all tenants
+  uint32_t session_turns = 16;  // then the user's next session begins
+  bool zipf = true;             // exponent 1; else uniform
   int64_t start_us = 1'700'000'000'000'000;
   int64_t step_us = 50;  // event time between two events
 };
@@ -42,6 +42,7 @@ class Traffic {
   std::vector<uint32_t> ladder_;  // users by rank, sampled by 1/rank
   std::vector<std::string> tenants_;
   std::map<uint32_t, uint64_t> next_seq_;  // by slot
+  std::vector<uint32_t> turns_;            // by user
   Event event_;
 };
 
