@@ -56,7 +56,7 @@ Status CheckChain(PartitionLog& log, const Store& store) {
   if (!bytes.ok()) return bytes.status();
   ChainRow row;
   if (!bytes->has_value() || !DecodeRow(**bytes, &row)) return Status::Ok();  // a hole stood at the mark
-  Result<std::unique_ptr<EventReader>> reader = log.Read(mark);
+  Result<std::unique_ptr<EventReader>> reader = log.ReadHeld(mark);
   if (!reader.ok()) return reader.status();
   std::array<uint64_t, 2> hash = row.rolling_hash;
   while ((*reader)->next_offset() < meta.cursor) {
@@ -210,6 +210,7 @@ void Daemon::Start() {
 
 Status Daemon::Stop() {
   Status first;
+  for (std::unique_ptr<Runner>& runner : runners_) runner->BeginStop();
   for (std::unique_ptr<Runner>& runner : runners_) {
     Status stopped = runner->Stop();
     if (first.ok()) first = stopped;
@@ -221,6 +222,7 @@ void Daemon::NoteAppend(uint32_t partition, const Status& status) {
   std::lock_guard lock(probe_mutex_);
   ProbeState& probe = probes_[partition];
   probe.append_status = status;
+  probe.appended_us = clock_.MonotonicUs();
   probe.refused = status;
   probe.refused_us = clock_.MonotonicUs();
 }
@@ -245,7 +247,9 @@ void Daemon::Probe(uint32_t partition) {
     // One that went into another log never comes back.
     bool is_void = state.failing_step == "verify" || probe.next_offset > state.log_end;
     if (probe.outstanding && (is_void || state.committed.cursor >= probe.next_offset)) probe.outstanding = false;
-    if (!runners_[partition]->is_log_verified()) return;
+    // Nor is anything put into a log that is another one, or waited for a broker that has just not answered.
+    bool was_away = probe.append_status.code() == Code::kUnavailable && now_us - probe.appended_us < kQuietUs;
+    if (!runners_[partition]->is_log_verified() || was_away) return;
     bool quiet = now_us - state.last_readback_us > kQuietUs;
     if (probe.outstanding || (!quiet && probe.append_status.ok() && state.failing_step.empty())) return;
   }
@@ -255,6 +259,7 @@ void Daemon::Probe(uint32_t partition) {
   std::lock_guard lock(probe_mutex_);
   ProbeState& probe = probes_[partition];
   probe.append_status = appended.ok() ? Status::Ok() : appended.status();
+  probe.appended_us = clock_.MonotonicUs();
   if (!appended.ok()) return;
   probe.outstanding = true;
   probe.next_offset = appended->next_offset;
@@ -264,6 +269,10 @@ void Daemon::Probe(uint32_t partition) {
 std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) {
   uint64_t awaited = 0;
   int64_t sent_us = 0;
+  // Of all that may fail, this says why.
+  RunnerState before = runners_[partition]->state();
+  if (before.failing_step == "verify")
+    return Readiness{false, before.failing_step, static_cast<int>(partition), before.failure};
   {
     std::lock_guard lock(probe_mutex_);
     const ProbeState& probe = probes_[partition];
@@ -283,13 +292,18 @@ std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) 
   int64_t waited_us = clock_.MonotonicUs() - sent_us;
   return Readiness{false, "fold", static_cast<int>(partition),
                    fmt::format("a tick appended {} ms ago has not come back; {} records wait", waited_us / 1000,
-                               state.log_end - state.committed.cursor)};
+                               std::max(state.log_end, state.committed.cursor) - state.committed.cursor)};
 }
 
 Readiness Daemon::CheckReady(int64_t wait_us) {
   int64_t deadline_us = clock_.MonotonicUs() + wait_us;
   if (Status room = CheckRoom(); !room.ok()) return Readiness{false, "append", -1, room.message()};
-  for (uint32_t partition = 0; partition < partitions(); ++partition) Probe(partition);
+  for (uint32_t partition = 0; partition < partitions(); ++partition) {
+    Probe(partition);
+    // Where one broker does not answer, the next partition's would be waited for in vain.
+    std::lock_guard lock(probe_mutex_);
+    if (probes_[partition].append_status.code() == Code::kUnavailable) break;
+  }
   for (uint32_t partition = 0; partition < partitions(); ++partition) {
     int64_t left_us = std::max<int64_t>(deadline_us - clock_.MonotonicUs(), 0);
     if (std::optional<Readiness> failure = FailureOf(partition, left_us)) return *failure;

@@ -71,7 +71,8 @@ class Daemon {
     int64_t sent_us = 0;
     bool outstanding = false;
     Status append_status;  // of the last append, the API's or a Tick's
-    Status refused;        // of the API's last append, while that was an error
+    int64_t appended_us = 0;
+    Status refused;  // of the API's last append, while that was an error
     int64_t refused_us = 0;
   };
 

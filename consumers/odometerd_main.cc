@@ -230,7 +230,10 @@ class Service {
     Api api(daemon, std::move(api_options));
     front_.Answer(api);
     if (server_ == nullptr) {
-      if (int failed = Listen(); failed != kExitFine) return failed;
+      if (int failed = Listen(); failed != kExitFine) {
+        if (server_ != nullptr) server_->Stop();
+        return failed;
+      }
     }
     lines_.Write("info", fmt::format("serving address={} log={} partitions={} durability={}", server_->address(),
                                      config_.log_url.empty() ? "embedded" : config_.log_url, daemon.partitions(),

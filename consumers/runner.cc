@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kOutcomesKept = 65'536;
 // Between two tries of what failed: short enough that a freed disk is noticed at once.
 constexpr int64_t kRetryUs = 200'000;
+constexpr int64_t kAskAgainUs = kUsPerSecond / 2;
 // While nothing is committed, the log is verified this often.
 constexpr int64_t kVerifyUs = 5 * kUsPerSecond;
 constexpr int64_t kAcknowledgeUs = 10 * kUsPerSecond;
@@ -46,10 +47,8 @@ Result<size_t> Runner::Step(int64_t wait_us) {
     reader_ = std::move(*reader);
   }
   Result<std::span<const Record>> records = reader_->Poll(options_.batch_records_max, wait_us);
-  if (!records.ok()) {
-    reader_.reset();
-    return Fail("poll", records.status());
-  }
+  if (!records.ok()) return PollFailed(records.status());
+  is_poll_sound_ = true;
   Works("poll");
   std::vector<Outcome> outcomes;
   outcomes.reserve(records->size());
@@ -80,6 +79,14 @@ Result<size_t> Runner::Step(int64_t wait_us) {
   return records->size();
 }
 
+// A log that cannot be read on may be another one by now: that is asked before anything else is said.
+Status Runner::PollFailed(const Status& status) {
+  reader_.reset();
+  if (status.code() == Code::kCorrupt) is_poll_sound_ = false;
+  if (Status verified = Verify(); !verified.ok()) return verified;
+  return Fail("poll", status);
+}
+
 // The log below the cursor is durable, and still the one that was folded. What was read since it was last shown to be
 // falls with it: nothing of that is committed.
 Status Runner::Verify() {
@@ -88,6 +95,7 @@ Status Runner::Verify() {
     verified_us_ = clock_.MonotonicUs();
     is_log_verified_ = true;
     Works("verify");
+    if (!projection_->dirty()) Works("append");
     return verified;
   }
   if (verified.code() != Code::kCorrupt)
@@ -194,18 +202,24 @@ void Runner::Loop() {
     }
     if (result.ok()) continue;
     std::unique_lock lock(mutex_);
-    committed_.wait_for(lock, std::chrono::microseconds(kRetryUs), [this] { return stopping_; });
+    // A log that cannot be read, or says it is another one, costs a connection to ask again; a disk does not.
+    int64_t pause_us = failing == "poll" || failing == "verify" ? kAskAgainUs : kRetryUs;
+    committed_.wait_for(lock, std::chrono::microseconds(pause_us), [this] { return stopping_; });
   }
 }
 
-Status Runner::Stop() {
+void Runner::BeginStop() {
   {
     std::lock_guard lock(mutex_);
-    if (stopping_) return Status::Ok();
     stopping_ = true;
   }
   log_.Wake();
   committed_.notify_all();
+}
+
+Status Runner::Stop() {
+  if (std::lock_guard lock(mutex_); state_.stopped) return Status::Ok();
+  BeginStop();
   if (thread_.joinable()) thread_.join();
   Status committed = CommitNow();
   if (committed.ok()) committed = store_->Sync();

@@ -20,9 +20,12 @@ class ArchivedPartition::Reader : public EventReader {
       seen_wakes_ = log_.wakes_;
     }
     Result<std::span<const Record>> records = source_->Poll(records_max, wait_us);
-    if (!records.ok()) return records;
+    if (!records.ok()) {
+      source_.reset();
+      return records;
+    }
     // What cannot be copied is not given: its reader stays in front of it.
-    if (Status copied = log_.CopyIn(*records); !copied.ok()) {
+    if (Status copied = log_.CopyIn(next_offset_, source_->next_offset(), *records); !copied.ok()) {
       source_.reset();
       return copied;
     }
@@ -56,10 +59,18 @@ class ArchivedPartition::Reader : public EventReader {
 Result<std::unique_ptr<ArchivedPartition>> ArchivedPartition::Open(FileSystem& files, Clock& clock, Options options,
                                                                    PartitionLog& source, uint64_t cursor) {
   std::unique_ptr<ArchivedPartition> partition(new ArchivedPartition(files, clock, std::move(options), source));
-  Result<std::shared_ptr<LocalPartition>> copy = partition->OpenCopy(cursor);
+  Result<std::shared_ptr<LocalPartition>> copy = partition->OpenCopy(UINT64_MAX);
   if (!copy.ok()) return copy.status();
   partition->copy_ = std::move(*copy);
-  ODOMETER_RETURN_IF_ERROR(partition->SyncTo(partition->copy_->range().end));
+  partition->filled_to_ = partition->copy_->range().end;
+  Status verified = partition->SyncTo(partition->filled_to_);
+  bool is_cut = cursor > 0 && partition->filled_to_ > cursor;
+  // What lies above the cursor may have come from elsewhere; what lies below it may not.
+  if (!verified.ok() && !(is_cut && verified.code() == Code::kCorrupt)) return verified;
+  if (is_cut) {
+    ODOMETER_RETURN_IF_ERROR(partition->ForgetFrom(cursor));
+    ODOMETER_RETURN_IF_ERROR(partition->SyncTo(cursor));
+  }
   ODOMETER_RETURN_IF_ERROR(partition->FillTo(cursor));
   return partition;
 }
@@ -92,7 +103,7 @@ Result<std::shared_ptr<LocalPartition>> ArchivedPartition::OpenCopy(uint64_t cur
 }
 
 Status ArchivedPartition::FillTo(uint64_t cursor) {
-  if (copy()->range().end >= cursor) return Status::Ok();
+  if (filled_to_ >= cursor) return Status::Ok();
   Reader reader(*this, copy()->range().end);
   while (reader.next_offset() < cursor) {
     Result<std::span<const Record>> records = reader.Poll(4096, 10 * kUsPerSecond);
@@ -116,13 +127,39 @@ OffsetRange ArchivedPartition::range() const {
   return {std::min(source.start, copied.start), std::max(source.end, copied.end)};
 }
 
-Status ArchivedPartition::CopyIn(std::span<const Record> records) {
-  std::shared_ptr<LocalPartition> copy = this->copy();
+Status ArchivedPartition::CopyIn(uint64_t from, uint64_t next, std::span<const Record> records) {
+  std::shared_ptr<LocalPartition> copy;
+  {
+    std::lock_guard lock(mutex_);
+    copy = copy_;
+    if (from > filled_to_) {
+      return Status(Code::kInvalid, options_.directory + ": read from offset " + std::to_string(from) +
+                                        ", and the copy was filled to " + std::to_string(filled_to_));
+    }
+  }
   uint64_t end = copy->range().end;
   size_t known = 0;
   while (known < records.size() && records[known].offset < end) ++known;
-  if (known == records.size()) return Status::Ok();
-  return copy->CopyIn(records.subspan(known));
+  if (known < records.size()) {
+    Status copied = copy->CopyIn(records.subspan(known));
+    if (copied.code() == Code::kIo || copied.code() == Code::kUnavailable) {
+      Status mended = Mend();
+      return mended.ok() ? copied : mended;
+    }
+    if (!copied.ok()) return copied;
+  }
+  std::lock_guard lock(mutex_);
+  filled_to_ = std::max(filled_to_, next);
+  return Status::Ok();
+}
+
+Status ArchivedPartition::Mend() {
+  Result<std::shared_ptr<LocalPartition>> fresh = OpenCopy(UINT64_MAX);
+  if (!fresh.ok()) return fresh.status();
+  std::lock_guard lock(mutex_);
+  copy_ = std::move(*fresh);
+  filled_to_ = copy_->range().end;
+  return Status::Ok();
 }
 
 Result<std::unique_ptr<EventReader>> ArchivedPartition::Read(uint64_t from) {
@@ -138,6 +175,27 @@ Result<std::unique_ptr<EventReader>> ArchivedPartition::Read(uint64_t from) {
   return std::unique_ptr<EventReader>(std::make_unique<Reader>(*this, from));
 }
 
+// Of the copy as it was when the reader was opened.
+class ArchivedPartition::HeldReader : public EventReader {
+ public:
+  HeldReader(std::shared_ptr<LocalPartition> copy, std::unique_ptr<EventReader> reader)
+      : copy_(std::move(copy)), reader_(std::move(reader)) {}
+  Result<std::span<const Record>> Poll(size_t records_max, int64_t) override { return reader_->Poll(records_max, 0); }
+  uint64_t next_offset() const override { return reader_->next_offset(); }
+
+ private:
+  std::shared_ptr<LocalPartition> copy_;  // before its reader
+  std::unique_ptr<EventReader> reader_;
+};
+
+Result<std::unique_ptr<EventReader>> ArchivedPartition::ReadHeld(uint64_t from) {
+  std::shared_ptr<LocalPartition> copy = this->copy();
+  // Above the copy's end the source may have holes only: nothing to give there.
+  Result<std::unique_ptr<EventReader>> reader = copy->Read(std::min(from, copy->range().end));
+  if (!reader.ok()) return reader.status();
+  return std::unique_ptr<EventReader>(std::make_unique<HeldReader>(std::move(copy), std::move(*reader)));
+}
+
 Result<OwnedRecord> ArchivedPartition::Fetch(uint64_t offset) {
   std::shared_ptr<LocalPartition> copy = this->copy();
   return offset < copy->range().end ? copy->Fetch(offset) : source_.Fetch(offset);
@@ -148,26 +206,41 @@ Status ArchivedPartition::SyncTo(uint64_t offset) {
   ODOMETER_RETURN_IF_ERROR(source_.SyncTo(offset));
   std::shared_ptr<LocalPartition> copy = this->copy();
   uint64_t end = copy->range().end;
-  if (end == 0 || source_.range().start >= end) return Status::Ok();
-  Result<OwnedRecord> copied = copy->Fetch(end - 1);
-  if (!copied.ok()) return copied.status();
-  Result<OwnedRecord> held = source_.Fetch(end - 1);
+  if (end == 0) return Status::Ok();
+  // A log that lost records and took others may agree again at its end; where it agreed before, it does not.
+  if (verified_ && verified_->offset + 1 < end) ODOMETER_RETURN_IF_ERROR(CompareAt(*verified_));
+  Result<OwnedRecord> newest = copy->Fetch(end - 1);
+  if (!newest.ok()) return newest.status();
+  ODOMETER_RETURN_IF_ERROR(CompareAt(*newest));
+  verified_ = std::move(*newest);
+  return Status::Ok();
+}
+
+Status ArchivedPartition::CompareAt(const OwnedRecord& copied) {
+  if (source_.range().start > copied.offset) return Status::Ok();  // trimmed; Genesis said whose it is
+  Result<OwnedRecord> held = source_.Fetch(copied.offset);
   if (!held.ok() && held.status().code() != Code::kNotFound) return held.status();
-  bool is_same = held.ok() && held->append_time == copied->append_time && held->bytes == copied->bytes &&
-                 (held->bytes.data() == nullptr) == (copied->bytes.data() == nullptr);
+  bool is_same = held.ok() && held->append_time == copied.append_time && held->bytes == copied.bytes &&
+                 (held->bytes.data() == nullptr) == (copied.bytes.data() == nullptr);
   if (is_same) return Status::Ok();
-  return Status(Code::kCorrupt, "partition " + std::to_string(partition()) + ": the log's record at offset " +
-                                    std::to_string(end - 1) + (held.ok() ? " is another" : " is gone") +
-                                    " than the one that was read from it: the log was cut or made anew");
+  return Status(
+      Code::kCorrupt,
+      "partition " + std::to_string(partition()) + ": the log's record at offset " + std::to_string(copied.offset) +
+          (held.ok() ? " is another than the one that was read from it" : ", which was read from it, is gone") +
+          ": the log was cut or made anew");
 }
 
 Status ArchivedPartition::ForgetFrom(uint64_t offset) {
   ODOMETER_RETURN_IF_ERROR(source_.ForgetFrom(offset));
-  if (copy()->range().end <= offset) return Status::Ok();
+  if (verified_ && verified_->offset >= offset) verified_.reset();
+  if (copy()->range().end > offset) {
+    Result<std::shared_ptr<LocalPartition>> fresh = OpenCopy(offset);
+    if (!fresh.ok()) return fresh.status();
+    std::lock_guard lock(mutex_);
+    copy_ = std::move(*fresh);
+  }
   std::lock_guard lock(mutex_);
-  Result<std::shared_ptr<LocalPartition>> fresh = OpenCopy(offset);
-  if (!fresh.ok()) return fresh.status();
-  copy_ = std::move(*fresh);
+  filled_to_ = std::max(offset, copy_->range().end);
   return Status::Ok();
 }
 

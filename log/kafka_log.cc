@@ -73,8 +73,7 @@ Result<Appended> KafkaPartition::Append(std::span<const std::string_view> events
   if (appended->next_offset == UINT64_MAX) {
     // A delivery that was tried again tells no offset; what was delivered lies below the end as it is now.
     ODOMETER_RETURN_IF_ERROR(Refresh());
-    appended->next_offset = range().end;
-    appended->first_offset = appended->next_offset - std::min<uint64_t>(events.size(), appended->next_offset);
+    appended->first_offset = appended->next_offset = range().end;
   }
   Extend(appended->next_offset);
   return appended;

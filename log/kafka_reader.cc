@@ -87,6 +87,9 @@ Result<std::span<const Record>> KafkaReader::Poll(size_t records_max, int64_t wa
   arena_.Clear();
   if (records_max == 0) return std::span<const Record>();
   rd_kafka_poll(client_->get(), 0);  // errors of the brokers
+  // A broker that went away may come back as another one: what was fetched before is shown to be right before more is.
+  if (client_->outages() != 0)
+    return KafkaUnavailable(*client_, options_.address.ToString(), RD_KAFKA_RESP_ERR__TRANSPORT);
   auto deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(std::max<int64_t>(wait_us, 0));
   const uint64_t before = next_offset_;
   for (;;) {

@@ -20,8 +20,9 @@ struct TopicOptions {
   uint32_t replicas = 1;
 };
 
-// Makes the topic and writes record 0, Genesis, to each partition. kConflict: there is a topic of this name that is not
-// an unfinished one of this log; kInvalid: more replicas than brokers, or a number of partitions that no log has.
+// Makes the topic and writes record 0, Genesis, to each partition. A topic that an earlier call left unfinished is
+// finished, with the log id it has. kConflict: there is another topic of this name; kInvalid: more replicas than
+// brokers, or a number of partitions that no log has.
 Status CreateTopic(const KafkaAddress& address, const TopicOptions& options, Clock& clock);
 
 // What is wrong with the topic's settings, one sentence each; empty when nothing is. kNotFound: there is no topic.

@@ -1,13 +1,15 @@
 // log/kafka_witness.h: KafkaWitness, a consumer handle that only looks: single records, watermarks, the cluster's name.
 //
 // The line reads through a KafkaReader; whether what it reads is still the log that was opened is asked here, over
-// connections of its own. Thread-safe: one question at a time.
+// connections of its own. Thread-safe: of one partition one record at a time.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <string>
 
+#include "core/placement.h"
 #include "log/event_log.h"
 #include "log/kafka_client.h"
 
@@ -38,7 +40,7 @@ class KafkaWitness {
   const KafkaAddress address_;
   std::unique_ptr<KafkaClient> client_;
   KafkaTopic topic_;
-  std::mutex mutex_;
+  std::array<std::mutex, kSlots> reading_;  // by partition
 };
 
 }  // namespace odometer

@@ -300,6 +300,11 @@ Status CutSegments(FileSystem& files, const std::string& directory, uint64_t off
     found->pop_back();
   }
   const Found& last = found->back();
+  if (found->size() == 1 && last.bytes < kSegmentHeaderBytes) {
+    // Killed before its header was written: nothing was ever copied.
+    ODOMETER_RETURN_IF_ERROR(files.Remove(last.path));
+    return Status(Code::kNotFound, directory + ": no segments");
+  }
   Result<std::unique_ptr<SegmentReader>> reader = SegmentReader::Open(files, last.path);
   if (!reader.ok()) return Status::Ok();
   Frame frame;
