@@ -2,13 +2,13 @@
 // against reading the same segments alone, interleaved, medians.
 #include <fmt/format.h>
 #include <rocksdb/env.h>
-#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
 
+#include "bench/measure.h"
 #include "bench/traffic.h"
 #include "log/local_log.h"
 #include "state/projection.h"
@@ -22,18 +22,6 @@ struct Flags {
   int runs = 3;
   std::string work_dir = "build/bench-fold";
 };
-
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 void Must(const Status& status) {
   if (status.ok()) return;

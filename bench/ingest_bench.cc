@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "bench/broker.h"
+#include "bench/measure.h"
 #include "bench/served.h"
 #include "consumers/cli/http_client.h"
 #include "core/time.h"
@@ -33,10 +34,6 @@ struct Flags {
 [[noreturn]] void Die(const std::string& text) {
   std::cerr << "bench ingest: " << text << "\n";
   std::exit(5);
-}
-
-double Seconds(std::chrono::steady_clock::time_point since) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
 }
 
 std::string Turn(const std::string& key, int user) {

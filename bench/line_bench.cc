@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "bench/broker.h"
+#include "bench/measure.h"
 #include "bench/traffic.h"
 #include "consumers/daemon.h"
 #include "log/kafka_log.h"
@@ -46,26 +47,12 @@ void Must(const Status& status) {
   if (!status.ok()) Die(status.ToString());
 }
 
-double Seconds(std::chrono::steady_clock::time_point since) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
-}
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 uint64_t ResidentBytes() {
   std::ifstream file("/proc/self/statm");
   uint64_t total = 0, resident = 0;
   file >> total >> resident;
   return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 struct Run {
   double seconds = 0;
   double cpu_seconds = 0;         // of this process

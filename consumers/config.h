@@ -4,8 +4,8 @@
 //   sources.flags = {{"listen", "127.0.0.1:0"}};                // flags > environment > file > defaults
 //   sources.environment = {{"ODOMETER_DATA_DIR", "data"}};
 //   sources.file_text = "partitions = 8\n";
-//   Result<LoadedConfig> loaded = LoadConfig(sources);          // kInvalid names the setting, its origin and what it
-//   may be
+//   Result<LoadedConfig> loaded = LoadConfig(sources);
+//   if (!loaded.ok()) ...                                       // kInvalid: the setting, its origin, what it may be
 //
 // Every setting has one name: data_dir is --data-dir, ODOMETER_DATA_DIR and `data_dir` in the file. What no setting is
 // called is an error in a file and among the flags. Environment variables ODOMETER_… that are none are listed, not

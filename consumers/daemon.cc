@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <random>
 
+#include "consumers/fresh_id.h"
+#include "consumers/refold.h"
 #include "core/event.h"
 #include "core/period.h"
 #include "log/archived_partition.h"
@@ -23,27 +24,14 @@ constexpr int64_t kQuietUs = 2'500'000;
 // Below this a segment's next frames and a store's next commit may not fit.
 constexpr uint64_t kRoomBytesMin = 1 << 20;
 
-std::array<uint8_t, 10> RandomBytes() {
-  static std::random_device device;
-  static std::mutex mutex;
-  std::lock_guard lock(mutex);
-  std::array<uint8_t, 10> bytes;
-  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(device());
-  return bytes;
-}
-
 std::string TickBytes(Clock& clock) {
   Event tick;
   tick.type = EventType::kTick;
-  tick.id = Uuid7(clock.NowUs(), RandomBytes());
+  tick.id = FreshId(clock.NowUs());
   tick.event_time = EventTime{clock.NowUs()};
   tick.source = "odometerd";
   tick.tick_reason = "readiness";
   return Encode(tick);
-}
-
-std::string StorePath(const std::string& data_dir, uint32_t partition) {
-  return fmt::format("{}/state/p{:05}", data_dir, partition);
 }
 
 // Whether the log below the store's cursor is the one that was folded: the rolling hash from the last mark on.
@@ -90,8 +78,12 @@ Daemon::~Daemon() {
   (void)stopped;  // each runner has said what failed
 }
 
+FileSystem& Daemon::Files() const {
+  return options_.file_system != nullptr ? *options_.file_system : PosixFileSystem();
+}
+
 Status Daemon::OpenLog() {
-  FileSystem& files = options_.file_system != nullptr ? *options_.file_system : PosixFileSystem();
+  FileSystem& files = Files();
   std::string directory = options_.data_dir + "/log";
   ODOMETER_RETURN_IF_ERROR(files.CreateDirectories(directory));
   ODOMETER_RETURN_IF_ERROR(files.CreateDirectories(options_.data_dir + "/state"));
@@ -105,8 +97,7 @@ Status Daemon::OpenLocalLog(FileSystem& files, const std::string& directory) {
   Result<std::unique_ptr<LocalLog>> log = LocalLog::Open(files, clock_, directory, log_options);
   if (!log.ok() && log.status().code() == Code::kNotFound) {
     uint32_t partitions = options_.partitions != 0 ? options_.partitions : kDefaultPartitions;
-    ODOMETER_RETURN_IF_ERROR(
-        LocalLog::Create(files, clock_, directory, Uuid7(clock_.NowUs(), RandomBytes()), partitions));
+    ODOMETER_RETURN_IF_ERROR(LocalLog::Create(files, clock_, directory, FreshId(clock_.NowUs()), partitions));
     log = LocalLog::Open(files, clock_, directory, log_options);
   }
   if (!log.ok()) return log.status();
@@ -147,12 +138,11 @@ Status Daemon::OpenKafkaLog(FileSystem& files, const std::string& directory) {
 
 Result<PartitionLog*> Daemon::OpenPartitionLog(uint32_t partition, uint64_t cursor) {
   if (options_.log_url.empty()) return &log_->partition(partition);
-  FileSystem& files = options_.file_system != nullptr ? *options_.file_system : PosixFileSystem();
   ArchivedPartition::Options archive;
   archive.directory = SegmentsPath(options_.data_dir + "/log", partition);
   archive.log_id = log_->log_id();
   Result<std::unique_ptr<ArchivedPartition>> archived =
-      ArchivedPartition::Open(files, clock_, std::move(archive), log_->partition(partition), cursor);
+      ArchivedPartition::Open(Files(), clock_, std::move(archive), log_->partition(partition), cursor);
   if (!archived.ok()) return archived.status();
   archived_.push_back(std::move(*archived));
   return archived_.back().get();
@@ -160,7 +150,7 @@ Result<PartitionLog*> Daemon::OpenPartitionLog(uint32_t partition, uint64_t curs
 
 Status Daemon::OpenPartition(uint32_t partition) {
   StoreOptions store_options;
-  store_options.path = StorePath(options_.data_dir, partition);
+  store_options.path = PartitionPath(options_.data_dir + "/state", partition);
   store_options.log_id = log_->log_id();
   store_options.partition = partition;
   store_options.partitions = log_->partitions();
@@ -269,7 +259,7 @@ void Daemon::Probe(uint32_t partition) {
 std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) {
   uint64_t awaited = 0;
   int64_t sent_us = 0;
-  // Of all that may fail, this says why.
+  // Of all that may fail then, this says why.
   RunnerState before = runners_[partition]->state();
   if (before.failing_step == "verify")
     return Readiness{false, before.failing_step, static_cast<int>(partition), before.failure};
@@ -326,7 +316,7 @@ Result<std::string> Daemon::Checkpoint(const std::string& name) {
   std::filesystem::create_directories(directory, failed);
   if (failed) return Status(Code::kIo, "cannot make " + directory + ": " + failed.message());
   for (uint32_t partition = 0; partition < partitions(); ++partition) {
-    Result<uint64_t> cursor = runners_[partition]->Checkpoint(fmt::format("{}/p{:05}", directory, partition));
+    Result<uint64_t> cursor = runners_[partition]->Checkpoint(PartitionPath(directory, partition));
     if (!cursor.ok()) return cursor.status();
   }
   return directory;

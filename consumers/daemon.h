@@ -76,6 +76,7 @@ class Daemon {
     int64_t refused_us = 0;
   };
 
+  FileSystem& Files() const;
   Status OpenLog();
   Status OpenLocalLog(FileSystem& files, const std::string& directory);
   Status OpenKafkaLog(FileSystem& files, const std::string& directory);

@@ -116,9 +116,9 @@ void KafkaProducer::OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, v
   if (batch.open == 0) batch.changed.notify_all();
 }
 
-// Hands all events to librdkafka; those after one that it refuses are not sent. Answers how many it has.
-size_t KafkaProducer::Enqueue(KafkaClient& client, uint32_t partition, std::span<const std::string_view> events,
-                              const std::shared_ptr<Batch>& batch) {
+// Hands all events to librdkafka; those after one that it refuses are not sent, and counted as failed in the batch.
+void KafkaProducer::Enqueue(KafkaClient& client, uint32_t partition, std::span<const std::string_view> events,
+                            const std::shared_ptr<Batch>& batch) {
   auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.timeout_ms);
   std::lock_guard adjacent(enqueue_mutex_);
   for (size_t i = 0; i < events.size(); ++i) {
@@ -138,11 +138,10 @@ size_t KafkaProducer::Enqueue(KafkaClient& client, uint32_t partition, std::span
       std::lock_guard lock(batch->mutex);
       batch->error = error;
       batch->open -= events.size() - i;
-      return i;
+      return;
     }
     (void)ticket.release();  // OnDelivery() has it
   }
-  return events.size();
 }
 
 Result<Appended> KafkaProducer::Send(uint32_t partition, std::span<const std::string_view> events) {
@@ -156,7 +155,7 @@ Result<Appended> KafkaProducer::Send(uint32_t partition, std::span<const std::st
   if (!client.ok()) return client.status();
   auto batch = std::make_shared<Batch>();
   batch->open = events.size();
-  (void)Enqueue(**client, partition, events, batch);  // what it could not take is counted as failed
+  Enqueue(**client, partition, events, batch);
   std::unique_lock lock(batch->mutex);
   // librdkafka reports every delivery, at the latest when its time is up; the margin is for a report that hangs.
   bool is_done = batch->changed.wait_for(lock, std::chrono::milliseconds(options_.timeout_ms + 5'000),

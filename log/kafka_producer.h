@@ -41,8 +41,8 @@ class KafkaProducer {
   explicit KafkaProducer(const KafkaProducerOptions& options) : options_(options) {}
   Result<std::shared_ptr<KafkaClient>> Client();
   Result<std::shared_ptr<KafkaClient>> OpenClient();
-  size_t Enqueue(KafkaClient& client, uint32_t partition, std::span<const std::string_view> events,
-                 const std::shared_ptr<Batch>& batch);
+  void Enqueue(KafkaClient& client, uint32_t partition, std::span<const std::string_view> events,
+               const std::shared_ptr<Batch>& batch);
   static void OnDelivery(rd_kafka_t* handle, const rd_kafka_message_t* message, void* opaque);
   void Serve();
 

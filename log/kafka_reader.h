@@ -46,7 +46,8 @@ class KafkaReader : public EventReader {
   static Result<std::unique_ptr<KafkaReader>> Open(const KafkaReaderOptions& options);
   ~KafkaReader() override;
 
-  // Beyond the contract: kUnavailable while no broker answers, kCorrupt when the log has no such offset.
+  // Beyond the contract: kCorrupt when the log has no such offset, kUnavailable for what a broker
+  // answers else. While none answers at all, nothing comes: SyncTo() of the partition tells that.
   Result<std::span<const Record>> Poll(size_t records_max, int64_t wait_us) override;
   uint64_t next_offset() const override { return next_offset_; }
 

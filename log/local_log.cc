@@ -7,7 +7,6 @@ namespace odometer {
 
 namespace {
 
-std::string ManifestPath(const std::string& directory) { return directory + "/log.manifest"; }
 std::string LockPath(const std::string& directory) { return directory + "/lock"; }
 
 std::string ParentOf(const std::string& path) {

@@ -9,8 +9,6 @@ namespace odometer {
 
 namespace {
 
-std::string ManifestPath(const std::string& directory) { return directory + "/log.manifest"; }
-
 Result<std::string> ReadSmallFile(FileSystem& files, const std::string& path) {
   Result<std::unique_ptr<File>> file = files.Open(path, FileSystem::Mode::kRead);
   if (!file.ok()) return file.status();
@@ -37,6 +35,8 @@ std::string LogManifest::Encode() const {
   if (!copy_of.empty()) text += "copy_of " + copy_of + "\n";
   return text + "crc32c " + std::to_string(Crc32c(0, text)) + "\n";
 }
+
+std::string ManifestPath(const std::string& directory) { return directory + "/log.manifest"; }
 
 std::string SegmentsPath(const std::string& directory, uint32_t partition) {
   std::string digits = std::to_string(partition);

@@ -30,6 +30,7 @@ Result<LogManifest> ReadManifest(FileSystem& files, const std::string& directory
 // Replaces what is there at once; on stable storage when it returns.
 Status WriteManifest(FileSystem& files, const std::string& directory, const LogManifest& manifest);
 
+std::string ManifestPath(const std::string& directory);
 // "DIR/p00003", where the segments of a partition are.
 std::string SegmentsPath(const std::string& directory, uint32_t partition);
 

@@ -4,7 +4,6 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
-#include <random>
 #include <sstream>
 
 #include "consumers/cli/event_fields.h"
@@ -13,6 +12,7 @@
 #include "consumers/cli/output.h"
 #include "consumers/cli/progress.h"
 #include "consumers/cli/verbs.h"
+#include "consumers/fresh_id.h"
 #include "core/time.h"
 
 namespace odometer::cli {
@@ -30,11 +30,8 @@ struct EmitFlags {
 };
 
 EnvelopeDefaults FreshDefaults() {
-  std::random_device device;
-  std::array<uint8_t, 10> random;
-  for (uint8_t& byte : random) byte = static_cast<uint8_t>(device());
   int64_t now_us = SystemClock().NowUs();
-  return {Uuid7(now_us, random).ToString(), now_us};
+  return {FreshId(now_us).ToString(), now_us};
 }
 
 class EmitRun {

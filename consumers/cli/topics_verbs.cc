@@ -1,11 +1,10 @@
 // topics: the topic on Kafka that a log is, made and checked. These verbs talk to the brokers, not to a daemon.
 #include <CLI/CLI.hpp>
-#include <array>
 #include <memory>
-#include <random>
 
 #include "consumers/cli/output.h"
 #include "consumers/cli/verbs.h"
+#include "consumers/fresh_id.h"
 #include "core/time.h"
 #include "log/kafka_topic.h"
 
@@ -13,25 +12,16 @@ namespace odometer::cli {
 
 namespace {
 
-using nlohmann::ordered_json;
-
 struct TopicFlags {
   std::string log;
   uint32_t partitions = 8;
   uint32_t replicas = 1;
 };
 
-Uuid NewLogId() {
-  std::random_device device;
-  std::array<uint8_t, 10> bytes;
-  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(device());
-  return Uuid7(SystemClock().NowUs(), bytes);
-}
-
 int Create(const TopicFlags& flags, Context& context) {
   Result<KafkaAddress> address = KafkaAddress::Parse(flags.log);
   if (!address.ok()) return context.Fail({kExitUsage, address.status().message()});
-  TopicOptions options{NewLogId(), flags.partitions, flags.replicas};
+  TopicOptions options{FreshId(SystemClock().NowUs()), flags.partitions, flags.replicas};
   Status made = CreateTopic(*address, options, SystemClock());
   if (made.code() == Code::kInvalid) return context.Fail({kExitUsage, made.message()});
   if (!made.ok()) return context.Fail(FailureOf(made));

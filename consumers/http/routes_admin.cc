@@ -7,6 +7,7 @@
 #include "consumers/event_json.h"
 #include "consumers/http/routes.h"
 #include "consumers/queries_cursor.h"
+#include "consumers/refold.h"
 #include "state/digest.h"
 #include "state/store.h"
 
@@ -87,7 +88,7 @@ Result<std::vector<Position>> CheckpointPositions(const std::string& directory, 
   std::vector<Position> positions;
   for (uint32_t partition = 0; partition < partitions; ++partition) {
     StoreOptions options;
-    options.path = fmt::format("{}/p{:05}", directory, partition);
+    options.path = PartitionPath(directory, partition);
     options.read_only = true;
     Result<std::unique_ptr<Store>> store = Store::Open(options);
     if (!store.ok()) return store.status();

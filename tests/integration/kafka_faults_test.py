@@ -70,9 +70,6 @@ class KafkaTest(unittest.TestCase):
         self.admin.delete_topics([self.topic], operation_timeout=30)[self.topic].result()
         self.await_topic(False)
 
-    def restart_broker(self):
-        self.kafka.run("restart", 1)
-
 
 class TheLogIsAnotherOne(KafkaTest):
     def test_made_anew_while_it_runs_nothing_of_the_new_one_is_counted(self):
@@ -186,7 +183,7 @@ class TheLogWasCut(KafkaTest):
         for index in folder.glob("*index"):
             index.unlink()
         (pathlib.Path(self.kafka.folder) / "node1/data/recovery-point-offset-checkpoint").unlink(missing_ok=True)
-        self.restart_broker()
+        self.kafka.run("restart", 1)
         answer = daemon.await_ready(503, 90, words="offset 2")
         self.assertEqual(answer.json["failing_step"], "verify")
         self.assertEqual(self.turns(daemon), 2)

@@ -9,18 +9,10 @@
 #include "consumers/queries_system.h"
 #include "tests/support/random.h"
 #include "tests/unit/consumers/map_view.h"
+#include "tests/unit/consumers/query_fixture.h"
 
 namespace odometer {
 namespace {
-
-constexpr int64_t kNowUs = 1'700'000'000'000'000;  // 2023-11-14T22:13:20Z
-const int64_t kNowHour = HourOf(FoldTime{kNowUs});
-
-Random Seeded() {
-  uint64_t seed = SeedFromEnvironment(7);
-  std::cout << "ODOMETER_SEED=" << seed << "\n";
-  return Random(seed);
-}
 
 Uuid Id(uint8_t number) {
   Uuid id;

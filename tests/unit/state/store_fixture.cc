@@ -18,12 +18,16 @@ bool IsFullRun() { return std::getenv("ODOMETER_FULL") != nullptr; }
 MemoryDisk::MemoryDisk() : env_(rocksdb::NewMemEnv(rocksdb::Env::Default())) {}
 MemoryDisk::~MemoryDisk() = default;
 
-std::unique_ptr<Store> MemoryDisk::Open(const std::string& path) const {
+StoreOptions MemoryDisk::options(const std::string& path) const {
   StoreOptions options;
   options.path = path;
   options.env = env_.get();
   options.log_id = kTestLogId;
-  Result<std::unique_ptr<Store>> store = Store::Open(options);
+  return options;
+}
+
+std::unique_ptr<Store> MemoryDisk::Open(const std::string& path) const {
+  Result<std::unique_ptr<Store>> store = Store::Open(options(path));
   EXPECT_TRUE(store.ok()) << store.status().ToString();
   return std::move(store).value();
 }

@@ -35,6 +35,7 @@ class MemoryDisk {
   ~MemoryDisk();
   rocksdb::Env* env() const { return env_.get(); }
   // A store of partition 0 of 1 of kTestLogId.
+  StoreOptions options(const std::string& path = "/store") const;
   std::unique_ptr<Store> Open(const std::string& path = "/store") const;
 
  private:

@@ -104,10 +104,7 @@ TEST(Store, AScanGivesItsRangeInOrderUntilItIsToldToStop) {
 TEST(Store, ItBelongsToOneLogPartitionAndNumberOfPartitions) {
   MemoryDisk disk;
   Put(*disk.Open(), "k", "v", 1);
-  StoreOptions right;
-  right.path = "/store";
-  right.env = disk.env();
-  right.log_id = kTestLogId;
+  StoreOptions right = disk.options();
   StoreOptions log = right, partition = right, partitions = right;
   log.log_id.bytes[0] = 0xff;
   partition.partition = 1;
@@ -129,11 +126,7 @@ TEST(Store, OfAnotherFoldVersionItIsNotRead) {
     RowBatch batch;
     ASSERT_TRUE(store->Commit(batch, meta).ok());
   }
-  StoreOptions options;
-  options.path = "/store";
-  options.env = disk.env();
-  options.log_id = kTestLogId;
-  Result<std::unique_ptr<Store>> store = Store::Open(options);
+  Result<std::unique_ptr<Store>> store = Store::Open(disk.options());
   EXPECT_EQ(store.status().code(), Code::kOutdated) << store.status().ToString();
 }
 
@@ -146,11 +139,7 @@ TEST(Store, OfAFoldVersionWhoseMetaRowHasAnotherShapeItIsOutdatedNotDamaged) {
   ASSERT_TRUE(rocksdb::DB::Open(rocks, "/store", &db).ok());
   ASSERT_TRUE(db->Put({}, KeyBuilder().Begin(RowKind::kMeta).str(), std::string("\x02\xff\xff", 3)).ok());
   delete db;
-  StoreOptions options;
-  options.path = "/store";
-  options.env = disk.env();
-  options.log_id = kTestLogId;
-  Result<std::unique_ptr<Store>> store = Store::Open(options);
+  Result<std::unique_ptr<Store>> store = Store::Open(disk.options());
   EXPECT_EQ(store.status().code(), Code::kOutdated) << store.status().ToString();
 }
 
