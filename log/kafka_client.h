@@ -10,7 +10,6 @@
 #include <librdkafka/rdkafka.h>
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>

@@ -35,6 +35,8 @@ class KafkaWitness {
   KafkaWitness(KafkaAddress address, std::unique_ptr<KafkaClient> client);
 
   void Nudge(uint32_t partition);
+  // `which`: RD_KAFKA_OFFSET_BEGINNING or RD_KAFKA_OFFSET_END.
+  Result<uint64_t> OffsetAt(uint32_t partition, int64_t which, int timeout_ms);
   Result<OwnedRecord> Await(uint32_t partition, uint64_t offset, int timeout_ms);
 
   const KafkaAddress address_;
