@@ -1,8 +1,15 @@
 #include "log/archived_partition.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace odometer {
+
+namespace {
+
+constexpr int64_t kFillWaitUs = kUsPerSecond;
+
+}  // namespace
 
 class ArchivedPartition::Reader : public EventReader {
  public:
@@ -12,6 +19,7 @@ class ArchivedPartition::Reader : public EventReader {
     if (source_ == nullptr && next_offset_ < log_.copy()->range().end) return PollCopy(records_max);
     copy_reader_.reset();
     if (source_ == nullptr) {
+      ODOMETER_RETURN_IF_ERROR(log_.FillTo(next_offset_));
       Result<std::unique_ptr<EventReader>> source = log_.source_.Read(next_offset_);
       if (!source.ok()) return source.status();
       source_ = std::move(*source);
@@ -63,16 +71,44 @@ Result<std::unique_ptr<ArchivedPartition>> ArchivedPartition::Open(FileSystem& f
   if (!copy.ok()) return copy.status();
   partition->copy_ = std::move(*copy);
   partition->filled_to_ = partition->copy_->range().end;
-  Status verified = partition->SyncTo(partition->filled_to_);
-  bool is_cut = cursor > 0 && partition->filled_to_ > cursor;
-  // What lies above the cursor may have come from elsewhere; what lies below it may not.
-  if (!verified.ok() && !(is_cut && verified.code() == Code::kCorrupt)) return verified;
-  if (is_cut) {
-    ODOMETER_RETURN_IF_ERROR(partition->ForgetFrom(cursor));
-    ODOMETER_RETURN_IF_ERROR(partition->SyncTo(cursor));
-  }
+  if (cursor > 0 && partition->filled_to_ > cursor) ODOMETER_RETURN_IF_ERROR(partition->CutTo(cursor));
+  ODOMETER_RETURN_IF_ERROR(partition->SyncTo(partition->filled_to_));
+  if (partition->filled_to_ >= cursor) return partition;
   ODOMETER_RETURN_IF_ERROR(partition->FillTo(cursor));
+  if (partition->copy_->range().end > cursor) ODOMETER_RETURN_IF_ERROR(partition->ForgetFrom(cursor));
   return partition;
+}
+
+// What lies above the cursor may have come from elsewhere. What lies below it may not: if it is not the source's, all
+// is left as it is, for it may be the last copy there is.
+Status ArchivedPartition::CutTo(uint64_t cursor) {
+  ODOMETER_RETURN_IF_ERROR(source_.SyncTo(cursor));
+  Result<std::optional<OwnedRecord>> last = LastBelow(cursor);
+  if (!last.ok()) return last.status();
+  if (*last) ODOMETER_RETURN_IF_ERROR(CompareAt(**last));
+  return ForgetFrom(cursor);
+}
+
+Result<std::optional<OwnedRecord>> ArchivedPartition::LastBelow(uint64_t offset) {
+  std::shared_ptr<LocalPartition> copy = this->copy();
+  const uint64_t start = copy->range().start;
+  for (uint64_t span = 256;; span *= 16) {
+    uint64_t from = std::max(start, offset - std::min(offset, span));
+    Result<std::unique_ptr<EventReader>> reader = copy->Read(from);
+    if (!reader.ok()) return reader.status();
+    std::optional<OwnedRecord> last;
+    while ((*reader)->next_offset() < offset) {
+      Result<std::span<const Record>> records = (*reader)->Poll(span, 0);
+      if (!records.ok()) return records.status();
+      if (records->empty()) break;
+      for (const Record& record : std::ranges::reverse_view(*records)) {
+        if (record.offset >= offset) continue;
+        last = OwnedRecord::Copy(record);
+        break;
+      }
+    }
+    if (last || from == start) return last;
+  }
 }
 
 Result<std::shared_ptr<LocalPartition>> ArchivedPartition::OpenCopy(uint64_t cursor) {
@@ -102,19 +138,26 @@ Result<std::shared_ptr<LocalPartition>> ArchivedPartition::OpenCopy(uint64_t cur
   return std::make_shared<LocalPartition>(files_, clock_, std::move(local), std::move(*opened), std::move(*writer));
 }
 
-Status ArchivedPartition::FillTo(uint64_t cursor) {
-  if (filled_to_ >= cursor) return Status::Ok();
-  Reader reader(*this, copy()->range().end);
-  while (reader.next_offset() < cursor) {
-    Result<std::span<const Record>> records = reader.Poll(4096, 10 * kUsPerSecond);
+Status ArchivedPartition::FillTo(uint64_t offset) {
+  uint64_t from = 0;
+  {
+    std::lock_guard lock(mutex_);
+    from = filled_to_;
+  }
+  if (from >= offset) return Status::Ok();
+  Reader reader(*this, from);
+  while (reader.next_offset() < offset) {
+    Result<std::span<const Record>> records = reader.Poll(4096, kFillWaitUs);
     if (!records.ok()) return records.status();
-    if (records->empty() && reader.next_offset() < cursor && source_.range().end <= reader.next_offset()) {
-      return Status(Code::kCorrupt, options_.directory + ": the store was folded up to offset " +
-                                        std::to_string(cursor) + ", the log ends at " +
-                                        std::to_string(reader.next_offset()));
+    if (!records->empty() || reader.next_offset() >= offset) continue;
+    // Nobody answers, or there is no more.
+    ODOMETER_RETURN_IF_ERROR(source_.SyncTo(offset));
+    if (source_.range().end <= reader.next_offset()) {
+      return Status(Code::kCorrupt, options_.directory + ": was read up to offset " + std::to_string(offset) +
+                                        ", the log ends at " + std::to_string(reader.next_offset()));
     }
   }
-  return copy()->range().end > cursor ? ForgetFrom(cursor) : Status::Ok();  // a poll may have given more
+  return Status::Ok();
 }
 
 std::shared_ptr<LocalPartition> ArchivedPartition::copy() const {
@@ -240,7 +283,7 @@ Status ArchivedPartition::ForgetFrom(uint64_t offset) {
     copy_ = std::move(*fresh);
   }
   std::lock_guard lock(mutex_);
-  filled_to_ = std::max(offset, copy_->range().end);
+  filled_to_ = std::max(std::min(offset, filled_to_), copy_->range().end);
   return Status::Ok();
 }
 

@@ -61,7 +61,11 @@ class ArchivedPartition : public PartitionLog {
       : files_(files), clock_(clock), options_(std::move(options)), source_(source) {}
 
   Result<std::shared_ptr<LocalPartition>> OpenCopy(uint64_t cursor);
-  Status FillTo(uint64_t cursor);
+  Status CutTo(uint64_t cursor);
+  // The copy's last record below the offset, if it has one.
+  Result<std::optional<OwnedRecord>> LastBelow(uint64_t offset);
+  // Reads from the source what the copy lacks below the offset.
+  Status FillTo(uint64_t offset);
   // What was read of the source in [from, next): from must not lie above what the copy was filled to.
   Status CopyIn(uint64_t from, uint64_t next, std::span<const Record> records);
   Status CompareAt(const OwnedRecord& copied);
