@@ -43,7 +43,7 @@ Result<size_t> Runner::Step(int64_t wait_us) {
   if (options_.before_batch) options_.before_batch();
   if (reader_ == nullptr) {
     Result<std::unique_ptr<EventReader>> reader = log_.Read(projection_->meta().cursor);
-    if (!reader.ok()) return Fail("poll", reader.status());
+    if (!reader.ok()) return PollFailed(reader.status());
     reader_ = std::move(*reader);
   }
   Result<std::span<const Record>> records = reader_->Poll(options_.batch_records_max, wait_us);
@@ -79,10 +79,11 @@ Result<size_t> Runner::Step(int64_t wait_us) {
   return records->size();
 }
 
-// A log that cannot be read on may be another one by now: that is asked before anything else is said.
+// A log that cannot be read on may be another one by now: that is asked before anything else is said. A disk that
+// takes no copy says nothing of the log.
 Status Runner::PollFailed(const Status& status) {
   reader_.reset();
-  if (status.code() == Code::kCorrupt) is_poll_sound_ = false;
+  if (status.code() != Code::kDiskFull && status.code() != Code::kIo) is_poll_sound_ = false;
   if (Status verified = Verify(); !verified.ok()) return verified;
   return Fail("poll", status);
 }
@@ -183,7 +184,10 @@ void Runner::RecordOutcomes(std::span<const Record> records, const std::vector<O
 }
 
 void Runner::Start() {
-  thread_ = std::thread([this] { Loop(); });
+  thread_ = std::thread([this] {
+    Loop();
+    last_commit_ = CommitNow();
+  });
 }
 
 void Runner::Loop() {
@@ -220,8 +224,9 @@ void Runner::BeginStop() {
 Status Runner::Stop() {
   if (std::lock_guard lock(mutex_); state_.stopped) return Status::Ok();
   BeginStop();
-  if (thread_.joinable()) thread_.join();
-  Status committed = CommitNow();
+  bool has_run = thread_.joinable();
+  if (has_run) thread_.join();
+  Status committed = has_run ? last_commit_ : CommitNow();
   if (committed.ok()) committed = store_->Sync();
   std::lock_guard lock(mutex_);
   state_.stopped = true;

@@ -66,7 +66,7 @@ class Runner {
   Status CommitNow();
 
   void Start();
-  // Returns at once; the thread ends soon. Before Stop() of many, so that they end side by side.
+  // Returns at once; the thread commits and ends. Before Stop() of many, so that they end side by side.
   void BeginStop();
   // Clean: folds no further, commits, syncs.
   Status Stop();
@@ -82,8 +82,8 @@ class Runner {
   // What became of a record folded lately (at least the last 65,536 of this run).
   std::optional<Outcome> OutcomeAt(uint64_t offset) const;
   RunnerState state() const;
-  // False from when the log was found to be another one, or to lack the next offset, until it is the right one again:
-  // nothing may be appended.
+  // False from when the log was found to be another one, or could not be read on, until it has been shown to be the
+  // right one and is read again: nothing may be appended.
   bool is_log_verified() const { return is_log_verified_ && is_poll_sound_; }
   // A copy of the store at its last commit; waits for the loop to be between two commits.
   Result<uint64_t> Checkpoint(const std::string& directory);
@@ -109,6 +109,7 @@ class Runner {
   int64_t verified_us_ = 0;      // monotonic: when the log was last shown to be the one that is folded
   int64_t acknowledged_us_ = 0;  // monotonic
   std::thread thread_;
+  Status last_commit_;  // of the thread, when it ended
   std::atomic<bool> is_log_verified_ = true;
   std::atomic<bool> is_poll_sound_ = true;
 
