@@ -236,6 +236,7 @@ Status Runner::Stop() {
 void Runner::Abandon() {
   std::lock_guard lock(mutex_);
   stopping_ = true;
+  state_.stopped = true;
 }
 
 std::shared_ptr<const View> Runner::view() const {

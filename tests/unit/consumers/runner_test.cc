@@ -159,6 +159,20 @@ TEST_F(RunnerTest, ASyncThatFailedWhileNothingWasToCommitIsNoFaultOnceItSucceeds
   EXPECT_LE(log_.syncs, syncs + 1) << "asked without end";
 }
 
+TEST_F(RunnerTest, AbandonedItCommitsNothingMore) {
+  log_.FailSync({Code::kUnavailable, "nobody answers"});
+  EXPECT_FALSE(runner_->Step(0).ok());
+  log_.FailSync({});
+  runner_->Abandon();
+  int syncs = log_.syncs;
+  runner_.reset();
+  EXPECT_EQ(log_.syncs, syncs);
+  StoreOptions options;
+  options.path = directory_.path() + "/store";
+  options.log_id = kLogId;
+  EXPECT_EQ(Store::Open(options).value()->cursor(), 0u);
+}
+
 TEST_F(RunnerTest, OnceItsStopHasBegunItCommitsByItself) {
   log_.FailSync({Code::kUnavailable, "nobody answers"});
   EXPECT_FALSE(runner_->Step(0).ok());
