@@ -82,7 +82,7 @@ Result<Appended> KafkaPartition::Append(std::span<const std::string_view> events
   }
   // Who answers after an outage may be another cluster.
   if (log_.producer_->outages() != verified_outages_) {
-    if (Status verified = Identify(); !verified.ok())
+    if (Status verified = CheckIdentity(); !verified.ok())
       return Status(Code::kUnavailable, "nothing was sent: " + verified.message());
   }
   Result<Appended> appended = log_.producer_->Send(partition_, events);
@@ -128,10 +128,10 @@ Result<OwnedRecord> KafkaPartition::Fetch(uint64_t offset) {
 
 Status KafkaPartition::SyncTo(uint64_t offset) {
   if (offset > range().end) ODOMETER_RETURN_IF_ERROR(Refresh(offset));
-  return Identify();
+  return CheckIdentity();
 }
 
-Status KafkaPartition::Identify() {
+Status KafkaPartition::CheckIdentity() {
   const uint64_t outages = log_.producer_->outages();
   ODOMETER_RETURN_IF_ERROR(log_.CheckPartitions());
   Result<OwnedRecord> genesis = log_.witness_->Fetch(partition_, 0);

@@ -53,11 +53,11 @@ class KafkaPartition : public PartitionLog {
 
   void Extend(uint64_t end);
   // That record 0 and the number of partitions are those of the opening.
-  Status Identify();
+  Status CheckIdentity();
 
   KafkaLog& log_;
   const uint32_t partition_;
-  std::atomic<uint64_t> verified_outages_ = 0;  // of the producer, when Identify() last passed
+  std::atomic<uint64_t> verified_outages_ = 0;  // of the producer, when CheckIdentity() last passed
   mutable std::mutex mutex_;
   OffsetRange range_;
   std::vector<KafkaReader*> readers_;  // for Wake()

@@ -405,6 +405,27 @@ class ForeignProducers(KafkaTest):
         self.post(daemon, "c")
         self.assertEqual(self.turns(daemon), 3)
 
+    def test_an_open_transaction_holds_the_fold_up_and_is_not_taken_for_a_cut(self):
+        self.create()
+        daemon = self.start()
+        self.post(daemon, "a")
+        producer = self.producer(**{"transactional.id": self.topic})
+        producer.init_transactions(60)
+        producer.begin_transaction()
+        producer.produce(self.topic, b"open", partition=0)
+        producer.flush(30)
+        answer = daemon.post([turn("b")])
+        self.assertEqual((answer.status, answer.json["outcomes"]["pending"]), (202, 1), answer)
+        self.assertEqual(daemon.stop(), 0)
+        daemon.start()
+        metrics = daemon.metrics()
+        self.assertEqual(metrics["odometer_log_end_offset", "0"], 4)
+        self.assertEqual(metrics["odometer_cursor", "0"], 2)
+        self.assertNotEqual(daemon.ready().json.get("failing_step"), "verify")
+        producer.abort_transaction(60)
+        harness.await_true("the turn behind it is folded", lambda: self.turns(daemon) == 2)
+        daemon.await_ready(200, 30)
+
     def test_a_log_that_ends_with_a_marker_is_drained(self):
         self.create()
         daemon = self.start()
