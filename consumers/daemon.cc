@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 
 #include "consumers/fresh_id.h"
@@ -44,7 +46,7 @@ Status CheckChain(PartitionLog& log, const Store& store) {
   if (!bytes.ok()) return bytes.status();
   ChainRow row;
   if (!bytes->has_value() || !DecodeRow(**bytes, &row)) return Status::Ok();  // a hole stood at the mark
-  Result<std::unique_ptr<EventReader>> reader = log.Read(mark);
+  Result<std::unique_ptr<EventReader>> reader = log.ReadHeld(mark);
   if (!reader.ok()) return reader.status();
   std::array<uint64_t, 2> hash = row.rolling_hash;
   while ((*reader)->next_offset() < meta.cursor) {
@@ -196,10 +198,18 @@ void Daemon::Note(const char* level, const std::string& text) const {
 
 void Daemon::Start() {
   for (std::unique_ptr<Runner>& runner : runners_) runner->Start();
+  prober_ = std::thread([this] { ProbeLoop(); });
 }
 
 Status Daemon::Stop() {
   Status first;
+  for (std::unique_ptr<Runner>& runner : runners_) runner->BeginStop();
+  {
+    std::lock_guard lock(probe_mutex_);
+    is_stopping_ = true;
+  }
+  probe_wanted_.notify_all();
+  if (prober_.joinable()) prober_.join();
   for (std::unique_ptr<Runner>& runner : runners_) {
     Status stopped = runner->Stop();
     if (first.ok()) first = stopped;
@@ -225,30 +235,62 @@ Status Daemon::CheckRoom() const {
           fmt::format("{} bytes are left on the disk of {}: free some", space.available, options_.data_dir)};
 }
 
-// Sends a Tick where nothing came back lately, or where the last append failed.
-void Daemon::Probe(uint32_t partition) {
-  int64_t now_us = clock_.MonotonicUs();
+// Where nothing came back lately, or where the last append failed.
+bool Daemon::NeedsProbe(uint32_t partition, ProbeState& probe) const {
   RunnerState state = runners_[partition]->state();
-  {
-    std::lock_guard lock(probe_mutex_);
-    ProbeState& probe = probes_[partition];
-    // One that went into another log never comes back.
-    bool is_void = state.failing_step == "verify" || probe.next_offset > state.log_end;
-    if (probe.outstanding && (is_void || state.committed.cursor >= probe.next_offset)) probe.outstanding = false;
-    if (!runners_[partition]->is_log_verified()) return;
-    bool quiet = now_us - state.last_readback_us > kQuietUs;
-    if (probe.outstanding || (!quiet && probe.append_status.ok() && state.failing_step.empty())) return;
+  // One that went into another log never comes back, and nothing is put into one.
+  bool is_doubtful = state.failing_step == "verify" || !runners_[partition]->is_log_verified();
+  bool is_void = is_doubtful || probe.next_offset > state.log_end;
+  if (is_void || state.committed.cursor >= probe.next_offset) probe.outstanding = false;
+  if (is_doubtful || probe.outstanding) return false;
+  bool is_quiet = clock_.MonotonicUs() - state.last_readback_us > kQuietUs;
+  return is_quiet || !probe.append_status.ok() || !state.failing_step.empty();
+}
+
+void Daemon::AwaitProbes(int64_t wait_us) {
+  std::unique_lock lock(probe_mutex_);
+  for (uint32_t partition = 0; partition < partitions(); ++partition)
+    probes_[partition].is_wanted |= NeedsProbe(partition, probes_[partition]);
+  probe_wanted_.notify_one();
+  probed_.wait_for(lock, std::chrono::microseconds(wait_us), [this] {
+    return std::ranges::none_of(probes_, [](const ProbeState& probe) { return probe.is_wanted; });
+  });
+}
+
+void Daemon::ProbeLoop() {
+  std::unique_lock lock(probe_mutex_);
+  for (;;) {
+    auto wanted = std::ranges::find_if(probes_, [](const ProbeState& probe) { return probe.is_wanted; });
+    if (is_stopping_) return;
+    if (wanted == probes_.end()) {
+      probed_.notify_all();
+      probe_wanted_.wait(lock);
+      continue;
+    }
+    lock.unlock();
+    Probe(static_cast<uint32_t>(wanted - probes_.begin()));
+    lock.lock();
   }
+}
+
+void Daemon::Probe(uint32_t partition) {
+  int64_t sent_us = clock_.MonotonicUs();
   std::string tick = TickBytes(clock_);
   std::string_view event = tick;
   Result<Appended> appended = runners_[partition]->log().Append({&event, 1});
   std::lock_guard lock(probe_mutex_);
   ProbeState& probe = probes_[partition];
-  probe.append_status = appended.ok() ? Status::Ok() : appended.status();
-  if (!appended.ok()) return;
+  probe.is_wanted = false;
+  probe.append_status = appended.status();
+  if (!appended.ok()) {
+    // Where one broker does not answer, the next partition's would be waited for in vain.
+    if (appended.status().code() == Code::kUnavailable)
+      for (ProbeState& other : probes_) other.is_wanted = false;
+    return;
+  }
   probe.outstanding = true;
   probe.next_offset = appended->next_offset;
-  probe.sent_us = now_us;
+  probe.sent_us = sent_us;
 }
 
 std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) {
@@ -258,6 +300,11 @@ std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) 
   RunnerState before = runners_[partition]->state();
   if (before.failing_step == "verify")
     return Readiness{false, before.failing_step, static_cast<int>(partition), before.failure};
+  if (!runners_[partition]->is_log_verified()) {
+    bool is_said = !before.failing_step.empty();
+    return Readiness{false, is_said ? before.failing_step : "verify", static_cast<int>(partition),
+                     is_said ? before.failure : "the log could not be read on; whether it is still the same is asked"};
+  }
   {
     std::lock_guard lock(probe_mutex_);
     const ProbeState& probe = probes_[partition];
@@ -266,6 +313,8 @@ std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) 
     if (refused) return Readiness{false, "append", static_cast<int>(partition), probe.refused.message()};
     if (!probe.append_status.ok())
       return Readiness{false, "append", static_cast<int>(partition), probe.append_status.message()};
+    if (probe.is_wanted)
+      return Readiness{false, "append", static_cast<int>(partition), "the log has not said yet whether it took a tick"};
     if (probe.outstanding) awaited = probe.next_offset;
     sent_us = probe.sent_us;
   }
@@ -277,13 +326,13 @@ std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) 
   int64_t waited_us = clock_.MonotonicUs() - sent_us;
   return Readiness{false, "fold", static_cast<int>(partition),
                    fmt::format("a tick appended {} ms ago has not come back; {} records wait", waited_us / 1000,
-                               state.log_end - state.committed.cursor)};
+                               std::max(state.log_end, state.committed.cursor) - state.committed.cursor)};
 }
 
 Readiness Daemon::CheckReady(int64_t wait_us) {
   int64_t deadline_us = clock_.MonotonicUs() + wait_us;
   if (Status room = CheckRoom(); !room.ok()) return Readiness{false, "append", -1, room.message()};
-  for (uint32_t partition = 0; partition < partitions(); ++partition) Probe(partition);
+  AwaitProbes(wait_us);
   for (uint32_t partition = 0; partition < partitions(); ++partition) {
     int64_t left_us = std::max<int64_t>(deadline_us - clock_.MonotonicUs(), 0);
     if (std::optional<Readiness> failure = FailureOf(partition, left_us)) return *failure;

@@ -8,11 +8,13 @@
 // Thread-safe after Start().
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "consumers/runner.h"
@@ -70,8 +72,9 @@ class Daemon {
     uint64_t next_offset = 0;  // of the Tick that is out
     int64_t sent_us = 0;
     bool outstanding = false;
-    Status append_status;  // of the last append, the API's or a Tick's
-    Status refused;        // of the API's last append, while that was an error
+    bool is_wanted = false;  // a Tick is to be appended, or is being
+    Status append_status;    // of the last append, the API's or a Tick's
+    Status refused;          // of the API's last append, while that was an error
     int64_t refused_us = 0;
   };
 
@@ -85,7 +88,10 @@ class Daemon {
   Result<std::unique_ptr<Store>> OpenAnew(const StoreOptions& options, const char* why);
   void Note(const char* level, const std::string& text) const;
   Status CheckRoom() const;
+  bool NeedsProbe(uint32_t partition, ProbeState& probe) const;
+  void AwaitProbes(int64_t wait_us);
   void Probe(uint32_t partition);
+  void ProbeLoop();
   std::optional<Readiness> FailureOf(uint32_t partition, int64_t wait_us);
 
   DaemonOptions options_;
@@ -93,8 +99,12 @@ class Daemon {
   std::unique_ptr<EventLog> log_;
   std::vector<std::unique_ptr<PartitionLog>> archived_;  // of a log on Kafka
   std::vector<std::unique_ptr<Runner>> runners_;
+  std::thread prober_;  // appends the Ticks: who asks for readiness does not wait for a log that does not answer
   std::mutex probe_mutex_;
+  std::condition_variable probe_wanted_, probed_;
+  // Guarded by probe_mutex_:
   std::vector<ProbeState> probes_;
+  bool is_stopping_ = false;
 };
 
 }  // namespace odometer

@@ -194,6 +194,7 @@ class Service {
 
   int Run() {
     BlockSignals();
+    if (Status locked = LockCopy(); !locked.ok()) return CannotOpen(locked);
     Result<std::unique_ptr<Daemon>> daemon = Daemon::Open(OptionsOf(config_, lines_), SystemClock());
     if (!daemon.ok() && IsWorthWaiting(daemon.status())) return RunOnceThereIsALog(daemon.status());
     if (!daemon.ok()) return CannotOpen(daemon.status());
@@ -201,6 +202,17 @@ class Service {
   }
 
  private:
+  // An embedded log has its own lock; a copy's directory is this process's while it waits for the broker, too.
+  Status LockCopy() {
+    if (config_.log_url.empty()) return Status::Ok();
+    std::string directory = config_.data_dir + "/log";
+    ODOMETER_RETURN_IF_ERROR(PosixFileSystem().CreateDirectories(directory));
+    Result<std::unique_ptr<File>> lock = PosixFileSystem().Lock(directory + "/lock");
+    if (lock.ok()) lock_ = std::move(*lock);
+    if (lock.status().code() == Code::kConflict)
+      return Status(Code::kConflict, directory + ": another daemon has this log open");
+    return lock.status();
+  }
   bool IsWorthWaiting(const Status& status) const {
     return !config_.log_url.empty() && status.code() == Code::kUnavailable;
   }
@@ -230,7 +242,10 @@ class Service {
     Api api(daemon, std::move(api_options));
     front_.Answer(api);
     if (server_ == nullptr) {
-      if (int failed = Listen(); failed != kExitFine) return failed;
+      if (int failed = Listen(); failed != kExitFine) {
+        if (server_ != nullptr) server_->Stop();  // before the API that it calls goes
+        return failed;
+      }
     }
     lines_.Write("info", fmt::format("serving address={} log={} partitions={} durability={}", server_->address(),
                                      config_.log_url.empty() ? "embedded" : config_.log_url, daemon.partitions(),
@@ -265,6 +280,7 @@ class Service {
   const DaemonConfig config_;
   LogLines lines_;
   Front front_;
+  std::unique_ptr<File> lock_;
   std::optional<AddressFile> address_;
   std::unique_ptr<HttpServer> server_;
 };

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kOutcomesKept = 65'536;
 // Between two tries of what failed: short enough that a freed disk is noticed at once.
 constexpr int64_t kRetryUs = 200'000;
+constexpr int64_t kAskAgainUs = kUsPerSecond / 2;
 // While nothing is committed, the log is verified this often.
 constexpr int64_t kVerifyUs = 5 * kUsPerSecond;
 constexpr int64_t kAcknowledgeUs = 10 * kUsPerSecond;
@@ -43,14 +44,12 @@ Result<size_t> Runner::Step(int64_t wait_us) {
   if (options_.before_batch) options_.before_batch();
   if (reader_ == nullptr) {
     Result<std::unique_ptr<EventReader>> reader = log_.Read(projection_->meta().cursor);
-    if (!reader.ok()) return Fail("poll", reader.status());
+    if (!reader.ok()) return PollFailed(reader.status());
     reader_ = std::move(*reader);
   }
   Result<std::span<const Record>> records = reader_->Poll(options_.batch_records_max, wait_us);
-  if (!records.ok()) {
-    reader_.reset();
-    return Fail("poll", records.status());
-  }
+  if (!records.ok()) return PollFailed(records.status());
+  is_poll_sound_ = true;
   Works("poll");
   ODOMETER_RETURN_IF_ERROR(Fold(*records));
   // Offsets after the last record that hold none.
@@ -86,6 +85,15 @@ Status Runner::Fold(std::span<const Record> records) {
   return Status::Ok();
 }
 
+// A log that cannot be read on may be another one by now: that is asked before anything else is said. A disk that
+// takes no copy says nothing of the log.
+Status Runner::PollFailed(const Status& status) {
+  reader_.reset();
+  if (status.code() != Code::kDiskFull && status.code() != Code::kIo) is_poll_sound_ = false;
+  if (Status verified = Verify(); !verified.ok()) return verified;
+  return Fail("poll", status);
+}
+
 // The log below the cursor is durable, and still the one that was folded. What was read since it was last shown to be
 // falls with it: nothing of that is committed.
 Status Runner::Verify() {
@@ -94,6 +102,7 @@ Status Runner::Verify() {
     verified_us_ = clock_.MonotonicUs();
     is_log_verified_ = true;
     Works("verify");
+    if (!projection_->dirty()) Works("append");
     return verified;
   }
   if (verified.code() != Code::kCorrupt)
@@ -186,7 +195,10 @@ void Runner::RecordOutcomes(std::span<const Record> records, const std::vector<O
 }
 
 void Runner::Start() {
-  thread_ = std::thread([this] { Loop(); });
+  thread_ = std::thread([this] {
+    Loop();
+    last_commit_ = CommitNow();
+  });
 }
 
 void Runner::Loop() {
@@ -205,20 +217,27 @@ void Runner::Loop() {
     }
     if (result.ok()) continue;
     std::unique_lock lock(mutex_);
-    committed_.wait_for(lock, std::chrono::microseconds(kRetryUs), [this] { return stopping_; });
+    // A log that cannot be read, or says it is another one, costs a connection to ask again; a disk does not.
+    int64_t pause_us = failing == "poll" || failing == "verify" ? kAskAgainUs : kRetryUs;
+    committed_.wait_for(lock, std::chrono::microseconds(pause_us), [this] { return stopping_; });
   }
 }
 
-Status Runner::Stop() {
+void Runner::BeginStop() {
   {
     std::lock_guard lock(mutex_);
-    if (stopping_) return Status::Ok();
     stopping_ = true;
   }
   log_.Wake();
   committed_.notify_all();
-  if (thread_.joinable()) thread_.join();
-  Status committed = CommitNow();
+}
+
+Status Runner::Stop() {
+  if (std::lock_guard lock(mutex_); state_.stopped) return Status::Ok();
+  BeginStop();
+  bool has_run = thread_.joinable();
+  if (has_run) thread_.join();
+  Status committed = has_run ? last_commit_ : CommitNow();
   if (committed.ok()) committed = store_->Sync();
   std::lock_guard lock(mutex_);
   state_.stopped = true;
@@ -228,6 +247,7 @@ Status Runner::Stop() {
 void Runner::Abandon() {
   std::lock_guard lock(mutex_);
   stopping_ = true;
+  state_.stopped = true;
 }
 
 std::shared_ptr<const View> Runner::view() const {

@@ -69,6 +69,8 @@ class Runner {
   Status CommitNow();
 
   void Start();
+  // Returns at once; the thread commits and ends. Before Stop() of many, so that they end side by side.
+  void BeginStop();
   // Clean: folds no further, commits, syncs.
   Status Stop();
   // As if the process was killed: nothing more is committed. For simulations; the thread must not be running.
@@ -83,8 +85,9 @@ class Runner {
   // What became of a record folded lately (at least the last 65,536 of this run).
   std::optional<Outcome> OutcomeAt(uint64_t offset) const;
   RunnerState state() const;
-  // False from when the log was found to be another one until it is the right one again: nothing may be appended.
-  bool is_log_verified() const { return is_log_verified_; }
+  // False from when the log was found to be another one, or could not be read on, until it has been shown to be the
+  // right one and is read again: nothing may be appended.
+  bool is_log_verified() const { return is_log_verified_ && is_poll_sound_; }
   // A copy of the store at its last commit; waits for the loop to be between two commits.
   Result<uint64_t> Checkpoint(const std::string& directory);
 
@@ -96,6 +99,7 @@ class Runner {
   Status Fail(const char* step, Status status);
   void Restart();
   Status Verify();
+  Status PollFailed(const Status& status);
   void Works(const char* step);
   void Note(const char* level, const std::string& text) const;
   void RecordOutcomes(std::span<const Record> records, const std::vector<Outcome>& outcomes);
@@ -111,7 +115,9 @@ class Runner {
   int64_t verified_us_ = 0;      // monotonic: when the log was last shown to be the one that is folded
   int64_t acknowledged_us_ = 0;  // monotonic
   std::thread thread_;
+  Status last_commit_;  // of the thread, when it ended
   std::atomic<bool> is_log_verified_ = true;
+  std::atomic<bool> is_poll_sound_ = true;
 
   mutable std::mutex commit_mutex_;  // held while the store is written or copied
   mutable std::mutex mutex_;         // guards everything below

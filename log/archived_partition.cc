@@ -1,8 +1,15 @@
 #include "log/archived_partition.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace odometer {
+
+namespace {
+
+constexpr int64_t kFillWaitUs = kUsPerSecond;
+
+}  // namespace
 
 class ArchivedPartition::Reader : public EventReader {
  public:
@@ -12,6 +19,7 @@ class ArchivedPartition::Reader : public EventReader {
     if (source_ == nullptr && next_offset_ < log_.copy()->range().end) return PollCopy(records_max);
     copy_reader_.reset();
     if (source_ == nullptr) {
+      ODOMETER_RETURN_IF_ERROR(log_.FillTo(next_offset_));
       Result<std::unique_ptr<EventReader>> source = log_.source_.Read(next_offset_);
       if (!source.ok()) return source.status();
       source_ = std::move(*source);
@@ -20,9 +28,12 @@ class ArchivedPartition::Reader : public EventReader {
       seen_wakes_ = log_.wakes_;
     }
     Result<std::span<const Record>> records = source_->Poll(records_max, wait_us);
-    if (!records.ok()) return records;
+    if (!records.ok()) {
+      source_.reset();
+      return records;
+    }
     // What cannot be copied is not given: its reader stays in front of it.
-    if (Status copied = log_.CopyIn(*records); !copied.ok()) {
+    if (Status copied = log_.CopyIn(next_offset_, source_->next_offset(), *records); !copied.ok()) {
       source_.reset();
       return copied;
     }
@@ -56,12 +67,48 @@ class ArchivedPartition::Reader : public EventReader {
 Result<std::unique_ptr<ArchivedPartition>> ArchivedPartition::Open(FileSystem& files, Clock& clock, Options options,
                                                                    PartitionLog& source, uint64_t cursor) {
   std::unique_ptr<ArchivedPartition> partition(new ArchivedPartition(files, clock, std::move(options), source));
-  Result<std::shared_ptr<LocalPartition>> copy = partition->OpenCopy(cursor);
+  Result<std::shared_ptr<LocalPartition>> copy = partition->OpenCopy(UINT64_MAX);
   if (!copy.ok()) return copy.status();
   partition->copy_ = std::move(*copy);
-  ODOMETER_RETURN_IF_ERROR(partition->SyncTo(partition->copy_->range().end));
+  partition->filled_to_ = partition->copy_->range().end;
+  if (cursor > 0 && partition->filled_to_ > cursor) ODOMETER_RETURN_IF_ERROR(partition->CutTo(cursor));
+  ODOMETER_RETURN_IF_ERROR(partition->SyncTo(partition->filled_to_));
+  if (partition->filled_to_ >= cursor) return partition;
   ODOMETER_RETURN_IF_ERROR(partition->FillTo(cursor));
+  if (partition->copy_->range().end > cursor) ODOMETER_RETURN_IF_ERROR(partition->ForgetFrom(cursor));
   return partition;
+}
+
+// What lies above the cursor may have come from elsewhere. What lies below it may not: if it is not the source's, all
+// is left as it is, for it may be the last copy there is.
+Status ArchivedPartition::CutTo(uint64_t cursor) {
+  ODOMETER_RETURN_IF_ERROR(source_.SyncTo(cursor));
+  Result<std::optional<OwnedRecord>> last = LastBelow(cursor);
+  if (!last.ok()) return last.status();
+  if (*last) ODOMETER_RETURN_IF_ERROR(CompareAt(**last));
+  return ForgetFrom(cursor);
+}
+
+Result<std::optional<OwnedRecord>> ArchivedPartition::LastBelow(uint64_t offset) {
+  std::shared_ptr<LocalPartition> copy = this->copy();
+  const uint64_t start = copy->range().start;
+  for (uint64_t span = 256;; span *= 16) {
+    uint64_t from = std::max(start, offset - std::min(offset, span));
+    Result<std::unique_ptr<EventReader>> reader = copy->Read(from);
+    if (!reader.ok()) return reader.status();
+    std::optional<OwnedRecord> last;
+    while ((*reader)->next_offset() < offset) {
+      Result<std::span<const Record>> records = (*reader)->Poll(span, 0);
+      if (!records.ok()) return records.status();
+      if (records->empty()) break;
+      for (const Record& record : std::ranges::reverse_view(*records)) {
+        if (record.offset >= offset) continue;
+        last = OwnedRecord::Copy(record);
+        break;
+      }
+    }
+    if (last || from == start) return last;
+  }
 }
 
 Result<std::shared_ptr<LocalPartition>> ArchivedPartition::OpenCopy(uint64_t cursor) {
@@ -91,19 +138,26 @@ Result<std::shared_ptr<LocalPartition>> ArchivedPartition::OpenCopy(uint64_t cur
   return std::make_shared<LocalPartition>(files_, clock_, std::move(local), std::move(*opened), std::move(*writer));
 }
 
-Status ArchivedPartition::FillTo(uint64_t cursor) {
-  if (copy()->range().end >= cursor) return Status::Ok();
-  Reader reader(*this, copy()->range().end);
-  while (reader.next_offset() < cursor) {
-    Result<std::span<const Record>> records = reader.Poll(4096, 10 * kUsPerSecond);
+Status ArchivedPartition::FillTo(uint64_t offset) {
+  uint64_t from = 0;
+  {
+    std::lock_guard lock(mutex_);
+    from = filled_to_;
+  }
+  if (from >= offset) return Status::Ok();
+  Reader reader(*this, from);
+  while (reader.next_offset() < offset) {
+    Result<std::span<const Record>> records = reader.Poll(4096, kFillWaitUs);
     if (!records.ok()) return records.status();
-    if (records->empty() && reader.next_offset() < cursor && source_.range().end <= reader.next_offset()) {
-      return Status(Code::kCorrupt, options_.directory + ": the store was folded up to offset " +
-                                        std::to_string(cursor) + ", the log ends at " +
-                                        std::to_string(reader.next_offset()));
+    if (!records->empty() || reader.next_offset() >= offset) continue;
+    // Nobody answers, or there is no more.
+    ODOMETER_RETURN_IF_ERROR(source_.SyncTo(offset));
+    if (source_.range().end <= reader.next_offset()) {
+      return Status(Code::kCorrupt, options_.directory + ": was read up to offset " + std::to_string(offset) +
+                                        ", the log ends at " + std::to_string(reader.next_offset()));
     }
   }
-  return copy()->range().end > cursor ? ForgetFrom(cursor) : Status::Ok();  // a poll may have given more
+  return Status::Ok();
 }
 
 std::shared_ptr<LocalPartition> ArchivedPartition::copy() const {
@@ -116,13 +170,39 @@ OffsetRange ArchivedPartition::range() const {
   return {std::min(source.start, copied.start), std::max(source.end, copied.end)};
 }
 
-Status ArchivedPartition::CopyIn(std::span<const Record> records) {
-  std::shared_ptr<LocalPartition> copy = this->copy();
+Status ArchivedPartition::CopyIn(uint64_t from, uint64_t next, std::span<const Record> records) {
+  std::shared_ptr<LocalPartition> copy;
+  {
+    std::lock_guard lock(mutex_);
+    copy = copy_;
+    if (from > filled_to_) {
+      return Status(Code::kInvalid, options_.directory + ": read from offset " + std::to_string(from) +
+                                        ", and the copy was filled to " + std::to_string(filled_to_));
+    }
+  }
   uint64_t end = copy->range().end;
   size_t known = 0;
   while (known < records.size() && records[known].offset < end) ++known;
-  if (known == records.size()) return Status::Ok();
-  return copy->CopyIn(records.subspan(known));
+  if (known < records.size()) {
+    Status copied = copy->CopyIn(records.subspan(known));
+    if (copied.code() == Code::kIo || copied.code() == Code::kUnavailable) {
+      Status mended = Mend();
+      return mended.ok() ? copied : mended;
+    }
+    if (!copied.ok()) return copied;
+  }
+  std::lock_guard lock(mutex_);
+  filled_to_ = std::max(filled_to_, next);
+  return Status::Ok();
+}
+
+Status ArchivedPartition::Mend() {
+  Result<std::shared_ptr<LocalPartition>> fresh = OpenCopy(UINT64_MAX);
+  if (!fresh.ok()) return fresh.status();
+  std::lock_guard lock(mutex_);
+  copy_ = std::move(*fresh);
+  filled_to_ = copy_->range().end;
+  return Status::Ok();
 }
 
 Result<std::unique_ptr<EventReader>> ArchivedPartition::Read(uint64_t from) {
@@ -138,6 +218,27 @@ Result<std::unique_ptr<EventReader>> ArchivedPartition::Read(uint64_t from) {
   return std::unique_ptr<EventReader>(std::make_unique<Reader>(*this, from));
 }
 
+// Of the copy as it was when the reader was opened.
+class ArchivedPartition::HeldReader : public EventReader {
+ public:
+  HeldReader(std::shared_ptr<LocalPartition> copy, std::unique_ptr<EventReader> reader)
+      : copy_(std::move(copy)), reader_(std::move(reader)) {}
+  Result<std::span<const Record>> Poll(size_t records_max, int64_t) override { return reader_->Poll(records_max, 0); }
+  uint64_t next_offset() const override { return reader_->next_offset(); }
+
+ private:
+  std::shared_ptr<LocalPartition> copy_;  // before its reader
+  std::unique_ptr<EventReader> reader_;
+};
+
+Result<std::unique_ptr<EventReader>> ArchivedPartition::ReadHeld(uint64_t from) {
+  std::shared_ptr<LocalPartition> copy = this->copy();
+  // Above the copy's end the source may have holes only: nothing to give there.
+  Result<std::unique_ptr<EventReader>> reader = copy->Read(std::min(from, copy->range().end));
+  if (!reader.ok()) return reader.status();
+  return std::unique_ptr<EventReader>(std::make_unique<HeldReader>(std::move(copy), std::move(*reader)));
+}
+
 Result<OwnedRecord> ArchivedPartition::Fetch(uint64_t offset) {
   std::shared_ptr<LocalPartition> copy = this->copy();
   return offset < copy->range().end ? copy->Fetch(offset) : source_.Fetch(offset);
@@ -148,26 +249,41 @@ Status ArchivedPartition::SyncTo(uint64_t offset) {
   ODOMETER_RETURN_IF_ERROR(source_.SyncTo(offset));
   std::shared_ptr<LocalPartition> copy = this->copy();
   uint64_t end = copy->range().end;
-  if (end == 0 || source_.range().start >= end) return Status::Ok();
-  Result<OwnedRecord> copied = copy->Fetch(end - 1);
-  if (!copied.ok()) return copied.status();
-  Result<OwnedRecord> held = source_.Fetch(end - 1);
+  if (end == 0) return Status::Ok();
+  // A log that lost records and took others may agree again at its end; where it agreed before, it does not.
+  if (verified_ && verified_->offset + 1 < end) ODOMETER_RETURN_IF_ERROR(CompareAt(*verified_));
+  Result<OwnedRecord> newest = copy->Fetch(end - 1);
+  if (!newest.ok()) return newest.status();
+  ODOMETER_RETURN_IF_ERROR(CompareAt(*newest));
+  verified_ = std::move(*newest);
+  return Status::Ok();
+}
+
+Status ArchivedPartition::CompareAt(const OwnedRecord& copied) {
+  if (source_.range().start > copied.offset) return Status::Ok();  // trimmed; Genesis said whose it is
+  Result<OwnedRecord> held = source_.Fetch(copied.offset);
   if (!held.ok() && held.status().code() != Code::kNotFound) return held.status();
-  bool is_same = held.ok() && held->append_time == copied->append_time && held->bytes == copied->bytes &&
-                 (held->bytes.data() == nullptr) == (copied->bytes.data() == nullptr);
+  bool is_same = held.ok() && held->append_time == copied.append_time && held->bytes == copied.bytes &&
+                 (held->bytes.data() == nullptr) == (copied.bytes.data() == nullptr);
   if (is_same) return Status::Ok();
-  return Status(Code::kCorrupt, "partition " + std::to_string(partition()) + ": the log's record at offset " +
-                                    std::to_string(end - 1) + (held.ok() ? " is another" : " is gone") +
-                                    " than the one that was read from it: the log was cut or made anew");
+  return Status(
+      Code::kCorrupt,
+      "partition " + std::to_string(partition()) + ": the log's record at offset " + std::to_string(copied.offset) +
+          (held.ok() ? " is another than the one that was read from it" : ", which was read from it, is gone") +
+          ": the log was cut or made anew");
 }
 
 Status ArchivedPartition::ForgetFrom(uint64_t offset) {
   ODOMETER_RETURN_IF_ERROR(source_.ForgetFrom(offset));
-  if (copy()->range().end <= offset) return Status::Ok();
+  if (verified_ && verified_->offset >= offset) verified_.reset();
+  if (copy()->range().end > offset) {
+    Result<std::shared_ptr<LocalPartition>> fresh = OpenCopy(offset);
+    if (!fresh.ok()) return fresh.status();
+    std::lock_guard lock(mutex_);
+    copy_ = std::move(*fresh);
+  }
   std::lock_guard lock(mutex_);
-  Result<std::shared_ptr<LocalPartition>> fresh = OpenCopy(offset);
-  if (!fresh.ok()) return fresh.status();
-  copy_ = std::move(*fresh);
+  filled_to_ = std::max(std::min(offset, filled_to_), copy_->range().end);
   return Status::Ok();
 }
 

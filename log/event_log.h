@@ -42,8 +42,8 @@ struct Position {
 };
 
 struct Appended {
-  uint64_t first_offset = 0;
-  uint64_t next_offset = 0;  // of the last event, plus 1
+  uint64_t first_offset = 0;  // next_offset, where a log cannot tell: the events lie somewhere below it
+  uint64_t next_offset = 0;   // of the last event, plus 1
   AppendTime append_time;
 };
 
@@ -84,6 +84,10 @@ class PartitionLog {
   virtual Result<Appended> Append(std::span<const std::string_view> events) = 0;
   // `from` may be range().end, not above it (kInvalid); below range().start is kNotFound.
   virtual Result<std::unique_ptr<EventReader>> Read(uint64_t from) = 0;
+  // What is at hand, for readers beside the one that folds: a log with a copy gives of the copy only. Its end is that
+  // of held(), and it does not wait.
+  virtual Result<std::unique_ptr<EventReader>> ReadHeld(uint64_t from) { return Read(from); }
+  virtual OffsetRange held() const { return range(); }
   // The record at exactly this offset, or kNotFound.
   virtual Result<OwnedRecord> Fetch(uint64_t offset) = 0;
   // Makes everything below `offset` durable, and proves that the log still is the one that was opened, as far as that

@@ -47,8 +47,10 @@ KafkaClient::~KafkaClient() {
   rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
-void KafkaClient::OnError(rd_kafka_t*, int, const char* reason, void* opaque) {
-  static_cast<KafkaClient*>(opaque)->NoteTrouble(reason);
+void KafkaClient::OnError(rd_kafka_t*, int error, const char* reason, void* opaque) {
+  KafkaClient* client = static_cast<KafkaClient*>(opaque);
+  client->NoteTrouble(reason);
+  if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) ++client->outages_;
 }
 
 std::string KafkaClient::trouble() const {

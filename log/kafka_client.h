@@ -9,6 +9,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -46,6 +47,8 @@ class KafkaClient {
   // What went wrong last with a broker, for the text of an error; "" when nothing has.
   std::string trouble() const;
   void NoteTrouble(const std::string& text);
+  // How often no broker at all could be reached. One of several that is away is no outage.
+  uint64_t outages() const { return outages_; }
   // A producer that has had a fatal error takes nothing more: another handle must take its place.
   bool is_fatal() const { return rd_kafka_fatal_error(handle_, nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR; }
 
@@ -56,6 +59,7 @@ class KafkaClient {
   rd_kafka_t* handle_ = nullptr;
   mutable std::mutex mutex_;
   std::string trouble_;
+  std::atomic<uint64_t> outages_ = 0;
 };
 
 // "kUnavailable: WHAT: librdkafka's text (what it last said of its brokers)".

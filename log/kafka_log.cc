@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 #include "core/event.h"
 #include "core/placement.h"
@@ -12,6 +13,8 @@ namespace odometer {
 namespace {
 
 constexpr std::chrono::seconds kPartitionsCheckedEvery{5};
+// A leader that has just become one learns a moment later how far the log is committed.
+constexpr std::chrono::seconds kNewLeader{2};
 
 }  // namespace
 
@@ -49,18 +52,27 @@ void KafkaPartition::Extend(uint64_t end) {
   range_.end = std::max(range_.end, end);
 }
 
-Status KafkaPartition::Refresh() {
-  Result<OffsetRange> range = log_.witness_->Range(partition_);
-  if (!range.ok()) return range.status();
-  std::lock_guard lock(mutex_);
-  if (range->end < range_.end) {
-    return Status(Code::kCorrupt, log_.address_.ToString() + " partition " + std::to_string(partition_) +
-                                      ": the log ends at offset " + std::to_string(range->end) +
-                                      " now, and reached to " + std::to_string(range_.end) +
-                                      ": records are gone, or the topic was made anew");
+Status KafkaPartition::Refresh(uint64_t at_least) {
+  auto deadline = std::chrono::steady_clock::now() + kNewLeader;
+  for (;;) {
+    Result<OffsetRange> range = log_.witness_->Range(partition_);
+    if (!range.ok()) return range.status();
+    {
+      std::lock_guard lock(mutex_);
+      at_least = std::max(at_least, range_.end);
+      if (range->end >= at_least) {
+        range_ = *range;
+        return Status::Ok();
+      }
+    }
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return Status(Code::kCorrupt, log_.address_.ToString() + " partition " + std::to_string(partition_) +
+                                        ": the log ends at offset " + std::to_string(range->end) +
+                                        " now, and reached to " + std::to_string(at_least) +
+                                        ": records are gone, or the topic was made anew");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-  range_ = *range;
-  return Status::Ok();
 }
 
 Result<Appended> KafkaPartition::Append(std::span<const std::string_view> events) {
@@ -68,13 +80,18 @@ Result<Appended> KafkaPartition::Append(std::span<const std::string_view> events
     uint64_t end = range().end;
     return Appended{end, end, AppendTime()};
   }
+  // Who answers after an outage may be another cluster.
+  if (log_.producer_->outages() != verified_outages_) {
+    if (Status verified = CheckIdentity(); !verified.ok())
+      return Status(Code::kUnavailable, "nothing was sent: " + verified.message());
+  }
   Result<Appended> appended = log_.producer_->Send(partition_, events);
   if (!appended.ok()) return appended;
   if (appended->next_offset == UINT64_MAX) {
     // A delivery that was tried again tells no offset; what was delivered lies below the end as it is now.
-    ODOMETER_RETURN_IF_ERROR(Refresh());
-    appended->next_offset = range().end;
-    appended->first_offset = appended->next_offset - std::min<uint64_t>(events.size(), appended->next_offset);
+    if (Status refreshed = Refresh(); !refreshed.ok())
+      return Status(Code::kUnavailable, "outcome unknown: " + refreshed.message());
+    appended->first_offset = appended->next_offset = range().end;
   }
   Extend(appended->next_offset);
   return appended;
@@ -110,20 +127,22 @@ Result<OwnedRecord> KafkaPartition::Fetch(uint64_t offset) {
 }
 
 Status KafkaPartition::SyncTo(uint64_t offset) {
-  if (offset > range().end) ODOMETER_RETURN_IF_ERROR(Refresh());
-  if (offset > range().end) {
-    return Status(Code::kCorrupt, log_.address_.ToString() + " partition " + std::to_string(partition_) +
-                                      ": the log ends at offset " + std::to_string(range().end) + ", below " +
-                                      std::to_string(offset) + " which was read from it: records are gone");
-  }
+  if (offset > range().end) ODOMETER_RETURN_IF_ERROR(Refresh(offset));
+  return CheckIdentity();
+}
+
+Status KafkaPartition::CheckIdentity() {
+  const uint64_t outages = log_.producer_->outages();
   ODOMETER_RETURN_IF_ERROR(log_.CheckPartitions());
   Result<OwnedRecord> genesis = log_.witness_->Fetch(partition_, 0);
   if (genesis.status().code() == Code::kNotFound)
     return Status(Code::kCorrupt, log_.address_.ToString() + " partition " + std::to_string(partition_) +
                                       ": record 0, Genesis, is gone: the log was trimmed, or made anew");
   if (!genesis.ok()) return genesis.status();
-  return CheckGenesis({genesis->offset, genesis->append_time, genesis->bytes}, log_.log_id_, partition_,
-                      log_.partitions());
+  ODOMETER_RETURN_IF_ERROR(CheckGenesis({genesis->offset, genesis->append_time, genesis->bytes}, log_.log_id_,
+                                        partition_, log_.partitions()));
+  verified_outages_ = outages;
+  return Status::Ok();
 }
 
 // How far the log reaches may have been another one's word.

@@ -9,11 +9,11 @@
 //    that fails with "outcome unknown" may have left some of them.
 //  - append_time is the broker's, and falls only where brokers' clocks disagree and the leader changes.
 //  - SyncTo() asks the broker whether this still is the log that was opened: record 0 is the Genesis of the opening,
-//  and
-//    the number of partitions what it was. librdkafka 2.0.2 follows a topic that was deleted and made anew without a
-//    word, so a store must not take a cursor that SyncTo() has not passed after the records below it were read.
+//    and the number of partitions what it was. librdkafka 2.0.2 follows a topic that was deleted and made anew without
+//    a word, so a store must not take a cursor that SyncTo() has not passed after the records below it were read.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -45,16 +45,19 @@ class KafkaPartition : public PartitionLog {
   void Acknowledge(uint64_t next_offset) override;
   void Wake() override;
 
-  // Asks the leader for the range; kCorrupt when the log now ends below what it was seen to hold.
-  Status Refresh();
+  // Asks the leader for the range; kCorrupt when the log now ends below what it was seen to hold, or `at_least`.
+  Status Refresh(uint64_t at_least = 0);
 
  private:
   class Reader;
 
   void Extend(uint64_t end);
+  // That record 0 and the number of partitions are those of the opening.
+  Status CheckIdentity();
 
   KafkaLog& log_;
   const uint32_t partition_;
+  std::atomic<uint64_t> verified_outages_ = 0;  // of the producer, when CheckIdentity() last passed
   mutable std::mutex mutex_;
   OffsetRange range_;
   std::vector<KafkaReader*> readers_;  // for Wake()

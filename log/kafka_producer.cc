@@ -82,8 +82,14 @@ Result<std::shared_ptr<KafkaClient>> KafkaProducer::Client() {
   if (!fresh.ok()) return fresh;
   rd_kafka_purge(client_->get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
   rd_kafka_flush(client_->get(), 1000);
+  outages_before_ += client_->outages();
   client_ = *fresh;
   return fresh;
+}
+
+uint64_t KafkaProducer::outages() const {
+  std::lock_guard lock(client_mutex_);
+  return outages_before_ + client_->outages();
 }
 
 void KafkaProducer::Serve() {
@@ -155,18 +161,22 @@ Result<Appended> KafkaProducer::Send(uint32_t partition, std::span<const std::st
   if (!client.ok()) return client.status();
   auto batch = std::make_shared<Batch>();
   batch->open = events.size();
+  const uint64_t outages = (*client)->outages();
   Enqueue(**client, partition, events, batch);
   std::unique_lock lock(batch->mutex);
   // librdkafka reports every delivery, at the latest when its time is up; the margin is for a report that hangs.
   bool is_done = batch->changed.wait_for(lock, std::chrono::milliseconds(options_.timeout_ms + 5'000),
                                          [&] { return batch->open == 0; });
+  std::string what = options_.address.ToString() + " partition " + std::to_string(partition);
+  // An outage is reported before any delivery after it.
+  if (is_done && batch->delivered == events.size() && (*client)->outages() != outages)
+    return KafkaUnavailable(**client, "outcome unknown: " + what, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
   if (is_done && batch->delivered == events.size()) {
     Appended appended{static_cast<uint64_t>(batch->first), static_cast<uint64_t>(batch->last) + 1,
                       AppendTimeOf(batch->time_ms * 1000)};
     if (batch->is_offset_unknown) appended.first_offset = appended.next_offset = UINT64_MAX;
     return appended;
   }
-  std::string what = options_.address.ToString() + " partition " + std::to_string(partition);
   if (!is_done || batch->delivered > 0 || batch->is_any_possible) what = "outcome unknown: " + what;
   return KafkaUnavailable(**client, what, is_done ? batch->error : RD_KAFKA_RESP_ERR__TIMED_OUT);
 }

@@ -30,9 +30,12 @@ class KafkaProducer {
   ~KafkaProducer();
 
   // Returns when all are on enough replicas. kInvalid: an event is larger than the broker takes; none was sent.
-  // kUnavailable: not within the time, or not all: the message begins with "outcome unknown" when some may be there.
-  // When a delivery that was tried again tells no offset, first_offset and next_offset are UINT64_MAX.
+  // kUnavailable: not within the time, or not all: the message begins with "outcome unknown" when some may be there,
+  // and when all brokers were away meanwhile: those that took the events may be another cluster's. When a delivery that
+  // was tried again tells no offset, first_offset and next_offset are UINT64_MAX.
   Result<Appended> Send(uint32_t partition, std::span<const std::string_view> events);
+  // How often all brokers were away.
+  uint64_t outages() const;
 
  private:
   struct Batch;
@@ -47,8 +50,9 @@ class KafkaProducer {
   void Serve();
 
   const KafkaProducerOptions options_;
-  std::mutex client_mutex_;
+  mutable std::mutex client_mutex_;
   std::shared_ptr<KafkaClient> client_;  // another one after a fatal error
+  uint64_t outages_before_ = 0;          // of those before it
   std::mutex enqueue_mutex_;             // the events of one Send() are adjacent
   std::atomic<bool> stopping_ = false;
   std::thread server_;  // delivery reports

@@ -86,11 +86,15 @@ Result<std::span<const Record>> KafkaReader::Poll(size_t records_max, int64_t wa
   records_.clear();
   arena_.Clear();
   if (records_max == 0) return std::span<const Record>();
-  rd_kafka_poll(client_->get(), 0);  // errors of the brokers
+  ODOMETER_RETURN_IF_ERROR(CheckOutage());
   auto deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(std::max<int64_t>(wait_us, 0));
   const uint64_t before = next_offset_;
   for (;;) {
-    if (taken_ == messages_.size()) Receive(std::min(records_max, kMessagesMax), wait_us);
+    if (taken_ == messages_.size()) {
+      Receive(std::min(records_max, kMessagesMax), wait_us);
+      ODOMETER_RETURN_IF_ERROR(CheckOutage());
+      has_received_ |= !messages_.empty();
+    }
     ODOMETER_RETURN_IF_ERROR(TakeReceived(records_max));
     // The end of the log comes as a message, too, and librdkafka ends a wait when it likes: neither is a reason to
     // return.
@@ -109,6 +113,16 @@ Result<std::span<const Record>> KafkaReader::Poll(size_t records_max, int64_t wa
                                      &high) == RD_KAFKA_RESP_ERR_NO_ERROR)
     end_seen_ = std::max(end_seen_, static_cast<uint64_t>(std::max<int64_t>(high, 0)));
   return std::span<const Record>(records_);
+}
+
+// A broker that went away may come back as another one, so a reader ends with it: another is opened once what was read
+// has been shown to be the log's. Before the first message there is nothing to doubt.
+Status KafkaReader::CheckOutage() {
+  rd_kafka_poll(client_->get(), 0);  // errors of the brokers
+  uint64_t outages = client_->outages();
+  if (!has_received_) outages_ = outages;
+  if (outages == outages_) return Status::Ok();
+  return KafkaUnavailable(*client_, options_.address.ToString(), RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
 }
 
 Status KafkaReader::TakeReceived(size_t records_max) {

@@ -46,8 +46,9 @@ class KafkaReader : public EventReader {
   static Result<std::unique_ptr<KafkaReader>> Open(const KafkaReaderOptions& options);
   ~KafkaReader() override;
 
-  // Beyond the contract: kCorrupt when the log has no such offset, kUnavailable for what a broker
-  // answers else. While none answers at all, nothing comes: SyncTo() of the partition tells that.
+  // Beyond the contract: kCorrupt when the log has no such offset, kUnavailable for what a broker answers else, and
+  // from when all brokers were away, for good. Until one has answered, nothing comes: SyncTo() of the partition tells
+  // that.
   Result<std::span<const Record>> Poll(size_t records_max, int64_t wait_us) override;
   uint64_t next_offset() const override { return next_offset_; }
 
@@ -62,6 +63,7 @@ class KafkaReader : public EventReader {
  private:
   KafkaReader(const KafkaReaderOptions& options, std::unique_ptr<KafkaClient> client);
 
+  Status CheckOutage();
   void Receive(size_t records_max, int64_t wait_us);
   Status TakeReceived(size_t records_max);
   Status TakeError(const rd_kafka_message_t& message);
@@ -72,6 +74,8 @@ class KafkaReader : public EventReader {
   KafkaTopic topic_;
   rd_kafka_queue_t* queue_;
   bool is_started_ = false;
+  bool has_received_ = false;
+  uint64_t outages_ = 0;  // of the client, when the first message came
   std::atomic<uint64_t> wakes_ = 0;
   uint64_t seen_wakes_ = 0;
   uint64_t next_offset_;

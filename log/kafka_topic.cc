@@ -6,6 +6,7 @@
 #include <memory>
 #include <thread>
 
+#include "core/event.h"
 #include "core/placement.h"
 #include "log/event_log.h"
 #include "log/kafka_producer.h"
@@ -94,6 +95,35 @@ Result<OffsetRange> AwaitRange(KafkaWitness& witness, uint32_t partition) {
   }
 }
 
+// A topic that was made and then left by a process that was killed: some partitions have their Genesis and nothing
+// else, the others nothing. Its log is gone on with; anything else is somebody's.
+Status TakeUnfinished(KafkaWitness& witness, const KafkaAddress& address, const TopicOptions& options,
+                      const Status& conflict, Uuid* log_id) {
+  Result<uint32_t> partitions = witness.Partitions();
+  if (!partitions.ok()) return partitions.status();
+  Result<std::vector<std::string>> wrong = CheckTopic(address);
+  if (!wrong.ok()) return wrong.status();
+  if (*partitions != options.partitions || !wrong->empty()) return conflict;
+  uint32_t empty = 0;
+  bool is_known = false;
+  for (uint32_t partition = 0; partition < options.partitions; ++partition) {
+    Result<OffsetRange> range = AwaitRange(witness, partition);
+    if (!range.ok()) return range.status();
+    if (range->end == 0) ++empty;
+    if (range->end == 0) continue;
+    if (range->end > 1) return conflict;
+    Result<OwnedRecord> first = witness.Fetch(partition, 0);
+    if (!first.ok()) return first.status();
+    Event event;
+    bool is_genesis = first->bytes.data() != nullptr && Decode(first->bytes, &event) == Reason::kNone &&
+                      event.type == EventType::kGenesis;
+    if (!is_genesis || (is_known && event.genesis.log_id != *log_id)) return conflict;
+    *log_id = event.genesis.log_id;
+    is_known = true;
+  }
+  return empty > 0 ? Status::Ok() : conflict;
+}
+
 Status WriteGenesis(KafkaProducer& producer, KafkaWitness& witness, const TopicOptions& options, uint32_t partition,
                     Clock& clock) {
   Result<OffsetRange> range = AwaitRange(witness, partition);
@@ -118,16 +148,21 @@ Status CreateTopic(const KafkaAddress& address, const TopicOptions& options, Clo
   }
   Result<std::unique_ptr<KafkaClient>> admin = OpenAdmin(address);
   if (!admin.ok()) return admin.status();
-  ODOMETER_RETURN_IF_ERROR(MakeTopic(**admin, address, options));
   Result<std::unique_ptr<KafkaWitness>> witness = KafkaWitness::Open(address);
   if (!witness.ok()) return witness.status();
+  Status made = MakeTopic(**admin, address, options);
+  Uuid log_id = options.log_id;
+  if (made.code() == Code::kConflict) made = TakeUnfinished(**witness, address, options, made, &log_id);
+  if (!made.ok()) return made;
   KafkaProducerOptions producer_options;
   producer_options.address = address;
   producer_options.timeout_ms = 30'000;
   Result<std::unique_ptr<KafkaProducer>> producer = KafkaProducer::Open(producer_options);
   if (!producer.ok()) return producer.status();
+  TopicOptions finished = options;
+  finished.log_id = log_id;
   for (uint32_t partition = 0; partition < options.partitions; ++partition)
-    ODOMETER_RETURN_IF_ERROR(WriteGenesis(**producer, **witness, options, partition, clock));
+    ODOMETER_RETURN_IF_ERROR(WriteGenesis(**producer, **witness, finished, partition, clock));
   return Status::Ok();
 }
 

@@ -20,9 +20,9 @@ struct TopicOptions {
   uint32_t replicas = 1;
 };
 
-// Makes the topic and writes record 0, Genesis, to each partition. kConflict: there is a topic of this name
-// already, whole or left unfinished: delete it with a tool of Kafka's first; kInvalid: more replicas than brokers, or a
-// number of partitions that no log has.
+// Makes the topic and writes record 0, Genesis, to each partition. A topic that an earlier call left unfinished is
+// finished, with the log id it has. kConflict: there is another topic of this name; kInvalid: more replicas than
+// brokers, or a number of partitions that no log has.
 Status CreateTopic(const KafkaAddress& address, const TopicOptions& options, Clock& clock);
 
 // What is wrong with the topic's settings, one sentence each; empty when nothing is. kNotFound: there is no topic.

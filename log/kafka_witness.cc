@@ -1,12 +1,15 @@
 #include "log/kafka_witness.h"
 
 #include <chrono>
+#include <optional>
 
 namespace odometer {
 
 namespace {
 
 constexpr int kNudgeMs = 5;
+// A leader that has just become one learns a moment later how far the log is committed.
+constexpr std::chrono::seconds kNewLeader{2};
 
 Record RecordOf(const rd_kafka_message_t& message) {
   rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
@@ -26,7 +29,8 @@ Result<std::unique_ptr<KafkaWitness>> KafkaWitness::Open(const KafkaAddress& add
   conf.Set("group.id", "odometer");
   conf.Set("enable.auto.commit", "false");
   conf.Set("auto.offset.reset", "error");
-  conf.Set("isolation.level", "read_committed");
+  // The end is the high watermark; what an open transaction holds back is the reader's matter.
+  conf.Set("isolation.level", "read_uncommitted");
   conf.Set("enable.partition.eof", "true");
   // One record at a time is wanted, and what is fetched beyond it is thrown away.
   conf.Set("queued.min.messages", "1");
@@ -40,7 +44,7 @@ Result<std::unique_ptr<KafkaWitness>> KafkaWitness::Open(const KafkaAddress& add
 }
 
 Result<OwnedRecord> KafkaWitness::Fetch(uint32_t partition, uint64_t offset, int timeout_ms) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(reading_[partition % kSlots]);
   int32_t number = static_cast<int32_t>(partition);
   if (rd_kafka_consume_start(topic_.get(), number, static_cast<int64_t>(offset)) != 0)
     return KafkaUnavailable(*client_, "start to read", rd_kafka_last_error());
@@ -53,7 +57,10 @@ Result<OwnedRecord> KafkaWitness::Await(uint32_t partition, uint64_t offset, int
   std::string where =
       address_.ToString() + " partition " + std::to_string(partition) + " offset " + std::to_string(offset);
   auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  std::optional<std::chrono::steady_clock::time_point> ended;
   for (;;) {
+    if (ended && std::chrono::steady_clock::now() - *ended >= kNewLeader)
+      return Status(Code::kNotFound, where + ": no such record");
     auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return KafkaUnavailable(*client_, where, RD_KAFKA_RESP_ERR__TIMED_OUT);
     rd_kafka_poll(client_->get(), 0);  // errors of the brokers
@@ -66,8 +73,10 @@ Result<OwnedRecord> KafkaWitness::Await(uint32_t partition, uint64_t offset, int
     switch (message->err) {
       case RD_KAFKA_RESP_ERR_NO_ERROR:
         if (message->offset == static_cast<int64_t>(offset)) return OwnedRecord::Copy(RecordOf(*message));
-        [[fallthrough]];  // the broker begins at the next record there is
-      case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        return Status(Code::kNotFound, where + ": no such record");  // the broker begins at the next one there is
+      case RD_KAFKA_RESP_ERR__PARTITION_EOF:                         // said once
+        if (!ended) ended = std::chrono::steady_clock::now();
+        continue;
       case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
       case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
         return Status(Code::kNotFound, where + ": no such record");
@@ -78,25 +87,28 @@ Result<OwnedRecord> KafkaWitness::Await(uint32_t partition, uint64_t offset, int
 }
 
 // librdkafka's thread can miss that it was told to read, and then sleeps for a second; any request wakes it.
-void KafkaWitness::Nudge(uint32_t partition) {
-  int64_t low = 0, high = 0;
-  (void)rd_kafka_query_watermark_offsets(client_->get(), address_.topic.c_str(), static_cast<int32_t>(partition), &low,
-                                         &high, 100);
+void KafkaWitness::Nudge(uint32_t partition) { (void)OffsetAt(partition, RD_KAFKA_OFFSET_END, 100); }
+
+// Not rd_kafka_query_watermark_offsets(): while its broker is away it waits far beyond the time it is given.
+Result<uint64_t> KafkaWitness::OffsetAt(uint32_t partition, int64_t which, int timeout_ms) {
+  KafkaPartitionList list = KafkaListOf(address_.topic, partition, which);
+  rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(client_->get(), list.get(), timeout_ms);
+  const rd_kafka_topic_partition_t& found = list->elems[0];
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = found.err;
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR && found.offset >= 0) return static_cast<uint64_t>(found.offset);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = RD_KAFKA_RESP_ERR__TIMED_OUT;
+  return KafkaUnavailable(*client_, address_.ToString() + " partition " + std::to_string(partition), error);
 }
 
 Result<OffsetRange> KafkaWitness::Range(uint32_t partition, int timeout_ms) {
-  std::lock_guard lock(mutex_);
-  int64_t low = 0, high = 0;
-  rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-      client_->get(), address_.topic.c_str(), static_cast<int32_t>(partition), &low, &high, timeout_ms);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return KafkaUnavailable(*client_, address_.ToString() + " partition " + std::to_string(partition), error);
-  }
-  return OffsetRange{static_cast<uint64_t>(low), static_cast<uint64_t>(high)};
+  Result<uint64_t> start = OffsetAt(partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms);
+  if (!start.ok()) return start.status();
+  Result<uint64_t> end = OffsetAt(partition, RD_KAFKA_OFFSET_END, timeout_ms);
+  if (!end.ok()) return end.status();
+  return OffsetRange{*start, *end};
 }
 
 Result<uint32_t> KafkaWitness::Partitions(int timeout_ms) {
-  std::lock_guard lock(mutex_);
   const rd_kafka_metadata_t* metadata = nullptr;
   rd_kafka_resp_err_t error = rd_kafka_metadata(client_->get(), 0, topic_.get(), &metadata, timeout_ms);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return KafkaUnavailable(*client_, address_.ToString(), error);

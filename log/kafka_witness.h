@@ -1,13 +1,15 @@
 // log/kafka_witness.h: KafkaWitness, a consumer handle that only looks: single records, watermarks, the cluster's name.
 //
 // The line reads through a KafkaReader; whether what it reads is still the log that was opened is asked here, over
-// connections of its own. Thread-safe: one question at a time.
+// connections of its own. Thread-safe: of one partition one record at a time.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <string>
 
+#include "core/placement.h"
 #include "log/event_log.h"
 #include "log/kafka_client.h"
 
@@ -33,12 +35,14 @@ class KafkaWitness {
   KafkaWitness(KafkaAddress address, std::unique_ptr<KafkaClient> client);
 
   void Nudge(uint32_t partition);
+  // `which`: RD_KAFKA_OFFSET_BEGINNING or RD_KAFKA_OFFSET_END.
+  Result<uint64_t> OffsetAt(uint32_t partition, int64_t which, int timeout_ms);
   Result<OwnedRecord> Await(uint32_t partition, uint64_t offset, int timeout_ms);
 
   const KafkaAddress address_;
   std::unique_ptr<KafkaClient> client_;
   KafkaTopic topic_;
-  std::mutex mutex_;
+  std::array<std::mutex, kSlots> reading_;  // by partition
 };
 
 }  // namespace odometer

@@ -103,6 +103,13 @@ Result<Appended> LocalPartition::Append(std::span<const std::string_view> events
 }
 
 Status LocalPartition::CopyIn(std::span<const Record> records) {
+  for (const Record& record : records) {
+    if (record.bytes.size() > kFramePayloadBytesMax) {
+      return Status(Code::kInvalid, options_.directory + ": the record at offset " + std::to_string(record.offset) +
+                                        " has " + std::to_string(record.bytes.size()) +
+                                        " bytes; a copy takes at most " + std::to_string(kFramePayloadBytesMax));
+    }
+  }
   ODOMETER_RETURN_IF_ERROR(writer_->Write(records, SegmentWriter::Durable::kNo));
   std::lock_guard lock(mutex_);
   Publish();

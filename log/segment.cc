@@ -96,7 +96,7 @@ std::optional<uint64_t> SegmentBaseOf(std::string_view name) {
 
 void EncodeFrame(const Frame& frame, uint32_t header_checksum, std::string* out) {
   const Record& record = frame.record;
-  ODOMETER_CHECK(record.bytes.size() <= kPayloadBytesMax);
+  ODOMETER_CHECK(record.bytes.size() <= kFramePayloadBytesMax);
   uint32_t len = record.bytes.data() == nullptr ? kLenNull : static_cast<uint32_t>(record.bytes.size());
   if (frame.after_sync) len |= kLenAfterSync;
   size_t start = out->size();
@@ -117,7 +117,7 @@ FrameState DecodeFrame(const char* bytes, size_t available, uint32_t header_chec
   uint32_t len = Load<uint32_t>(bytes);
   size_t payload_bytes = len & ~(kLenNull | kLenAfterSync);
   bool is_null = (len & kLenNull) != 0;
-  if (payload_bytes > kPayloadBytesMax || (is_null && payload_bytes != 0)) return FrameState::kDamaged;
+  if (payload_bytes > kFramePayloadBytesMax || (is_null && payload_bytes != 0)) return FrameState::kDamaged;
   *frame_bytes = FrameBytes(payload_bytes);
   if (available < *frame_bytes) return FrameState::kIncomplete;
   if (Load<uint32_t>(bytes + 4) != FrameChecksum(bytes, *frame_bytes, header_checksum)) return FrameState::kDamaged;

@@ -15,7 +15,7 @@
 //     56  4  crc32c before:   the one at 60 of the segment before this one, 0 in the first segment
 //     60  4  crc32c           of bytes 0 to 59
 //   Then frames, one a record:
-//      0  4  len              bits 0-28: bytes of the payload, at most 16 MiB (2^24)
+//      0  4  len              bits 0-28: bytes of the payload, at most 16 MiB (2^24), in a copy 128 MiB (2^27)
 //                             bit 31: null payload (then the bits below are 0): no value at all, unlike one of 0 bytes
 //                             bit 30: everything before this frame was on stable storage when this frame was written
 //                             bit 29: 0
@@ -47,6 +47,8 @@ namespace odometer {
 inline constexpr size_t kSegmentHeaderBytes = 64;
 inline constexpr size_t kFrameHeaderBytes = 24;
 inline constexpr size_t kPayloadBytesMax = 16 << 20;
+// In a copy of another log, whose producers may compress: what the fold then says of it is its own matter.
+inline constexpr size_t kFramePayloadBytesMax = 128 << 20;
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{256} << 20;
 
 struct SegmentHeader {

@@ -300,6 +300,12 @@ Status CutSegments(FileSystem& files, const std::string& directory, uint64_t off
     found->pop_back();
   }
   const Found& last = found->back();
+  if (found->size() == 1 && last.base_offset == 0 && last.bytes <= kSegmentHeaderBytes) {
+    // Its header was perhaps never synced; no record was.
+    ODOMETER_RETURN_IF_ERROR(files.Remove(last.path));
+    return Status(Code::kNotFound, directory + ": no segments");
+  }
+  if (offset == UINT64_MAX) return Status::Ok();
   Result<std::unique_ptr<SegmentReader>> reader = SegmentReader::Open(files, last.path);
   if (!reader.ok()) return Status::Ok();
   Frame frame;

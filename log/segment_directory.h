@@ -56,8 +56,8 @@ struct OpenSegmentsOptions {
 Result<OpenedSegments> OpenSegments(FileSystem& files, const std::string& directory, const Uuid& log_id,
                                     uint32_t partition, const OpenSegmentsOptions& options);
 
-// Of a copy of another log: removes every record at or above `offset`. kNotFound when there is no segment. What cannot
-// be read is left to OpenSegments() to judge.
+// Of a copy of another log: removes every record at or above `offset`, and a first segment without any. kNotFound when
+// there is no segment then. What cannot be read is left to OpenSegments() to judge.
 Status CutSegments(FileSystem& files, const std::string& directory, uint64_t offset);
 
 // kCorrupt when the header belongs to another log, partition or place than the file's.

@@ -211,16 +211,16 @@ Result<HttpResponse> Api::GetEvents(const Call& call) {
 Result<HttpResponse> Api::PageOfRecords(const Call& call, Runner& runner, std::optional<Position> position,
                                         size_t limit) {
   PartitionLog& log = runner.log();
-  OffsetRange range = log.range();
+  OffsetRange range = log.held();
   // Without a position: the newest ones.
   uint64_t from =
       position ? position->next_offset : std::max(range.start, range.end - std::min<uint64_t>(range.end, limit));
-  if (from > range.end) return Status(Code::kInvalid, "position is after the end of the log");
+  if (from > range.end && from > log.range().end) return Status(Code::kInvalid, "position is after the end of the log");
   if (from < range.start) {
     return Fail(call, {410, "records-gone",
                        fmt::format("the log begins at {}", Position{runner.partition(), range.start}.ToToken()), 0});
   }
-  Result<std::unique_ptr<EventReader>> reader = log.Read(from);
+  Result<std::unique_ptr<EventReader>> reader = log.ReadHeld(from);
   if (!reader.ok()) return Internal(reader.status());
   JsonWriter json;
   json.Object().Key("data").Array();
@@ -233,9 +233,9 @@ Result<HttpResponse> Api::PageOfRecords(const Call& call, Runner& runner, std::o
     written += records->size();
   }
   json.End();
-  uint64_t next = (*reader)->next_offset();
+  uint64_t next = std::max((*reader)->next_offset(), from);
   json.Field("next_position", Position{runner.partition(), next}.ToToken());
-  range = log.range();
+  range = log.held();
   json.Key("has_more").Bool(next < range.end);
   json.Field("start_position", Position{runner.partition(), range.start}.ToToken());
   json.Field("end_position", Position{runner.partition(), range.end}.ToToken()).End();

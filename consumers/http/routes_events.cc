@@ -169,19 +169,24 @@ Result<std::vector<std::string_view>> SplitRecords(std::string_view body) {
 
 Result<HttpResponse> Api::Append(const Call& call, Runner& runner, std::span<const std::string_view> events,
                                  const std::function<HttpResponse(const Appended&)>& answer) {
-  Result<Appended> appended =
-      runner.is_log_verified()
-          ? runner.log().Append(events)
-          : Status(Code::kIo,
-                   "the log is not the one that was folded, /readyz says what differs: nothing was sent to it");
+  auto note = [&](const Status& status) {
+    metrics_.CountAppendError(status.code());
+    if (!options_.log) return;
+    options_.log("error", "append failed partition=" + std::to_string(runner.partition()) +
+                              " request_id=" + call.request_id + " " + status.ToString());
+  };
+  // Readiness is not told: the step that fails says why.
+  if (!runner.is_log_verified()) {
+    Status refused(Code::kUnavailable,
+                   "nothing was sent: the log has not been shown to be the one that was folded; /readyz says why");
+    note(refused);
+    return Fail(call, {503, "unavailable", refused.message(), 1});
+  }
+  Result<Appended> appended = runner.log().Append(events);
   bool callers_fault = appended.status().code() == Code::kInvalid;
   if (!callers_fault) daemon_.NoteAppend(runner.partition(), appended.status());
   if (appended.ok()) return answer(*appended);
-  metrics_.CountAppendError(appended.status().code());
-  if (options_.log) {
-    options_.log("error", "append failed partition=" + std::to_string(runner.partition()) +
-                              " request_id=" + call.request_id + " " + appended.status().ToString());
-  }
+  note(appended.status());
   if (appended.status().code() == Code::kUnavailable) {
     return Fail(
         call,
@@ -252,7 +257,9 @@ Result<HttpResponse> Api::PostRecords(const Call& call) {
   if (!records.ok()) return records.status();
   return Append(call, **runner, *records, [&](const Appended& appended) {
     JsonWriter json;
-    json.Object().Key("appended").Unsigned(records->size()).Key("first_offset").Unsigned(appended.first_offset);
+    json.Object().Key("appended").Unsigned(records->size());
+    if (appended.next_offset - appended.first_offset == records->size())
+      json.Key("first_offset").Unsigned(appended.first_offset);
     json.Field("position", Position{(*runner)->partition(), appended.next_offset}.ToToken()).End();
     return JsonResponse(json, 202);
   });

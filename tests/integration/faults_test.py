@@ -280,6 +280,12 @@ class WrongDirectory(FaultTest):
         self.assertEqual((self.folder / "data" / "http.address").read_text().strip(), first.host)
         self.assertEqual(first.stop(), 0)
 
+    def test_an_address_that_cannot_be_written_ends_it_by_itself(self):
+        (self.folder / "data" / "http.address.tmp").mkdir(parents=True)
+        code, text = self.refuses_to_start(self.folder / "data", "--partitions", "1")
+        self.assertEqual(code, 3, text)
+        self.assertIn("http.address", text)
+
     def test_another_number_of_partitions_is_refused_with_both_numbers(self):
         self.assertEqual(self.daemon(None, "--partitions", "3").stop(), 0)
         code, text = self.refuses_to_start(self.folder / "data", "--partitions", "5")

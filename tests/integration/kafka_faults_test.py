@@ -81,6 +81,8 @@ class TheLogIsAnotherOne(KafkaTest):
         answer = daemon.await_ready(503, 60, words="log_id")
         self.assertEqual(answer.json["failing_step"], "verify")
         self.assertEqual(self.turns(daemon), 3)
+        refused = daemon.post([turn("d")])
+        self.assertEqual((refused.status, refused.json["type"]), (503, "urn:odometer:problem:unavailable"), refused)
         daemon.close()
         self.refused("log_id")
 
@@ -157,8 +159,13 @@ class TheLogIsAnotherOne(KafkaTest):
         self.create()
         other = self.start(self.root / "stranger-data")
         self.post(other, *[f"new-{i}" for i in range(20)])
+        # It is never posted to, known or not.
+        end = other.metrics()["odometer_log_end_offset", "0"]
+        for i in range(10):
+            self.assertEqual(daemon.post([turn(f"lost-{i}")]).status, 503)
         daemon.await_ready(503, 90, words="log_id")
         self.assertEqual(self.turns(daemon), 2)
+        self.assertEqual(other.metrics()["odometer_log_end_offset", "0"], end)
         other.close()
         stranger.stop()
         self.kafka.start()
@@ -229,6 +236,65 @@ class TheBrokerIsAway(KafkaTest):
         self.post(daemon, "b")
         self.assertEqual(self.turns(daemon), 2)
         self.assertEqual(daemon.stop(), 0)
+
+
+    def test_while_one_waits_for_it_a_second_daemon_on_the_directory_is_refused(self):
+        self.create()
+        self.kafka.stop()
+        self.addCleanup(self.kafka.start)
+        first = harness.Daemon(self.data, "--log", self.log, start=False)
+        self.addCleanup(first.close)
+        first.launch()
+        address = harness.await_true("an address", lambda: self.address_of(first))
+        second = harness.Daemon(self.data, "--log", self.log, start=False)
+        self.addCleanup(second.close)
+        second.launch()
+        self.assertEqual(second.wait(), 3, second.text())
+        self.assertIn("another daemon", second.text())
+        self.assertEqual(self.address_of(first), address)
+
+
+class ATopicLeftHalfMade(KafkaTest):
+    SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",
+                "message.timestamp.type": "LogAppendTime", "max.message.bytes": "1048576",
+                "min.insync.replicas": "1", "unclean.leader.election.enable": "false"}
+
+    def make_empty(self, partitions):
+        new = confluent_kafka.admin.NewTopic(self.topic, partitions, 1, config=self.SETTINGS)
+        self.admin.create_topics([new])[self.topic].result()
+        self.await_topic(True)
+
+    def put(self, value):
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.kafka.bootstrap})
+        producer.produce(self.topic, value, partition=0)
+        self.assertEqual(producer.flush(30), 0)
+
+    def first_record(self):
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "first"})
+        try:
+            consumer.assign([confluent_kafka.TopicPartition(self.topic, 0, 0)])
+            return consumer.poll(30).value()
+        finally:
+            consumer.close()
+
+    def test_is_finished_as_the_log_that_it_began_as(self):
+        self.create(2)
+        genesis = self.first_record()
+        self.delete_topic()
+        self.make_empty(2)
+        self.put(genesis)
+        self.create(2)
+        self.assertEqual(self.first_record(), genesis)
+        self.post(self.start(), "a")
+        done = harness.run_cli("topics", "create", "--log", self.log, "--partitions", 2)
+        self.assertNotEqual(done.returncode, 0, done.stdout)
+
+    def test_with_a_record_of_somebody_else_is_left_alone(self):
+        self.make_empty(1)
+        self.put(b"theirs")
+        done = harness.run_cli("topics", "create", "--log", self.log, "--partitions", 1)
+        self.assertNotEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(self.first_record(), b"theirs")
 
 
 class ABackup(KafkaTest):
@@ -338,6 +404,27 @@ class ForeignProducers(KafkaTest):
         daemon.start()
         self.post(daemon, "c")
         self.assertEqual(self.turns(daemon), 3)
+
+    def test_an_open_transaction_holds_the_fold_up_and_is_not_taken_for_a_cut(self):
+        self.create()
+        daemon = self.start()
+        self.post(daemon, "a")
+        producer = self.producer(**{"transactional.id": self.topic})
+        producer.init_transactions(60)
+        producer.begin_transaction()
+        producer.produce(self.topic, b"open", partition=0)
+        producer.flush(30)
+        answer = daemon.post([turn("b")])
+        self.assertEqual((answer.status, answer.json["outcomes"]["pending"]), (202, 1), answer)
+        self.assertEqual(daemon.stop(), 0)
+        daemon.start()
+        metrics = daemon.metrics()
+        self.assertEqual(metrics["odometer_log_end_offset", "0"], 4)
+        self.assertEqual(metrics["odometer_cursor", "0"], 2)
+        self.assertNotEqual(daemon.ready().json.get("failing_step"), "verify")
+        producer.abort_transaction(60)
+        harness.await_true("the turn behind it is folded", lambda: self.turns(daemon) == 2)
+        daemon.await_ready(200, 30)
 
     def test_a_log_that_ends_with_a_marker_is_drained(self):
         self.create()

@@ -32,7 +32,7 @@ LIBRARIES = {
     "rocksdb/": ("state/", "bench/", "tests/simulation/", "tests/unit/state/"),
     "flatbuffers/": ("core/", "tests/compat/", "tests/fuzz/", "tests/unit/core/"),
     "schemas/": ("core/", "tests/compat/", "tests/fuzz/"),
-    "librdkafka/": ("log/", "tests/integration/", "bench/"),
+    "librdkafka/": ("log/", "tests/integration/", "tests/unit/log/", "bench/"),
     "spdlog/": ("consumers/",),
     "fmt/": ("consumers/", "tests/", "bench/"),
     "boost/": ("consumers/", "tests/integration/", "bench/"),

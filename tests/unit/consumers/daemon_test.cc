@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
@@ -16,6 +17,55 @@ namespace odometer {
 namespace {
 
 constexpr int64_t kNowUs = 1'700'000'000'000'000;  // 2023-11-14T22:13:20Z
+
+// The machine's files, whose syncs a test can hold up.
+class StallingFiles : public FileSystem {
+ public:
+  Result<std::unique_ptr<File>> Open(const std::string& path, Mode mode) override {
+    Result<std::unique_ptr<File>> file = files_.Open(path, mode);
+    if (!file.ok()) return file;
+    return std::unique_ptr<File>(std::make_unique<Handle>(*this, std::move(*file)));
+  }
+  Status CreateDirectories(const std::string& path) override { return files_.CreateDirectories(path); }
+  Result<std::vector<std::string>> List(const std::string& path) override { return files_.List(path); }
+  Result<bool> Exists(const std::string& path) override { return files_.Exists(path); }
+  Status Rename(const std::string& from, const std::string& to) override { return files_.Rename(from, to); }
+  Status Remove(const std::string& path) override { return files_.Remove(path); }
+  Status SyncDirectory(const std::string& path) override { return files_.SyncDirectory(path); }
+  Result<std::unique_ptr<File>> Lock(const std::string& path) override { return files_.Lock(path); }
+
+  void Stall(bool is_stalled) {
+    std::lock_guard lock(mutex_);
+    is_stalled_ = is_stalled;
+    changed_.notify_all();
+  }
+
+ private:
+  class Handle : public File {
+   public:
+    Handle(StallingFiles& files, std::unique_ptr<File> file) : files_(files), file_(std::move(file)) {}
+    Result<size_t> ReadAt(uint64_t position, char* into, size_t bytes) const override {
+      return file_->ReadAt(position, into, bytes);
+    }
+    Status WriteAt(uint64_t position, std::string_view bytes) override { return file_->WriteAt(position, bytes); }
+    Status Sync() override {
+      std::unique_lock lock(files_.mutex_);
+      files_.changed_.wait(lock, [this] { return !files_.is_stalled_; });
+      return file_->Sync();
+    }
+    Status Truncate(uint64_t size) override { return file_->Truncate(size); }
+    Result<uint64_t> Size() const override { return file_->Size(); }
+
+   private:
+    StallingFiles& files_;
+    std::unique_ptr<File> file_;
+  };
+
+  FileSystem& files_ = PosixFileSystem();
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_stalled_ = false;
+};
 
 class DaemonTest : public testing::Test {
  protected:
@@ -34,7 +84,8 @@ class DaemonTest : public testing::Test {
     daemon_.reset();
     DaemonOptions options;
     options.data_dir = directory_;
-    options.partitions = 1;
+    options.partitions = partitions_;
+    options.file_system = &files_;
     options.runner.before_batch = std::move(before_batch);
     options.runner.poll_wait_us = 1000;
     options.runner.log = [this](const char*, const std::string& text) {
@@ -65,7 +116,9 @@ class DaemonTest : public testing::Test {
   }
 
   std::string directory_;
+  uint32_t partitions_ = 1;
   ManualClock clock_{kNowUs};
+  StallingFiles files_;
   std::unique_ptr<Daemon> daemon_;
   std::unique_ptr<Api> api_;
   std::mutex lines_mutex_;
@@ -149,6 +202,23 @@ TEST_F(DaemonTest, StuckFoldIsNotReadyAndNamesItsStepAndIsReadyAgainAfter) {
   EXPECT_TRUE(daemon_->CheckReady(5'000'000).ready);
   clock_.Advance(kUsPerSecond);  // the API answers from its last look for a quarter of a second
   EXPECT_EQ(api_->Handle({"GET", "/readyz", {}, ""}).status, 200);
+}
+
+TEST_F(DaemonTest, ALogThatDoesNotAnswerIsNotReadyWithinTheTimeAskedForAndIsReadyAgainAfter) {
+  partitions_ = 8;
+  Open();
+  ASSERT_TRUE(daemon_->CheckReady(5'000'000).ready);
+  files_.Stall(true);
+  clock_.Advance(5 * kUsPerSecond);
+  for (int i = 0; i < 3; ++i) {
+    auto begun = std::chrono::steady_clock::now();
+    Readiness stuck = daemon_->CheckReady(100'000);
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5));
+    EXPECT_FALSE(stuck.ready);
+    EXPECT_EQ(stuck.failing_step, "append");
+  }
+  files_.Stall(false);
+  EXPECT_TRUE(daemon_->CheckReady(5'000'000).ready);
 }
 
 TEST_F(DaemonTest, SecondDaemonOnTheSameDirectoryIsRefused) {

@@ -39,10 +39,16 @@ class HoledPartition : public PartitionLog {
     }
     return Status(Code::kNotFound, "no such record");
   }
-  Status SyncTo(uint64_t) override { return Status::Ok(); }
+  Status SyncTo(uint64_t) override {
+    if (syncs_left && (*syncs_left)-- == 0) is_away = true;
+    return is_away ? Status(Code::kUnavailable, "nobody answers") : Status::Ok();
+  }
   void Wake() override {}
 
   int reads = 0;
+  bool is_away = false;           // readers then give nothing
+  bool is_silent = false;         // readers give nothing
+  std::optional<int> syncs_left;  // until it is away
 
  private:
   class Reader : public EventReader {
@@ -50,6 +56,7 @@ class HoledPartition : public PartitionLog {
     Reader(HoledPartition& log, uint64_t from) : log_(log), next_offset_(from) {}
     Result<std::span<const Record>> Poll(size_t records_max, int64_t) override {
       given_.clear();
+      if (log_.is_away || log_.is_silent) return std::span<const Record>();
       for (const OwnedRecord& record : log_.records_) {
         if (record.offset < next_offset_ || given_.size() == records_max) continue;
         given_.push_back({record.offset, record.append_time, record.bytes});
@@ -169,6 +176,122 @@ TEST_F(ArchivedPartitionTest, AnotherRecordInThePlaceOfTheLastOneIsFoundByTheNex
   EXPECT_TRUE(archived->SyncTo(6).ok());
   EXPECT_EQ(Offsets(*archived, 6), (std::vector<uint64_t>{6}));
   EXPECT_EQ(archived->Fetch(6).value().bytes, "x");
+}
+
+TEST_F(ArchivedPartitionTest, ALogThatLostRecordsAndAgreesAgainAtItsEndIsFoundByTheNextSync) {
+  auto archived = Open(0).value();
+  Offsets(*archived, 0);
+  EXPECT_TRUE(archived->SyncTo(9).ok());
+  source_.Add(9, "newest");
+  Offsets(*archived, 9);
+  source_.CutTo(6);
+  source_.Add(6, "x");
+  source_.Add(9, "newest");
+  Status other = archived->SyncTo(10);
+  EXPECT_EQ(other.code(), Code::kCorrupt);
+  EXPECT_NE(other.message().find("offset 6"), std::string::npos) << other.ToString();
+}
+
+TEST_F(ArchivedPartitionTest, ReadersOfWhatIsHeldAskTheSourceForNothingAndCopyNothing) {
+  auto archived = Open(0).value();
+  std::unique_ptr<EventReader> line = archived->Read(0).value();
+  EXPECT_EQ(line->Poll(2, 0).value().size(), 2u);
+  int reads = source_.reads;
+  EXPECT_EQ(archived->held().end, 2u);
+  for (uint64_t from : {0u, 1u, 2u, 6u, 9u}) {
+    std::unique_ptr<EventReader> reader = archived->ReadHeld(from).value();
+    while (!reader->Poll(100, 0).value().empty()) {
+    }
+    EXPECT_EQ(reader->next_offset(), 2u);
+  }
+  EXPECT_EQ(source_.reads, reads);
+  EXPECT_EQ(archived->held().end, 2u);
+  EXPECT_EQ(line->Poll(100, 0).value().size(), 2u);
+}
+
+TEST_F(ArchivedPartitionTest, AReaderThatBeginsAboveWhatIsCopiedLeavesNoHoleInTheCopy) {
+  auto archived = Open(0).value();
+  std::unique_ptr<EventReader> reader = archived->Read(6).value();
+  EXPECT_EQ(reader->Poll(100, 0).value().size(), 1u);
+  int reads = source_.reads;
+  EXPECT_EQ(Offsets(*archived, 0), (std::vector<uint64_t>{0, 1, 5, 6}));
+  EXPECT_EQ(archived->Fetch(5).value().bytes, "after a hole");
+  EXPECT_LE(source_.reads, reads + 1) << "for what lies above the last record";
+}
+
+TEST_F(ArchivedPartitionTest, WhatIsCopiedIsNotCutWhereTheSourceIsAnotherOneBelowTheCursor) {
+  Offsets(*Open(0).value(), 0);
+  source_.CutTo(5);
+  source_.Add(5, "another");
+  source_.Add(6, "b");
+  Status refused = Open(6).status();
+  EXPECT_EQ(refused.code(), Code::kCorrupt);
+  EXPECT_NE(refused.message().find("offset 5"), std::string::npos) << refused.ToString();
+  source_.is_away = true;
+  EXPECT_EQ(Open(6).status().code(), Code::kUnavailable);
+  source_.is_away = false;
+  source_.CutTo(5);
+  source_.Add(5, "after a hole");
+  source_.Add(6, "b");
+  auto archived = Open(0).value();
+  EXPECT_EQ(archived->held().end, 7u);
+}
+
+TEST_F(ArchivedPartitionTest, WithCursor0WhatIsCopiedIsKept) {
+  Offsets(*Open(0).value(), 0);
+  auto archived = Open(0).value();
+  EXPECT_EQ(archived->held().end, 7u);
+}
+
+TEST_F(ArchivedPartitionTest, WhatIsMissingIsNotWaitedForWithoutEndWhenNobodyAnswers) {
+  Offsets(*Open(0).value(), 0, 2);
+  files_.Crash(MemoryFileSystem::Survives::kNothing);
+  source_.is_silent = true;
+  source_.syncs_left = 1;
+  EXPECT_EQ(Open(7).status().code(), Code::kUnavailable);
+  source_.is_away = source_.is_silent = false;
+  source_.syncs_left.reset();
+  EXPECT_EQ(Open(7).value()->held().end, 7u);
+}
+
+TEST_F(ArchivedPartitionTest, AFirstSegmentWithoutARecordIsMadeAgainWhateverItsHeaderSays) {
+  const std::string path = "/log/p00000/" + SegmentName(0);
+  for (const std::string& header : {std::string(), std::string(63, 'x'), std::string(kSegmentHeaderBytes, '\0')}) {
+    ASSERT_TRUE(files_.CreateDirectories("/log/p00000").ok());
+    files_.SetContents(path, header);
+    Result<std::unique_ptr<ArchivedPartition>> archived = Open(0);
+    ASSERT_TRUE(archived.ok()) << archived.status().ToString();
+    EXPECT_EQ(Offsets(**archived, 0), (std::vector<uint64_t>{0, 1, 5, 6}));
+    archived->reset();
+    std::vector<std::string> names = files_.List("/log/p00000").value();
+    for (const std::string& name : names) ASSERT_TRUE(files_.Remove("/log/p00000/" + name).ok());
+  }
+}
+
+TEST_F(ArchivedPartitionTest, AWriterThatBrokeIsOpenedAnew) {
+  auto archived = Open(0).value();
+  std::unique_ptr<EventReader> reader = archived->Read(0).value();
+  EXPECT_EQ(reader->Poll(2, 0).value().size(), 2u);
+  files_.FailWrite(2, Code::kIo);  // after the header of a new segment
+  files_.FailTruncate(1, Code::kIo);
+  EXPECT_FALSE(reader->Poll(100, 0).ok());
+  Result<std::span<const Record>> again = reader->Poll(100, 0);
+  ASSERT_TRUE(again.ok()) << again.status().ToString();
+  EXPECT_EQ(again->size(), 2u);
+  EXPECT_EQ(Offsets(*archived, 0), (std::vector<uint64_t>{0, 1, 5, 6}));
+}
+
+TEST_F(ArchivedPartitionTest, ARecordOf17MiBIsCopiedAndOneThatNoFrameHoldsIsRefusedByItsOffset) {
+  source_.Add(9, std::string(17 << 20, 'x'));
+  auto archived = Open(0).value();
+  Offsets(*archived, 0);
+  archived.reset();
+  archived = Open(10).value();
+  EXPECT_EQ(archived->Fetch(9).value().bytes.size(), size_t{17} << 20);
+  source_.Add(10, std::string(kFramePayloadBytesMax + 1, 'x'));
+  Status refused = archived->Read(10).value()->Poll(100, 0).status();
+  EXPECT_EQ(refused.code(), Code::kInvalid);
+  EXPECT_NE(refused.message().find("offset 10"), std::string::npos) << refused.ToString();
 }
 
 TEST_F(ArchivedPartitionTest, WhatCannotBeCopiedIsNotGiven) {

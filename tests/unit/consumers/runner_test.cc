@@ -1,0 +1,188 @@
+// A Runner on a log that fails when the test says so.
+#include "consumers/runner.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "log/memory_log.h"
+#include "tests/unit/log/temp_directory.h"
+
+namespace odometer {
+namespace {
+
+const Uuid kLogId = *Uuid::Parse("018f3c1e-0000-7000-8000-0000000000aa");
+
+// Thread-safe.
+class FailingPartition : public PartitionLog {
+ public:
+  explicit FailingPartition(PartitionLog& log) : log_(log) {}
+
+  uint32_t partition() const override { return log_.partition(); }
+  OffsetRange range() const override { return log_.range(); }
+  Result<Appended> Append(std::span<const std::string_view> events) override { return log_.Append(events); }
+  Result<std::unique_ptr<EventReader>> Read(uint64_t from) override {
+    if (Status failed = Get(read_); !failed.ok()) return failed;
+    Result<std::unique_ptr<EventReader>> reader = log_.Read(from);
+    if (!reader.ok()) return reader.status();
+    return std::unique_ptr<EventReader>(std::make_unique<Reader>(*this, std::move(*reader)));
+  }
+  Result<OwnedRecord> Fetch(uint64_t offset) override { return log_.Fetch(offset); }
+  Status SyncTo(uint64_t offset) override {
+    ++syncs;
+    Status failed = Get(sync_);
+    return failed.ok() ? log_.SyncTo(offset) : failed;
+  }
+  void Wake() override { log_.Wake(); }
+
+  void FailRead(const Status& status) { Set(&read_, status); }
+  void FailPoll(const Status& status) { Set(&poll_, status); }
+  void FailSync(const Status& status) { Set(&sync_, status); }
+
+  std::atomic<int> syncs = 0;
+
+ private:
+  class Reader : public EventReader {
+   public:
+    Reader(FailingPartition& log, std::unique_ptr<EventReader> reader) : log_(log), reader_(std::move(reader)) {}
+    Result<std::span<const Record>> Poll(size_t records_max, int64_t wait_us) override {
+      if (Status failed = log_.Get(log_.poll_); !failed.ok()) return failed;
+      return reader_->Poll(records_max, wait_us);
+    }
+    uint64_t next_offset() const override { return reader_->next_offset(); }
+
+   private:
+    FailingPartition& log_;
+    std::unique_ptr<EventReader> reader_;
+  };
+
+  Status Get(const Status& status) const {
+    std::lock_guard lock(mutex_);
+    return status;
+  }
+  void Set(Status* status, const Status& to) {
+    std::lock_guard lock(mutex_);
+    *status = to;
+  }
+
+  PartitionLog& log_;
+  mutable std::mutex mutex_;
+  Status read_, poll_, sync_;
+};
+
+class RunnerTest : public testing::Test {
+ protected:
+  RunnerTest() : log_(memory_.partition(0)) {
+    StoreOptions options;
+    options.path = directory_.path() + "/store";
+    options.log_id = kLogId;
+    options.partitions = 1;
+    RunnerOptions runner_options;
+    runner_options.poll_wait_us = 1000;
+    runner_ = std::make_unique<Runner>(log_, Store::Open(options).value(), clock_, runner_options);
+  }
+  void Append() {
+    std::string_view event = "not an event";
+    ASSERT_TRUE(log_.Append({&event, 1}).ok());
+  }
+  static bool Await(const std::function<bool()>& is_so) {
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!is_so()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+  }
+
+  TempDirectory directory_;
+  ManualClock clock_{1'700'000'000'000'000};
+  MemoryLog memory_{clock_, kLogId, 1};
+  FailingPartition log_;
+  std::unique_ptr<Runner> runner_;
+};
+
+TEST_F(RunnerTest, APollThatFailsIsAskedAboutFirstAndNothingIsAppendedUntilItReadsAgain) {
+  ASSERT_TRUE(runner_->Step(0).ok());
+  EXPECT_TRUE(runner_->is_log_verified());
+  for (Code code : {Code::kUnavailable, Code::kCorrupt, Code::kNotFound, Code::kInvalid}) {
+    log_.FailPoll({code, "no such offset"});
+    int syncs = log_.syncs;
+    EXPECT_FALSE(runner_->Step(0).ok());
+    EXPECT_EQ(log_.syncs, syncs + 1);
+    EXPECT_EQ(runner_->state().failing_step, "poll");
+    EXPECT_FALSE(runner_->is_log_verified()) << CodeName(code);
+    log_.FailPoll({});
+    EXPECT_TRUE(runner_->Step(0).ok());
+    EXPECT_TRUE(runner_->is_log_verified());
+    EXPECT_EQ(runner_->state().failing_step, "");
+  }
+}
+
+TEST_F(RunnerTest, ALogThatIsAnotherOneIsNamedWhereThePollFailsToo) {
+  ASSERT_TRUE(runner_->Step(0).ok());
+  Append();
+  log_.FailPoll({Code::kUnavailable, "all brokers are away"});
+  log_.FailSync({Code::kCorrupt, "log_id is another"});
+  EXPECT_FALSE(runner_->Step(0).ok());
+  EXPECT_EQ(runner_->state().failing_step, "verify");
+  EXPECT_EQ(runner_->state().failure, "log_id is another");
+  EXPECT_FALSE(runner_->is_log_verified());
+}
+
+TEST_F(RunnerTest, ALogThatCannotBeOpenedToReadIsAskedAboutToo) {
+  log_.FailRead({Code::kNotFound, "no longer in the log"});
+  EXPECT_FALSE(runner_->Step(0).ok());
+  EXPECT_EQ(log_.syncs, 1);
+  EXPECT_FALSE(runner_->is_log_verified());
+}
+
+TEST_F(RunnerTest, ADiskThatTakesNoCopyClosesNoDoor) {
+  ASSERT_TRUE(runner_->Step(0).ok());
+  log_.FailPoll({Code::kDiskFull, "no space"});
+  EXPECT_FALSE(runner_->Step(0).ok());
+  EXPECT_TRUE(runner_->is_log_verified());
+}
+
+TEST_F(RunnerTest, ASyncThatFailedWhileNothingWasToCommitIsNoFaultOnceItSucceeds) {
+  runner_->Start();
+  ASSERT_NE(runner_->WaitFor(1, 10 * kUsPerSecond), nullptr);
+  log_.FailSync({Code::kIo, "must be reopened"});
+  ASSERT_TRUE(Await([&] {
+    clock_.Advance(kUsPerSecond);
+    return runner_->state().failing_step == "append";
+  }));
+  log_.FailSync({});
+  EXPECT_TRUE(Await([&] { return runner_->state().failing_step.empty(); }));
+  int syncs = log_.syncs;
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_LE(log_.syncs, syncs + 1) << "asked without end";
+}
+
+TEST_F(RunnerTest, AbandonedItCommitsNothingMore) {
+  log_.FailSync({Code::kUnavailable, "nobody answers"});
+  EXPECT_FALSE(runner_->Step(0).ok());
+  log_.FailSync({});
+  runner_->Abandon();
+  int syncs = log_.syncs;
+  runner_.reset();
+  EXPECT_EQ(log_.syncs, syncs);
+  StoreOptions options;
+  options.path = directory_.path() + "/store";
+  options.log_id = kLogId;
+  EXPECT_EQ(Store::Open(options).value()->cursor(), 0u);
+}
+
+TEST_F(RunnerTest, OnceItsStopHasBegunItCommitsByItself) {
+  log_.FailSync({Code::kUnavailable, "nobody answers"});
+  EXPECT_FALSE(runner_->Step(0).ok());
+  log_.FailSync({});
+  runner_->BeginStop();
+  runner_->Start();
+  EXPECT_TRUE(Await([&] { return runner_->state().committed.cursor == 1; }));
+  EXPECT_TRUE(runner_->Stop().ok());
+  EXPECT_TRUE(runner_->Stop().ok());
+}
+
+}  // namespace
+}  // namespace odometer
