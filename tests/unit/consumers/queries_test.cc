@@ -71,12 +71,14 @@ TEST(SharesTest, GiveTheRestToTheLargestRemainders) {
   EXPECT_EQ(Shares({1, 1, 1}), (std::vector<int64_t>{3334, 3333, 3333}));
 }
 
+NameCount Named(std::string_view name, int64_t turns, int64_t tokens) { return {{turns, tokens}, NameText(name)}; }
+
 TEST(SharesTest, PutOtherLastAndOnlyWhenItHoldsSomething) {
-  std::vector<NameShare> shares = SharesOf({{"b", 1, 5}, {"a", 3, 0}}, {"", 9, 9});
+  std::vector<NameShare> shares = SharesOf({Named("b", 1, 5), Named("a", 3, 0)}, {9, 9});
   ASSERT_EQ(shares.size(), 3u);
-  EXPECT_EQ(shares[0].count.name, "a");
+  EXPECT_EQ(shares[0].count.name.view(), "a");
   EXPECT_TRUE(shares[2].is_other);
-  EXPECT_EQ(SharesOf({{"b", 1, 5}}, {}).size(), 1u);
+  EXPECT_EQ(SharesOf({Named("b", 1, 5)}, {}).size(), 1u);
 }
 
 // --- cursors
