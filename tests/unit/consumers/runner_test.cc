@@ -74,13 +74,16 @@ class FailingPartition : public PartitionLog {
 class RunnerTest : public testing::Test {
  protected:
   RunnerTest() : log_(memory_.partition(0)) {
+    options_.poll_wait_us = 1000;
+    Reopen();
+  }
+  void Reopen() {
+    runner_.reset();
     StoreOptions options;
     options.path = directory_.path() + "/store";
     options.log_id = kLogId;
     options.partitions = 1;
-    RunnerOptions runner_options;
-    runner_options.poll_wait_us = 1000;
-    runner_ = std::make_unique<Runner>(log_, Store::Open(options).value(), clock_, runner_options);
+    runner_ = std::make_unique<Runner>(log_, Store::Open(options).value(), clock_, options_);
   }
   void Append() {
     std::string_view event = "not an event";
@@ -95,12 +98,58 @@ class RunnerTest : public testing::Test {
     return true;
   }
 
+  // Folds one record a second of the clock, `age_us` after it was appended, until a commit; answers after how many
+  // seconds.
+  int64_t SecondsToCommit(int64_t age_us) {
+    for (int i = 0; i < 20; ++i) Append();
+    clock_.Advance(age_us);
+    uint64_t commits = runner_->state().commits;
+    int64_t seconds = 0;
+    for (; runner_->state().commits == commits && seconds < 100; ++seconds) {
+      if (seconds > 0) clock_.Advance(kUsPerSecond);
+      EXPECT_TRUE(runner_->Step(0).ok());
+    }
+    return seconds - 1;
+  }
+
   TempDirectory directory_;
+  RunnerOptions options_;
   ManualClock clock_{1'700'000'000'000'000};
   MemoryLog memory_{clock_, kLogId, 1};
   FailingPartition log_;
   std::unique_ptr<Runner> runner_;
 };
+
+TEST_F(RunnerTest, TheFurtherItIsBehindTheMoreRecordsShareACommit) {
+  options_.batch_records_max = 1;
+  Reopen();
+  EXPECT_EQ(SecondsToCommit(600 * kUsPerSecond), 5);
+  while (runner_->state().committed.cursor < log_.range().end) ASSERT_TRUE(runner_->Step(0).ok());
+  EXPECT_EQ(SecondsToCommit(30 * kUsPerSecond), 1);
+}
+
+TEST_F(RunnerTest, SoManyChangedRowsAreCommittedHoweverFarItIsBehind) {
+  options_.batch_records_max = 1;
+  options_.uncommitted_rows_max = 12;
+  Reopen();
+  for (const char* user : {"ann", "bob", "cid"}) {
+    Event turn;
+    turn.type = EventType::kTurnRecorded;
+    turn.id = Uuid5(kNamespaceDns, user);
+    turn.tenant = "default";
+    turn.event_time = EventTime{clock_.NowUs()};
+    turn.turn.user = user;
+    std::string bytes = Encode(turn);
+    std::string_view view = bytes;
+    ASSERT_TRUE(log_.Append({&view, 1}).ok());
+  }
+  Append();
+  clock_.Advance(kUsPerHour);
+  for (uint64_t commits : {0, 0, 0, 1}) {  // Genesis; tenant, service_day and account, period, day, id of each
+    ASSERT_TRUE(runner_->Step(0).ok());
+    EXPECT_EQ(runner_->state().commits, commits) << "at " << runner_->state().committed.cursor;
+  }
+}
 
 TEST_F(RunnerTest, APollThatFailsIsAskedAboutFirstAndNothingIsAppendedUntilItReadsAgain) {
   ASSERT_TRUE(runner_->Step(0).ok());
