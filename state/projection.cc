@@ -51,8 +51,9 @@ struct Projection::Impl {
   Dedupe dedupe;
   MetaRow meta;
   bool meta_dirty = false;
-  std::vector<std::pair<std::string, std::string>> pending;  // quarantine and chain rows since the last commit
-  RowBatch batch;                                            // of a commit; reused
+  // Rows of no table since the last commit, by offset.
+  std::vector<std::pair<std::string, std::string>> marks, quarantined;
+  RowBatch batch;  // of a commit; reused
 
   // A record on its way through the fold; reused.
   struct Coming {
@@ -192,8 +193,8 @@ Result<Reason> Projection::Impl::FoldNew(const Record& record, const Coming& its
 
 void Projection::Impl::Chain(const Record& record, const std::array<uint64_t, 2>& hash) {
   if (record.offset % kChainStep == 0) {
-    pending.emplace_back(KeyBuilder().Begin(RowKind::kChain).Number(static_cast<int64_t>(record.offset)).str(),
-                         EncodeRow(ChainRow{meta.rolling_hash}));
+    marks.emplace_back(KeyBuilder().Begin(RowKind::kChain).Number(static_cast<int64_t>(record.offset)).str(),
+                       EncodeRow(ChainRow{meta.rolling_hash}));
   }
   meta.rolling_hash = ChainLink(meta.rolling_hash, record, hash);
 }
@@ -225,8 +226,8 @@ void Projection::Impl::Quarantine(const Record& record, Reason reason) {
   row.size_bytes = record.bytes.size();
   row.null_payload = record.bytes.data() == nullptr;
   row.head = record.bytes.substr(0, 4096);
-  pending.emplace_back(KeyBuilder().Begin(RowKind::kQuarantine).Number(static_cast<int64_t>(record.offset)).str(),
-                       EncodeRow(row));
+  quarantined.emplace_back(KeyBuilder().Begin(RowKind::kQuarantine).Number(static_cast<int64_t>(record.offset)).str(),
+                           EncodeRow(row));
 }
 
 bool Projection::dirty() const { return impl_->meta_dirty; }
@@ -242,13 +243,13 @@ Status Projection::Commit() {
   if (!impl.meta_dirty) return Status::Ok();
   RowBatch& batch = impl.batch;
   batch.Clear();
-  impl.tables.ForEach([&](auto& table) { table.WriteTo(&batch); });
-  impl.tables.WritePostings(&batch);
-  for (const auto& [key, value] : impl.pending) batch.Put(key, value);
+  impl.tables.WriteTo(&batch, [&](RowKind kind) {
+    for (const auto& [key, value] : kind == RowKind::kChain ? impl.marks : impl.quarantined) batch.Put(key, value);
+  });
   ODOMETER_RETURN_IF_ERROR(impl.store.Commit(batch, impl.meta));
-  impl.tables.ClearPostings();
-  impl.tables.ForEach([](auto& table) { table.MarkClean(); });
-  impl.pending.clear();
+  impl.tables.MarkClean();
+  impl.marks.clear();
+  impl.quarantined.clear();
   impl.meta_dirty = false;
   if (batch.bytes() > kBatchBytesKept) batch = RowBatch();
   // Every table gives up in proportion to what it holds.

@@ -7,9 +7,12 @@
 #include <rocksdb/listener.h>
 #include <rocksdb/slice.h>
 #include <rocksdb/slice_transform.h>
+#include <rocksdb/sst_file_writer.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
+
+#include <algorithm>
 
 #include "core/planted.h"
 
@@ -73,19 +76,29 @@ rocksdb::Options RocksOptions(const StoreOptions& options) {
 
 }  // namespace
 
-struct RowBatch::Impl {
-  rocksdb::WriteBatch batch;
-};
+void RowBatch::Add(std::string_view key, std::string_view value, bool is_deleted) {
+  if (!rows_.empty() && KeyOf(rows_.back()) >= key) is_sorted_ = false;
+  rows_.push_back({bytes_.size(), static_cast<uint32_t>(key.size()), static_cast<uint32_t>(value.size()), is_deleted});
+  bytes_ += key;
+  bytes_ += value;
+}
 
-RowBatch::RowBatch() : impl_(std::make_unique<Impl>()) {}
-RowBatch::~RowBatch() = default;
-RowBatch::RowBatch(RowBatch&&) noexcept = default;
-RowBatch& RowBatch::operator=(RowBatch&&) noexcept = default;
-void RowBatch::Put(std::string_view key, std::string_view value) { impl_->batch.Put(SliceOf(key), SliceOf(value)); }
-void RowBatch::Delete(std::string_view key) { impl_->batch.Delete(SliceOf(key)); }
-void RowBatch::Clear() { impl_->batch.Clear(); }
-size_t RowBatch::bytes() const { return impl_->batch.GetDataSize(); }
-size_t RowBatch::count() const { return static_cast<size_t>(impl_->batch.Count()); }
+void RowBatch::Sort() {
+  if (is_sorted_) return;
+  std::stable_sort(rows_.begin(), rows_.end(), [this](const Row& a, const Row& b) { return KeyOf(a) < KeyOf(b); });
+  // The last of a key stays.
+  auto is_same = [this](const Row& a, const Row& b) { return KeyOf(a) == KeyOf(b); };
+  auto last = std::unique(rows_.rbegin(), rows_.rend(), is_same);
+  rows_.erase(rows_.begin(), last.base());
+  is_sorted_ = true;
+}
+
+void RowBatch::Clear() {
+  bytes_.clear();
+  rows_.clear();
+  is_sorted_ = true;
+}
+size_t RowBatch::bytes() const { return bytes_.size() + rows_.size() * sizeof(Row); }
 
 struct Store::Impl {
   std::unique_ptr<rocksdb::DB> db;
@@ -142,6 +155,9 @@ class RocksView : public View {
   const rocksdb::Snapshot* snapshot_;
   MetaRow meta_;
 };
+
+// Of a commit that becomes a file. What a killed process left there is overwritten by the next.
+std::string FilePath(const StoreOptions& options) { return options.path + "/commit.sst.new"; }
 
 std::string MetaKey() { return KeyBuilder().Begin(RowKind::kMeta).str(); }
 
@@ -206,21 +222,62 @@ Status Store::Commit(RowBatch& rows, const MetaRow& meta) {
     if (!resumed.ok()) return FromRocks("resume after a failed write", resumed);
     impl_->needs_resume = false;
   }
-  rows.Put(MetaKey(), EncodeRow(meta));
-  rocksdb::WriteBatch* batch = &rows.impl_->batch;
-  if (PlantedBug("cursor_before_state")) {
-    // The cursor goes out now, the rows with the next commit: a crash between the two loses them.
-    impl_->held_back.Put(SliceOf(MetaKey()), EncodeRow(meta));
-    std::swap(impl_->held_back, rows.impl_->batch);
-  }
-  rocksdb::Status written = impl_->db->Write(rocksdb::WriteOptions(), batch);
+  bool is_large = rows.count() >= impl_->options.file_rows_min && !PlantedBug("cursor_before_state");
+  Status written = is_large ? WriteFile(rows, meta) : Write(rows, meta);
   if (!written.ok()) {
     impl_->needs_resume = true;
-    return FromRocks("commit", written);
+    return written;
   }
   meta_ = meta;
   is_new_ = false;
   return Status::Ok();
+}
+
+Status Store::Write(RowBatch& rows, const MetaRow& meta) {
+  rocksdb::WriteBatch batch(rows.bytes());
+  for (const RowBatch::Row& row : rows.rows_) {
+    if (row.is_deleted) {
+      batch.Delete(SliceOf(rows.KeyOf(row)));
+    } else {
+      batch.Put(SliceOf(rows.KeyOf(row)), SliceOf(rows.ValueOf(row)));
+    }
+  }
+  batch.Put(SliceOf(MetaKey()), EncodeRow(meta));
+  if (PlantedBug("cursor_before_state")) {
+    // The cursor goes out now, the rows with the next commit: a crash between the two loses them.
+    impl_->held_back.Put(SliceOf(MetaKey()), EncodeRow(meta));
+    std::swap(impl_->held_back, batch);
+  }
+  return FromRocks("commit", impl_->db->Write(rocksdb::WriteOptions(), &batch));
+}
+
+// A sorted file takes its place beside the others as a whole. RocksDB writes out first what stands in its memory under
+// the same keys, and the meta row does in every commit: the commits before this one are never behind it on disk.
+Status Store::WriteFile(RowBatch& rows, const MetaRow& meta) {
+  rows.Sort();
+  std::string path = FilePath(impl_->options);
+  rocksdb::SstFileWriter file(rocksdb::EnvOptions(), impl_->db->GetOptions());
+  rocksdb::Status status = file.Open(path);
+  std::string meta_key = MetaKey();
+  bool is_meta_written = false;
+  auto put_meta = [&] {
+    status = file.Put(SliceOf(meta_key), EncodeRow(meta));
+    is_meta_written = true;
+  };
+  for (const RowBatch::Row& row : rows.rows_) {
+    if (!status.ok()) break;
+    rocksdb::Slice key = SliceOf(rows.KeyOf(row));
+    if (!is_meta_written && rows.KeyOf(row) >= meta_key) put_meta();
+    if (!status.ok() || rows.KeyOf(row) == meta_key) continue;
+    status = row.is_deleted ? file.Delete(key) : file.Put(key, SliceOf(rows.ValueOf(row)));
+  }
+  if (status.ok() && !is_meta_written) put_meta();
+  if (status.ok()) status = file.Finish();
+  rocksdb::IngestExternalFileOptions ingest;
+  ingest.move_files = true;
+  if (status.ok()) status = impl_->db->IngestExternalFile({path}, ingest);
+  impl_->db->GetEnv()->DeleteFile(path).PermitUncheckedError();  // moved away, unless it failed
+  return FromRocks("commit", status);
 }
 
 Status Store::Sync() { return FromRocks("sync", impl_->db->SyncWAL()); }

@@ -34,23 +34,34 @@ class Env;
 
 namespace odometer {
 
-// Changes of one commit, in any order; the last change of a key counts.
+// Changes of one commit, in any order (in key order they are cheapest); the last change of a key counts.
 class RowBatch {
  public:
-  RowBatch();
-  ~RowBatch();
-  RowBatch(RowBatch&&) noexcept;
-  RowBatch& operator=(RowBatch&&) noexcept;
-  void Put(std::string_view key, std::string_view value);
-  void Delete(std::string_view key);
+  void Put(std::string_view key, std::string_view value) { Add(key, value, false); }
+  void Delete(std::string_view key) { Add(key, {}, true); }
   void Clear();  // keeps its memory
   size_t bytes() const;
-  size_t count() const;
+  size_t count() const { return rows_.size(); }
 
  private:
   friend class Store;
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  struct Row {
+    size_t at;  // of its key in bytes_; the value follows
+    uint32_t key_bytes;
+    uint32_t value_bytes;
+    bool is_deleted;
+  };
+  std::string_view KeyOf(const Row& row) const { return std::string_view(bytes_).substr(row.at, row.key_bytes); }
+  std::string_view ValueOf(const Row& row) const {
+    return std::string_view(bytes_).substr(row.at + row.key_bytes, row.value_bytes);
+  }
+  void Add(std::string_view key, std::string_view value, bool is_deleted);
+  // In key order, each key once.
+  void Sort();
+
+  std::string bytes_;
+  std::vector<Row> rows_;
+  bool is_sorted_ = true;
 };
 
 // Rows as they were at one commit. Thread-safe.
@@ -79,6 +90,8 @@ struct StoreOptions {
   uint32_t partitions = 1;      // of this many; kConflict when it was made for others, naming both
   bool read_only = false;       // of a checkpoint; log_id, partition and partitions are then taken from it
   uint64_t memtable_bytes = 32ull << 20;
+  // A commit of so many rows becomes a file of its own instead of going through log and memtable row by row.
+  size_t file_rows_min = 50'000;
 };
 
 class Store {
@@ -104,6 +117,9 @@ class Store {
  private:
   Store() = default;
   struct Impl;
+  Status Write(RowBatch& rows, const MetaRow& meta);
+  Status WriteFile(RowBatch& rows, const MetaRow& meta);
+
   std::shared_ptr<Impl> impl_;
   MetaRow meta_;
   bool is_new_ = false;

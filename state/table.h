@@ -185,10 +185,12 @@ class RowTable {
   size_t rows() const { return rows_; }
   size_t bytes() const { return bytes_; }
 
-  // In key order: what is written beside its neighbour is found at once.
+  // Before WriteTo(): what is written beside its neighbour is found at once.
+  void SortDirty() {
+    std::sort(dirty_.begin(), dirty_.end(), [](const Node* a, const Node* b) { return a->key.view() < b->key.view(); });
+  }
   void WriteTo(RowBatch* batch) {
     std::string value;
-    std::sort(dirty_.begin(), dirty_.end(), [](const Node* a, const Node* b) { return a->key.view() < b->key.view(); });
     size_t skip = PlantedBug("lost_write_back") && dirty_.size() > 3 ? 1 : 0;
     for (Node* node : dirty_) {
       if (skip != 0 && skip++ % 5 == 0) continue;

@@ -43,17 +43,34 @@ void ClearLists(const RowTable<Row>& table) {
 
 }  // namespace
 
-void Tables::WritePostings(RowBatch* batch) {
-  WriteLists(pending, accounts, RowKind::kUserPostings, PendingPostings::kOwner, &key, batch);
-  WriteLists(pending, sessions, RowKind::kSessionPostings, PendingPostings::kSession, &key, batch);
+void Tables::WriteTo(RowBatch* batch, const std::function<void(RowKind)>& between) {
+  ForEach([](auto& table) { table.SortDirty(); });
+  ids.WriteTo(batch);
+  between(RowKind::kChain);
   for (const ProjectNode* project : projects.dirty_nodes()) WriteHours(pending, *project, &key, batch);
+  between(RowKind::kQuarantine);
+  WriteLists(pending, sessions, RowKind::kSessionPostings, PendingPostings::kSession, &key, batch);
+  streams.WriteTo(batch);
+  WriteLists(pending, accounts, RowKind::kUserPostings, PendingPostings::kOwner, &key, batch);
+  accounts.WriteTo(batch);
+  collections.WriteTo(batch);
+  days.WriteTo(batch);
+  project_hours.WriteTo(batch);
+  projects.WriteTo(batch);
+  project_users.WriteTo(batch);
+  subscriptions.WriteTo(batch);
+  periods.WriteTo(batch);
+  sessions.WriteTo(batch);
+  tenants.WriteTo(batch);
+  service_days.WriteTo(batch);
 }
 
-void Tables::ClearPostings() {
+void Tables::MarkClean() {
   ClearLists(accounts);
   ClearLists(sessions);
   ClearLists(projects);
   pending.Clear();
+  ForEach([](auto& table) { table.MarkClean(); });
 }
 
 }  // namespace odometer

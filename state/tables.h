@@ -1,6 +1,8 @@
 // state/tables.h: Tables, every kind of row of one partition in RAM, under one memory cap.
 #pragma once
 
+#include <functional>
+
 #include "state/postings.h"
 #include "state/streams.h"
 #include "state/table.h"
@@ -79,9 +81,11 @@ struct Tables {
 
   // Moves on when a hint of an account may be void.
   uint64_t hints_generation() const { return tenants.generation() + periods.generation() + days.generation(); }
-  // What was posted since the last commit, as chunks of their lists.
-  void WritePostings(RowBatch* batch);
-  void ClearPostings();
+  // Every changed row and new posting, in key order; `between` puts in what stands between two kinds: it is asked for
+  // the rows of kinds that no table holds.
+  void WriteTo(RowBatch* batch, const std::function<void(RowKind)>& between);
+  // After the commit.
+  void MarkClean();
 };
 
 using TenantNode = RowTable<TenantRow>::Node;

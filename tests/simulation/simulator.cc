@@ -162,6 +162,7 @@ class Simulation {
     options.partition = partition();
     options.partitions = mix_.options().partitions;
     options.memtable_bytes = 1 << 20;
+    if (options_.seed % 2 == 0) options.file_rows_min = options_.seed % 3 * 8;  // some or all commits become files
     Result<std::unique_ptr<Store>> store = Store::Open(options);
     if (!Check(store.ok() ? Status::Ok() : store.status(), "open store")) return;
     if ((*store)->cursor() < checked_)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 
 #include <filesystem>
 
@@ -99,6 +100,118 @@ TEST(Store, AScanGivesItsRangeInOrderUntilItIsToldToStop) {
   EXPECT_EQ(keys([&](auto row) { return view->ScanBack("a1", "b1", row); }, 2), "a3 a2 ");
   EXPECT_EQ(keys([&](auto row) { return view->Scan("b", "", row); }, 9), "b1 ");
   EXPECT_EQ(keys([&](auto row) { return view->Scan("c", "d", row); }, 9), "");
+}
+
+// --- commits that become files
+
+class StoreOfFiles : public testing::Test {
+ protected:
+  std::unique_ptr<Store> Open() {
+    StoreOptions options = disk_.options();
+    options.file_rows_min = 3;
+    return Store::Open(options).value();
+  }
+  // A commit of `rows` rows, every other one deleted when it was there.
+  static void Commit(Store& store, uint64_t cursor, int rows) {
+    RowBatch batch;
+    for (int i = rows; i-- > 0;) {
+      std::string key = (i % 3 == 0 ? "A" : "z") + std::to_string(i);
+      if (i % 2 == 0) batch.Put(key, "overwritten");
+      if (i % 2 == 0 || cursor % 2 == 0) {
+        batch.Put(key, std::to_string(cursor));
+      } else {
+        batch.Delete(key);
+      }
+    }
+    Status committed = store.Commit(batch, At(store, cursor));
+    ASSERT_TRUE(committed.ok()) << committed.ToString();
+  }
+  static std::string All(const View& view) {
+    std::string all;
+    EXPECT_TRUE(view.Scan({}, {},
+                          [&](std::string_view key, std::string_view value) {
+                            if (key[0] != static_cast<char>(RowKind::kMeta))
+                              all += std::string(key) + "=" + std::string(value) + " ";
+                            return true;
+                          })
+                    .ok());
+    return all;
+  }
+
+  MemoryDisk disk_;
+};
+
+TEST_F(StoreOfFiles, HoldTheSameRowsAsOneThatWritesRowByRow) {
+  MemoryDisk other;
+  std::unique_ptr<Store> files = Open(), rows = other.Open();
+  for (uint64_t cursor = 1; cursor <= 40; ++cursor) {
+    int count = static_cast<int>(cursor * 7 % 11);  // also less than make a file
+    Commit(*files, cursor, count);
+    Commit(*rows, cursor, count);
+    ASSERT_EQ(All(*files->NewView()), All(*rows->NewView())) << cursor;
+    ASSERT_EQ(files->NewView()->meta().cursor, cursor);
+    if (cursor % 8 != 0) continue;
+    files.reset();
+    files = Open();
+    ASSERT_EQ(files->cursor(), cursor);
+    ASSERT_EQ(All(*files->NewView()), All(*rows->NewView())) << cursor;
+  }
+}
+
+TEST_F(StoreOfFiles, AViewFromBeforeDoesNotSeeThem) {
+  std::unique_ptr<Store> store = Open();
+  Commit(*store, 2, 8);
+  std::shared_ptr<const View> view = store->NewView();
+  std::string before = All(*view);
+  Commit(*store, 3, 20);
+  Commit(*store, 4, 1);
+  EXPECT_EQ(All(*view), before);
+  EXPECT_EQ(view->meta().cursor, 2u);
+}
+
+// A disk that has no room for new files while it is full.
+class FullDisk : public rocksdb::EnvWrapper {
+ public:
+  using rocksdb::EnvWrapper::EnvWrapper;
+  rocksdb::Status NewWritableFile(const std::string& name, std::unique_ptr<rocksdb::WritableFile>* file,
+                                  const rocksdb::EnvOptions& options) override {
+    if (is_full) return rocksdb::Status::NoSpace();
+    return rocksdb::EnvWrapper::NewWritableFile(name, file, options);
+  }
+  bool is_full = false;
+};
+
+TEST_F(StoreOfFiles, OneThatDoesNotFitOnTheDiskChangesNothingAndFitsLater) {
+  FullDisk disk(disk_.env());
+  StoreOptions options = disk_.options();
+  options.env = &disk;
+  options.file_rows_min = 3;
+  std::unique_ptr<Store> store = Store::Open(options).value();
+  Commit(*store, 2, 8);
+  std::string before = All(*store->NewView());
+  RowBatch batch;
+  for (const char* key : {"a", "b", "c"}) batch.Put(key, "new");
+  disk.is_full = true;
+  EXPECT_EQ(store->Commit(batch, At(*store, 3)).code(), Code::kDiskFull);
+  EXPECT_EQ(All(*store->NewView()), before);
+  EXPECT_EQ(store->cursor(), 2u);
+  disk.is_full = false;
+  EXPECT_TRUE(store->Commit(batch, At(*store, 3)).ok());
+  EXPECT_EQ(**store->Get("c"), "new");
+  EXPECT_EQ(store->cursor(), 3u);
+}
+
+TEST_F(StoreOfFiles, WhatAKilledProcessLeftBehindDoesNoHarm) {
+  Commit(*Open(), 2, 8);
+  std::unique_ptr<rocksdb::WritableFile> left;
+  ASSERT_TRUE(disk_.env()->NewWritableFile(disk_.options().path + "/commit.sst.new", &left, {}).ok());
+  ASSERT_TRUE(left->Append("half a file").ok());
+  left.reset();
+  std::unique_ptr<Store> store = Open();
+  EXPECT_EQ(store->cursor(), 2u);
+  Commit(*store, 4, 8);
+  EXPECT_EQ(store->cursor(), 4u);
+  EXPECT_FALSE(disk_.env()->FileExists(disk_.options().path + "/commit.sst.new").ok());
 }
 
 TEST(Store, ItBelongsToOneLogPartitionAndNumberOfPartitions) {
