@@ -24,6 +24,7 @@
 #include "state/codec.h"
 #include "state/hash.h"
 #include "state/slab.h"
+#include "state/sort_by_key.h"
 #include "state/store.h"
 
 namespace odometer {
@@ -187,7 +188,7 @@ class RowTable {
 
   // Before WriteTo(): what is written beside its neighbour is found at once.
   void SortDirty() {
-    std::sort(dirty_.begin(), dirty_.end(), [](const Node* a, const Node* b) { return a->key.view() < b->key.view(); });
+    SortByKey(&dirty_, [](const Node* node) { return node->key.view(); });
   }
   void WriteTo(RowBatch* batch) {
     std::string value;
