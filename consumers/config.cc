@@ -40,11 +40,17 @@ bool SetListen(std::string_view text, DaemonConfig* config) {
   return true;
 }
 
-bool SetPartitions(std::string_view text, DaemonConfig* config) {
+bool SetLogPartitions(std::string_view text, DaemonConfig* config) {
   uint64_t number = 0;
   if (!Number(text, 0, 256, &number)) return false;
-  config->partitions = static_cast<uint32_t>(number);
+  config->log_partitions = static_cast<uint32_t>(number);
   return true;
+}
+
+bool SetPartitions(std::string_view text, DaemonConfig* config) {
+  std::optional<PartitionSet> set = PartitionSet::Parse(text);
+  if (set) config->partitions = *std::move(set);
+  return set.has_value();
 }
 
 bool SetDurability(std::string_view text, DaemonConfig* config) {
@@ -81,7 +87,11 @@ const std::vector<Setting>& Settings() {
        }},
       {"listen", Shape::kText, "127.0.0.1:8780", "ADDRESS:PORT, such as 127.0.0.1:8780 or [::1]:0", SetListen},
       {"log", Shape::kText, "embedded", "embedded or kafka://HOST:PORT[,HOST:PORT][/TOPIC]", SetLog},
-      {"partitions", Shape::kNumber, "0", "0 to 256; 0 means as the log has", SetPartitions},
+      {"log_partitions", Shape::kNumber, "0", "0 to 256; 0 means as the log has", SetLogPartitions},
+      {"partitions", Shape::kText, "all",
+       "all, or which of the log's partitions to own, each once, such as \"0,2-3\" (how many a new log gets is "
+       "log_partitions)",
+       SetPartitions},
       {"durability", Shape::kText, "fsync", "fsync or written", SetDurability},
       {"memory_mib", Shape::kNumber, "1024", "16 to 1048576",
        [](std::string_view text, DaemonConfig* config) { return Number(text, 16, 1 << 20, &config->memory_mib); }},

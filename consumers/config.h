@@ -3,7 +3,7 @@
 //   ConfigSources sources;
 //   sources.flags = {{"listen", "127.0.0.1:0"}};                // flags > environment > file > defaults
 //   sources.environment = {{"ODOMETER_DATA_DIR", "data"}};
-//   sources.file_text = "partitions = 8\n";
+//   sources.file_text = "log_partitions = 8\n";
 //   Result<LoadedConfig> loaded = LoadConfig(sources);
 //   if (!loaded.ok()) ...                                       // kInvalid: the setting, its origin, what it may be
 //
@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "consumers/partition_set.h"
 #include "core/status.h"
 
 namespace odometer {
@@ -26,8 +27,9 @@ struct DaemonConfig {
   std::string data_dir;
   std::string listen_host = "127.0.0.1";
   uint16_t listen_port = 8780;
-  std::string log_url;      // "kafka://…"; "" for the embedded log
-  uint32_t partitions = 0;  // 0: as the log has it, 8 for a new one
+  std::string log_url;          // "kafka://…"; "" for the embedded log
+  uint32_t log_partitions = 0;  // 0: as the log has it, 8 for a new one
+  PartitionSet partitions;      // that this daemon owns
   bool fsync = true;
   uint64_t memory_mib = 1024;
   bool raw_records = false;

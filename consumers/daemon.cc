@@ -68,10 +68,9 @@ Status CheckChain(PartitionLog& log, const Store& store) {
 Result<std::unique_ptr<Daemon>> Daemon::Open(DaemonOptions options, Clock& clock) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(options), clock));
   ODOMETER_RETURN_IF_ERROR(daemon->OpenLog());
-  for (uint32_t partition = 0; partition < daemon->log_->partitions(); ++partition) {
-    ODOMETER_RETURN_IF_ERROR(daemon->OpenPartition(partition));
-  }
-  daemon->probes_.resize(daemon->runners_.size());
+  daemon->runner_of_.resize(daemon->partitions());
+  daemon->probes_.resize(daemon->partitions());
+  for (uint32_t partition : daemon->owned_) ODOMETER_RETURN_IF_ERROR(daemon->OpenPartition(partition));
   return daemon;
 }
 
@@ -89,7 +88,26 @@ Status Daemon::OpenLog() {
   std::string directory = options_.data_dir + "/log";
   ODOMETER_RETURN_IF_ERROR(files.CreateDirectories(directory));
   ODOMETER_RETURN_IF_ERROR(files.CreateDirectories(options_.data_dir + "/state"));
-  return options_.log_url.empty() ? OpenLocalLog(files, directory) : OpenKafkaLog(files, directory);
+  if (options_.log != nullptr) {
+    log_ = options_.log;
+    return ChooseOwned(log_->partitions());
+  }
+  ODOMETER_RETURN_IF_ERROR(options_.log_url.empty() ? OpenLocalLog(files, directory) : OpenKafkaLog(files, directory));
+  log_ = opened_log_.get();
+  return Status::Ok();
+}
+
+// An embedded log takes appends of one process, so what that one did not own, nobody could.
+Status Daemon::ChooseOwned(uint32_t partitions) {
+  Result<std::vector<uint32_t>> owned = options_.owned.Of(partitions);
+  if (!owned.ok()) return owned.status();
+  owned_ = *std::move(owned);
+  bool is_embedded = options_.log_url.empty() && options_.log == nullptr;
+  if (!is_embedded || owned_.size() == partitions) return Status::Ok();
+  return {Code::kInvalid, fmt::format("partitions names {} of the {} that the log has; one daemon owns all of an "
+                                      "embedded log: leave it out, or use a log on Kafka (how many a new log gets is "
+                                      "log_partitions)",
+                                      ShowPartitions(owned_), partitions)};
 }
 
 Status Daemon::OpenLocalLog(FileSystem& files, const std::string& directory) {
@@ -99,6 +117,7 @@ Status Daemon::OpenLocalLog(FileSystem& files, const std::string& directory) {
   Result<std::unique_ptr<LocalLog>> log = LocalLog::Open(files, clock_, directory, log_options);
   if (!log.ok() && log.status().code() == Code::kNotFound) {
     uint32_t partitions = options_.partitions != 0 ? options_.partitions : kDefaultPartitions;
+    ODOMETER_RETURN_IF_ERROR(ChooseOwned(partitions));
     ODOMETER_RETURN_IF_ERROR(LocalLog::Create(files, clock_, directory, FreshId(clock_.NowUs()), partitions));
     log = LocalLog::Open(files, clock_, directory, log_options);
   }
@@ -107,8 +126,8 @@ Status Daemon::OpenLocalLog(FileSystem& files, const std::string& directory) {
     Note("warn", fmt::format("partition={} offset={} step=append a half-written tail of {} bytes was cut off",
                              cut.partition, cut.expected_offset, cut.bytes));
   }
-  log_ = std::move(*log);
-  return Status::Ok();
+  opened_log_ = std::move(*log);
+  return ChooseOwned(opened_log_->partitions());
 }
 
 // The manifest beside the segments says whose copy they are: another log, cluster or topic is not taken for it.
@@ -132,9 +151,10 @@ Status Daemon::OpenKafkaLog(FileSystem& files, const std::string& directory) {
     return {Code::kConflict,
             fmt::format("{} is a copy of {}, and {} is {}", directory, manifest->copy_of, options_.log_url, copy_of)};
   }
+  ODOMETER_RETURN_IF_ERROR(ChooseOwned((*log)->partitions()));
   if (!manifest.ok())
     ODOMETER_RETURN_IF_ERROR(WriteManifest(files, directory, {(*log)->log_id(), (*log)->partitions(), copy_of}));
-  log_ = std::move(*log);
+  opened_log_ = std::move(*log);
   return Status::Ok();
 }
 
@@ -176,8 +196,9 @@ Status Daemon::OpenPartition(uint32_t partition) {
   PartitionLog& log = **opened;
   ODOMETER_RETURN_IF_ERROR(CheckChain(log, **store));
   RunnerOptions runner_options = options_.runner;
-  runner_options.projection.memory_bytes_max /= log_->partitions();
+  runner_options.projection.memory_bytes_max /= owned_.size();
   runners_.push_back(std::make_unique<Runner>(log, std::move(*store), clock_, std::move(runner_options)));
+  runner_of_[partition] = runners_.back().get();
   return Status::Ok();
 }
 
@@ -237,9 +258,9 @@ Status Daemon::CheckRoom() const {
 
 // Where nothing came back lately, or where the last append failed.
 bool Daemon::NeedsProbe(uint32_t partition, ProbeState& probe) const {
-  RunnerState state = runners_[partition]->state();
+  RunnerState state = runner(partition).state();
   // One that went into another log never comes back, and nothing is put into one.
-  bool is_doubtful = state.failing_step == "verify" || !runners_[partition]->is_log_verified();
+  bool is_doubtful = state.failing_step == "verify" || !runner(partition).is_log_verified();
   bool is_void = is_doubtful || probe.next_offset > state.log_end;
   if (is_void || state.committed.cursor >= probe.next_offset) probe.outstanding = false;
   if (is_doubtful || probe.outstanding) return false;
@@ -249,8 +270,7 @@ bool Daemon::NeedsProbe(uint32_t partition, ProbeState& probe) const {
 
 void Daemon::AwaitProbes(int64_t wait_us) {
   std::unique_lock lock(probe_mutex_);
-  for (uint32_t partition = 0; partition < partitions(); ++partition)
-    probes_[partition].is_wanted |= NeedsProbe(partition, probes_[partition]);
+  for (uint32_t partition : owned_) probes_[partition].is_wanted |= NeedsProbe(partition, probes_[partition]);
   probe_wanted_.notify_one();
   probed_.wait_for(lock, std::chrono::microseconds(wait_us), [this] {
     return std::ranges::none_of(probes_, [](const ProbeState& probe) { return probe.is_wanted; });
@@ -277,7 +297,7 @@ void Daemon::Probe(uint32_t partition) {
   int64_t sent_us = clock_.MonotonicUs();
   std::string tick = TickBytes(clock_);
   std::string_view event = tick;
-  Result<Appended> appended = runners_[partition]->log().Append({&event, 1});
+  Result<Appended> appended = runner(partition).log().Append({&event, 1});
   std::lock_guard lock(probe_mutex_);
   ProbeState& probe = probes_[partition];
   probe.is_wanted = false;
@@ -297,10 +317,10 @@ std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) 
   uint64_t awaited = 0;
   int64_t sent_us = 0;
   // Of all that may fail then, this says why.
-  RunnerState before = runners_[partition]->state();
+  RunnerState before = runner(partition).state();
   if (before.failing_step == "verify")
     return Readiness{false, before.failing_step, static_cast<int>(partition), before.failure};
-  if (!runners_[partition]->is_log_verified()) {
+  if (!runner(partition).is_log_verified()) {
     bool is_said = !before.failing_step.empty();
     return Readiness{false, is_said ? before.failing_step : "verify", static_cast<int>(partition),
                      is_said ? before.failure : "the log could not be read on; whether it is still the same is asked"};
@@ -318,8 +338,8 @@ std::optional<Readiness> Daemon::FailureOf(uint32_t partition, int64_t wait_us) 
     if (probe.outstanding) awaited = probe.next_offset;
     sent_us = probe.sent_us;
   }
-  bool back = awaited == 0 || runners_[partition]->WaitFor(awaited, wait_us) != nullptr;
-  RunnerState state = runners_[partition]->state();
+  bool back = awaited == 0 || runner(partition).WaitFor(awaited, wait_us) != nullptr;
+  RunnerState state = runner(partition).state();
   if (!state.failing_step.empty())
     return Readiness{false, state.failing_step, static_cast<int>(partition), state.failure};
   if (back) return std::nullopt;
@@ -333,7 +353,7 @@ Readiness Daemon::CheckReady(int64_t wait_us) {
   int64_t deadline_us = clock_.MonotonicUs() + wait_us;
   if (Status room = CheckRoom(); !room.ok()) return Readiness{false, "append", -1, room.message()};
   AwaitProbes(wait_us);
-  for (uint32_t partition = 0; partition < partitions(); ++partition) {
+  for (uint32_t partition : owned_) {
     int64_t left_us = std::max<int64_t>(deadline_us - clock_.MonotonicUs(), 0);
     if (std::optional<Readiness> failure = FailureOf(partition, left_us)) return *failure;
   }
@@ -354,8 +374,8 @@ Result<std::string> Daemon::Checkpoint(const std::string& name) {
     return Status(Code::kConflict, "checkpoint " + chosen + " exists already");
   std::filesystem::create_directories(directory, failed);
   if (failed) return Status(Code::kIo, "cannot make " + directory + ": " + failed.message());
-  for (uint32_t partition = 0; partition < partitions(); ++partition) {
-    Result<uint64_t> cursor = runners_[partition]->Checkpoint(PartitionPath(directory, partition));
+  for (std::unique_ptr<Runner>& runner : runners_) {
+    Result<uint64_t> cursor = runner->Checkpoint(PartitionPath(directory, runner->partition()));
     if (!cursor.ok()) return cursor.status();
   }
   return directory;

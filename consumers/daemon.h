@@ -1,9 +1,10 @@
-// consumers/daemon.h: Daemon, one log, its partitions' Runners, and what the HTTP API asks of them.
+// consumers/daemon.h: Daemon, one log, a Runner for each partition of it that is owned, and what the HTTP API asks of
+// them.
 //
 //   auto daemon = Daemon::Open(options, SystemClock()).value();   // makes the log and stores on first use
 //   daemon->Start();
-//   Runner& runner = daemon->RunnerOf("acme");                     // the partition where a tenant lives
-//   runner.log().Append(events);                                   // durable on return
+//   uint32_t partition = daemon->PartitionOfTenant("acme");        // where a tenant lives
+//   if (daemon->owns(partition)) daemon->runner(partition).log().Append(events);   // durable on return
 //
 // Thread-safe after Start().
 #pragma once
@@ -17,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "consumers/partition_set.h"
 #include "consumers/runner.h"
 #include "core/placement.h"
 #include "core/time.h"
@@ -27,9 +29,11 @@ namespace odometer {
 
 struct DaemonOptions {
   std::string data_dir;
-  uint32_t partitions = 0;  // 0: as the log has it, kDefaultPartitions for a new one
+  uint32_t partitions = 0;  // of the log; 0: as it has them, kDefaultPartitions for a new one
+  PartitionSet owned;       // all of an embedded log
   bool fsync = true;        // false: "written", survives kill -9 but not power loss
   std::string log_url;      // "kafka://…"; "" for the embedded log under data_dir
+  EventLog* log = nullptr;  // one that is open already, for tests; must outlive the daemon
   RunnerOptions runner;
   FileSystem* file_system = nullptr;  // null: the machine's
 };
@@ -52,9 +56,14 @@ class Daemon {
 
   Clock& clock() { return clock_; }
   EventLog& log() { return *log_; }
-  uint32_t partitions() const { return static_cast<uint32_t>(runners_.size()); }
-  Runner& runner(uint32_t partition) { return *runners_[partition]; }
-  Runner& RunnerOf(std::string_view tenant) { return runner(PartitionOf(tenant, partitions())); }
+  uint32_t partitions() const { return log_->partitions(); }  // of the log
+  std::span<const uint32_t> owned() const { return owned_; }  // rising
+  bool owns(uint32_t partition) const { return partition < runner_of_.size() && runner_of_[partition] != nullptr; }
+  Runner& runner(uint32_t partition) const {
+    ODOMETER_CHECK(owns(partition));
+    return *runner_of_[partition];
+  }
+  uint32_t PartitionOfTenant(std::string_view tenant) const { return PartitionOf(tenant, partitions()); }
   const DaemonOptions& options() const { return options_; }
 
   // A write and its read-back through the real line: appends a Tick where nothing came back lately, answers within
@@ -80,6 +89,7 @@ class Daemon {
 
   FileSystem& Files() const;
   Status OpenLog();
+  Status ChooseOwned(uint32_t partitions);
   Status OpenLocalLog(FileSystem& files, const std::string& directory);
   Status OpenKafkaLog(FileSystem& files, const std::string& directory);
   // The log as a Runner reads it: itself, or with its copy in segments.
@@ -96,14 +106,17 @@ class Daemon {
 
   DaemonOptions options_;
   Clock& clock_;
-  std::unique_ptr<EventLog> log_;
+  std::unique_ptr<EventLog> opened_log_;
+  EventLog* log_ = nullptr;
+  std::vector<uint32_t> owned_;
   std::vector<std::unique_ptr<PartitionLog>> archived_;  // of a log on Kafka
-  std::vector<std::unique_ptr<Runner>> runners_;
+  std::vector<std::unique_ptr<Runner>> runners_;         // of owned_, in its order
+  std::vector<Runner*> runner_of_;                       // by partition; null where it is not owned
   std::thread prober_;  // appends the Ticks: who asks for readiness does not wait for a log that does not answer
   std::mutex probe_mutex_;
   std::condition_variable probe_wanted_, probed_;
   // Guarded by probe_mutex_:
-  std::vector<ProbeState> probes_;
+  std::vector<ProbeState> probes_;  // by partition; of those not owned, none is ever wanted
   bool is_stopping_ = false;
 };
 

@@ -172,7 +172,7 @@ void HttpMetrics::WriteTo(std::string* text) const {
 
 std::string MetricsText(Daemon& daemon, const HttpMetrics& http) {
   std::vector<PartitionState> partitions;
-  for (uint32_t partition = 0; partition < daemon.partitions(); ++partition) {
+  for (uint32_t partition : daemon.owned()) {
     Runner& runner = daemon.runner(partition);
     // The log's end after the state: a lag is never below 0.
     PartitionState state{std::to_string(partition), runner.state(), {}};

@@ -130,7 +130,8 @@ void BlockSignals() {
 DaemonOptions OptionsOf(const DaemonConfig& config, LogLines& lines) {
   DaemonOptions options;
   options.data_dir = config.data_dir;
-  options.partitions = config.partitions;
+  options.partitions = config.log_partitions;
+  options.owned = config.partitions;
   options.log_url = config.log_url;
   options.fsync = config.fsync;
   options.runner.projection.memory_bytes_max = config.memory_mib << 20;
@@ -247,9 +248,10 @@ class Service {
         return failed;
       }
     }
-    lines_.Write("info", fmt::format("serving address={} log={} partitions={} durability={}", server_->address(),
-                                     config_.log_url.empty() ? "embedded" : config_.log_url, daemon.partitions(),
-                                     config_.fsync ? "fsync" : "written"));
+    lines_.Write("info",
+                 fmt::format("serving address={} log={} log_partitions={} partitions={} durability={}",
+                             server_->address(), config_.log_url.empty() ? "embedded" : config_.log_url,
+                             daemon.partitions(), ShowPartitions(daemon.owned()), config_.fsync ? "fsync" : "written"));
     WaitForSignal(0);
     return Stop(&api, &daemon);
   }
@@ -295,7 +297,9 @@ void AddFlags(CLI::App& app, CommandLine& line) {
   setting("--data-dir", "data_dir", "Where the log and the state live (required)", "DIR");
   setting("--listen", "listen", "Where to serve HTTP; port 0 takes a free one [127.0.0.1:8780]", "HOST:PORT");
   setting("--log", "log", "embedded, or kafka://HOST:PORT[,HOST:PORT][/TOPIC] [embedded]", "LOG");
-  setting("--partitions", "partitions", "Of a new log; 0 takes an old one as it is, and 8 for a new one [0]", "N");
+  setting("--log-partitions", "log_partitions",
+          "How many a new log gets; 0 takes an old one as it is, and 8 for a new one [0]", "N");
+  setting("--partitions", "partitions", "Which of them to own, such as 0,2-3 [all]", "LIST");
   CLI::Option* fsync = app.add_flag_callback(
       "--fsync", [&line] { line.flags.emplace_back("durability", "fsync"); },
       "An accepted event survives power loss (default)");
@@ -330,6 +334,7 @@ int Main(int argc, char** argv) {
       "  odometerd --data-dir data\n"
       "  odometerd --data-dir data --listen 127.0.0.1:0 --written --log-format json\n"
       "  odometerd --data-dir data --log kafka://127.0.0.1:9092\n"
+      "  odometerd --data-dir half --log kafka://127.0.0.1:9092 --partitions 0-3\n"
       "  odometerd --config odometer.toml config show --origin");
   try {
     app.parse(argc, argv);

@@ -55,9 +55,13 @@ class Auditor {
     }
     if (!log.ok()) return log.status();
     log_ = log->get();
-    result_.partitions = log_->partitions();
-    for (uint32_t partition = 0; partition < log_->partitions(); ++partition)
-      ODOMETER_RETURN_IF_ERROR(AuditPartition(partition));
+    result_.log_partitions = log_->partitions();
+    for (uint32_t partition = 0; partition < log_->partitions(); ++partition) {
+      // A daemon on Kafka has stores of the partitions that it owns.
+      bool is_another_daemons = log_->is_copy() && !std::filesystem::exists(StorePath(partition));
+      if (!is_another_daemons) ODOMETER_RETURN_IF_ERROR(AuditPartition(partition));
+    }
+    if (result_.positions.empty()) return Status(Code::kNotFound, "there is no store of any partition to audit");
     ODOMETER_RETURN_IF_ERROR(CompareDigests());
     stored_views_.clear();
     folded_views_.clear();
@@ -65,10 +69,13 @@ class Auditor {
   }
 
  private:
+  std::string StorePath(uint32_t partition) const {
+    return PartitionPath(request_.store_dir.empty() ? request_.data_dir + "/state" : request_.store_dir, partition);
+  }
+
   Status AuditPartition(uint32_t partition) {
-    std::string directory = request_.store_dir.empty() ? request_.data_dir + "/state" : request_.store_dir;
     StoreOptions stored_options;
-    stored_options.path = PartitionPath(directory, partition);
+    stored_options.path = StorePath(partition);
     stored_options.read_only = true;
     Result<std::unique_ptr<Store>> stored = Store::Open(stored_options);
     if (!stored.ok()) return stored.status();
@@ -77,6 +84,10 @@ class Auditor {
     if (meta.log_id != log_->log_id()) {
       ReportLog(partition, Status(Code::kConflict, "the store was folded from log " + meta.log_id.ToString() +
                                                        ", this is log " + log_->log_id().ToString()));
+      return Status::Ok();
+    }
+    if (!log_->holds(partition)) {
+      ReportLog(partition, Status(Code::kCorrupt, "the partition is gone, and there is a store of it"));
       return Status::Ok();
     }
     uint64_t end = log_->partition(partition).range().end;

@@ -46,8 +46,8 @@ struct AuditRequest {
 struct AuditResult {
   AuditReport report;
   uint64_t records = 0;  // folded
-  uint32_t partitions = 0;
-  std::vector<Position> positions;  // up to which each partition was audited
+  uint32_t log_partitions = 0;
+  std::vector<Position> positions;  // up to which each partition was audited; of a copy, each that has a store
   std::string stored_digest;        // state_digest of the audited stores
   std::string folded_digest;        // and of the fold
 };

@@ -135,6 +135,10 @@ Status LocalLog::OpenPartition(FileSystem& files, Clock& clock, const std::strin
   open_options.read_only = options.read_only;
   open_options.durable_offset = 1;  // the manifest says that Genesis was written
   Result<OpenedSegments> opened = OpenSegments(files, path, log_id_, partition, open_options);
+  if (is_copy_ && opened.status().code() == Code::kNotFound) {
+    partitions_.push_back(nullptr);
+    return Status::Ok();
+  }
   if (!opened.ok() && opened.status().code() == Code::kNotFound) {
     return Status(Code::kCorrupt, "partition " + std::to_string(partition) + " is gone: " + opened.status().message());
   }
@@ -154,7 +158,7 @@ Status LocalLog::OpenPartition(FileSystem& files, Clock& clock, const std::strin
 }
 
 PartitionLog& LocalLog::partition(uint32_t partition) {
-  ODOMETER_CHECK(partition < partitions_.size());
+  ODOMETER_CHECK(holds(partition));
   return *partitions_[partition];
 }
 
@@ -165,7 +169,9 @@ uint64_t LocalLog::tail_cut_bytes() const {
 }
 
 Status LocalLog::Refresh() {
-  for (const std::unique_ptr<LocalPartition>& partition : partitions_) ODOMETER_RETURN_IF_ERROR(partition->Refresh());
+  for (const std::unique_ptr<LocalPartition>& partition : partitions_) {
+    if (partition != nullptr) ODOMETER_RETURN_IF_ERROR(partition->Refresh());
+  }
   return Status::Ok();
 }
 

@@ -48,10 +48,13 @@ class LocalLog : public EventLog {
 
   Uuid log_id() const override { return log_id_; }
   uint32_t partitions() const override { return static_cast<uint32_t>(partitions_.size()); }
+  // One that it holds.
   PartitionLog& partition(uint32_t partition) override;
 
   // Of another log: nobody appends to it.
   bool is_copy() const { return is_copy_; }
+  // A copy has segments of the partitions that its daemon owned; an embedded log of all.
+  bool holds(uint32_t partition) const { return partition < partitions_.size() && partitions_[partition] != nullptr; }
   // What the opening cut off.
   const std::vector<TailCut>& tail_cuts() const { return tail_cuts_; }
   uint64_t tail_cut_bytes() const;
@@ -67,7 +70,7 @@ class LocalLog : public EventLog {
   const Uuid log_id_;
   const std::unique_ptr<File> lock_;  // null when read-only
   bool is_copy_ = false;
-  std::vector<std::unique_ptr<LocalPartition>> partitions_;
+  std::vector<std::unique_ptr<LocalPartition>> partitions_;  // null where a copy holds none
   std::vector<TailCut> tail_cuts_;
 };
 

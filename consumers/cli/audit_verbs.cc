@@ -12,6 +12,7 @@
 #include "consumers/cli/progress.h"
 #include "consumers/cli/verbs.h"
 #include "consumers/refold.h"
+#include "core/placement.h"
 #include "log/local_log.h"
 
 namespace odometer::cli {
@@ -88,6 +89,11 @@ ordered_json ToJson(const Difference& difference) {
           {"next_offset", difference.next_offset}};
 }
 
+// "8", or "2 of 8".
+std::string OfPartitions(size_t covered, size_t all) {
+  return covered == all ? std::to_string(all) : std::to_string(covered) + " of " + std::to_string(all);
+}
+
 void PrintAudit(const AuditResult& result, Context& context) {
   const AuditReport& report = result.report;
   bool match = report.difference_count == 0;
@@ -95,6 +101,7 @@ void PrintAudit(const AuditResult& result, Context& context) {
     ordered_json answer{{"match", match},
                         {"drift", report.difference_count},
                         {"records", result.records},
+                        {"partitions", result.log_partitions},
                         {"rows", report.rows},
                         {"fields", report.fields},
                         {"other_rows", report.other_rows},
@@ -112,8 +119,9 @@ void PrintAudit(const AuditResult& result, Context& context) {
                  << Shown(d.stored, 200) << ", folded " << Shown(d.folded, 200) << "; look at offsets "
                  << d.first_offset << " to " << d.next_offset << "\n";
   }
-  *context.out << "audit: " << Grouped(static_cast<int64_t>(result.records)) << " records of " << result.partitions
-               << " partitions folded again, " << Grouped(static_cast<int64_t>(report.rows)) << " rows with "
+  *context.out << "audit: " << Grouped(static_cast<int64_t>(result.records)) << " records of "
+               << OfPartitions(result.positions.size(), result.log_partitions) << " partitions folded again, "
+               << Grouped(static_cast<int64_t>(report.rows)) << " rows with "
                << Grouped(static_cast<int64_t>(report.fields)) << " fields and "
                << Grouped(static_cast<int64_t>(report.other_rows)) << " positional and derived rows compared\n"
                << "drift " << Grouped(static_cast<int64_t>(report.difference_count))
@@ -170,6 +178,7 @@ int RunReplay(const ReplayFlags& flags, Context& context) {
   uint64_t applied = 0, duplicate = 0, quarantined = 0;
   Progress progress(*context.err, ::isatty(STDERR_FILENO) != 0, "replay", 0, SystemClock());
   for (uint32_t partition = 0; partition < (*log)->partitions(); ++partition) {
+    if (!(*log)->holds(partition)) continue;  // another daemon's
     RefoldOptions options;
     options.path = PartitionPath(into, partition);
     options.batch_records = flags.batch;
@@ -225,6 +234,8 @@ int RunDigestAt(const DigestFlags& flags, Context& context) {
   if (!log.ok()) return context.Fail(FailureOf(log.status()));
   if (at->partition >= (*log)->partitions())
     return context.Fail({kExitUsage, "--at: the log has " + std::to_string((*log)->partitions()) + " partitions"});
+  if (!(*log)->holds(at->partition))
+    return context.Fail({kExitUsage, "--at: that partition is another daemon's; its records are not here"});
   if (at->next_offset > (*log)->partition(at->partition).range().end)
     return context.Fail({kExitUsage, "--at: the log does not reach that far"});
   Removed work{WorkDirectory(flags.work_dir, "digest")};
@@ -246,8 +257,8 @@ int RunDigestAt(const DigestFlags& flags, Context& context) {
 int RunDigestOf(const DigestFlags& flags, Context& context) {
   std::vector<std::shared_ptr<const View>> views;
   json positions = json::array();
-  for (uint32_t partition = 0; std::filesystem::exists(PartitionPath(flags.data_dir + "/state", partition));
-       ++partition) {
+  for (uint32_t partition = 0; partition < kSlots; ++partition) {
+    if (!std::filesystem::exists(PartitionPath(flags.data_dir + "/state", partition))) continue;
     StoreOptions options;
     options.path = PartitionPath(flags.data_dir + "/state", partition);
     options.read_only = true;
@@ -288,6 +299,9 @@ int RunDigest(const DigestFlags& flags, Context& context) {
     *context.out << Dumped(*answer) << "\n";
   } else {
     *context.out << "digest: " << (*answer)["state_digest"].get<std::string>() << "\n";
+    size_t covered = (*answer)["positions"].size(), all = answer->value("partitions", covered);
+    if (!flags.one_tenant && covered != all)
+      *context.err << "of " << OfPartitions(covered, all) << " partitions: the daemon owns no more\n";
   }
   return kExitFine;
 }

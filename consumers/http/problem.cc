@@ -27,6 +27,8 @@ std::string_view TitleOf(int status) {
       return "Unsupported Media Type";
     case 417:
       return "Expectation Failed";
+    case 421:
+      return "Misdirected Request";
     case 422:
       return "Unprocessable Content";
     case 431:
@@ -63,6 +65,8 @@ std::string_view DefaultKind(int http_status) {
       return "unsupported-media-type";
     case 417:
       return "expectation-failed";
+    case 421:
+      return "not-owned";
     case 422:
       return "refused";
     case 431:
@@ -84,6 +88,7 @@ HttpResponse ToResponse(const Problem& problem, std::string_view instance, std::
   json.Field("detail", problem.detail);
   json.Field("instance", instance);
   json.Field("request_id", request_id);
+  if (problem.partition) json.Field("partition", static_cast<int64_t>(*problem.partition));
   json.End();
   HttpResponse response{problem.status, "application/problem+json", json.Take(), {}};
   if (problem.retry_after_s > 0) response.headers.emplace_back("Retry-After", std::to_string(problem.retry_after_s));

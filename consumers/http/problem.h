@@ -1,6 +1,8 @@
 // consumers/http/problem.h: Problem, an error as RFC 9457 application/problem+json.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,7 +16,8 @@ struct Problem {
   int status = 500;
   std::string kind = "internal";
   std::string detail;
-  int retry_after_s = 0;  // 0: no Retry-After
+  int retry_after_s = 0;              // 0: no Retry-After
+  std::optional<uint32_t> partition;  // that the call goes to, where it is not owned
 };
 
 // instance: the path that was asked for. The detail must name no file, key or version of ours.

@@ -25,25 +25,29 @@ constexpr int64_t kReadyFreshUs = 250'000;
 
 // min_position and wait_ms are taken by every read of figures.
 constexpr Route kRoutes[] = {
-    {"POST", "/v1/events", "wait wait_ms", &Api::PostEvents},
-    {"GET", "/v1/consumption/summary", "user min_position wait_ms", &Api::GetSummary},
-    {"GET", "/v1/consumption/system-summary", "min_position wait_ms", &Api::GetSystemSummary},
-    {"GET", "/v1/consumption/users", "sort order period limit cursor min_position wait_ms", &Api::GetUsers},
-    {"GET", "/v1/consumption/turns", "user session limit cursor min_position wait_ms", &Api::GetTurns},
-    {"GET", "/v1/consumption/sessions", "user limit cursor min_position wait_ms", &Api::GetSessions},
-    {"GET", "/v1/projects/{p}/usage", "user operation status from to min_position wait_ms", &Api::GetProjectUsage},
-    {"GET", "/v1/projects/{p}/operations", "user limit cursor min_position wait_ms", &Api::GetOperations},
-    {"GET", "/v1/users/{u}/vector-usage", "limit cursor min_position wait_ms", &Api::GetVectorUsage},
-    {"POST", "/v1/admin/checkpoint", "min_position wait_ms", &Api::PostCheckpoint},
-    {"GET", "/v1/admin/quarantine", "partition limit cursor min_position wait_ms", &Api::GetQuarantine},
-    {"GET", "/v1/admin/digest", "tenant min_position wait_ms", &Api::GetDigest},
-    {"GET", "/v1/admin/events", "partition position limit min_position wait_ms", &Api::GetEvents},
-    {"POST", "/v1/admin/records", "partition", &Api::PostRecords},
-    {"GET", "/livez", "", &Api::GetLive},
-    {"GET", "/readyz", "", &Api::GetReady},
-    {"GET", "/metrics", "", &Api::GetMetrics},
-    {"GET", "/version", "", &Api::GetVersion},
-    {"GET", "/openapi.yaml", "", &Api::GetOpenApi},
+    {"POST", "/v1/events", "wait wait_ms", Needs::kTenants, &Api::PostEvents},
+    {"GET", "/v1/consumption/summary", "user min_position wait_ms", Needs::kTenants, &Api::GetSummary},
+    {"GET", "/v1/consumption/system-summary", "min_position wait_ms", Needs::kTenants, &Api::GetSystemSummary},
+    {"GET", "/v1/consumption/users", "sort order period limit cursor min_position wait_ms", Needs::kTenants,
+     &Api::GetUsers},
+    {"GET", "/v1/consumption/turns", "user session limit cursor min_position wait_ms", Needs::kTenants, &Api::GetTurns},
+    {"GET", "/v1/consumption/sessions", "user limit cursor min_position wait_ms", Needs::kTenants, &Api::GetSessions},
+    {"GET", "/v1/projects/{p}/usage", "user operation status from to min_position wait_ms", Needs::kTenants,
+     &Api::GetProjectUsage},
+    {"GET", "/v1/projects/{p}/operations", "user limit cursor min_position wait_ms", Needs::kTenants,
+     &Api::GetOperations},
+    {"GET", "/v1/users/{u}/vector-usage", "limit cursor min_position wait_ms", Needs::kTenants, &Api::GetVectorUsage},
+    {"POST", "/v1/admin/checkpoint", "min_position wait_ms", Needs::kNamed, &Api::PostCheckpoint},
+    {"GET", "/v1/admin/quarantine", "partition limit cursor min_position wait_ms", Needs::kNamed, &Api::GetQuarantine},
+    {"GET", "/v1/admin/digest", "tenant min_position wait_ms", Needs::kNamed, &Api::GetDigest},
+    {"GET", "/v1/admin/events", "partition position limit min_position wait_ms", Needs::kNamedOrTenants,
+     &Api::GetEvents},
+    {"POST", "/v1/admin/records", "partition", Needs::kNamed, &Api::PostRecords},
+    {"GET", "/livez", "", Needs::kNone, &Api::GetLive},
+    {"GET", "/readyz", "", Needs::kNone, &Api::GetReady},
+    {"GET", "/metrics", "", Needs::kNone, &Api::GetMetrics},
+    {"GET", "/version", "", Needs::kNone, &Api::GetVersion},
+    {"GET", "/openapi.yaml", "", Needs::kNone, &Api::GetOpenApi},
 };
 
 std::vector<std::string_view> Split(std::string_view text, char separator) {
@@ -195,8 +199,45 @@ HttpResponse Api::Dispatch(const HttpRequest& request, const Target& target, Cal
   if (!tenant.ok()) return FailWith(*call, tenant.status());
   call->tenant = *std::move(tenant);
   call->query = target.query;
+  if (std::optional<uint32_t> partition = NotOwned(*found, *call)) return FailNotOwned(*call, *partition);
   Result<HttpResponse> response = (this->*found->answer)(*call);
   return response.ok() ? *std::move(response) : FailWith(*call, response.status());
+}
+
+std::vector<uint32_t> Api::NamedPartitions(const Route& route, const Call& call) const {
+  std::vector<uint32_t> named;
+  if (Result<int64_t> number = call.Number("partition", -1, 0, daemon_.partitions() - 1); number.ok() && *number >= 0)
+    named.push_back(static_cast<uint32_t>(*number));
+  if (Result<std::optional<std::string>> tenant = call.Text("tenant"); tenant.ok() && tenant->has_value())
+    named.push_back(daemon_.PartitionOfTenant(**tenant));
+  auto add_position = [&](std::string_view name) {
+    Result<std::optional<Position>> position = call.PositionToken(name);
+    bool is_of_log = position.ok() && position->has_value() && (*position)->partition < daemon_.partitions();
+    if (is_of_log) named.push_back((*position)->partition);
+  };
+  add_position("position");
+  bool is_unnamed = !call.Parameter("partition") && !call.Parameter("position");
+  if (is_unnamed && route.needs == Needs::kNamedOrTenants) named.push_back(daemon_.PartitionOfTenant(call.tenant));
+  add_position("min_position");
+  return named;
+}
+
+std::optional<uint32_t> Api::NotOwned(const Route& route, const Call& call) const {
+  if (route.needs == Needs::kNone || daemon_.owned().size() == daemon_.partitions()) return std::nullopt;
+  std::vector<uint32_t> needed = route.needs == Needs::kTenants ? std::vector{daemon_.PartitionOfTenant(call.tenant)}
+                                                                : NamedPartitions(route, call);
+  auto found = std::ranges::find_if(needed, [this](uint32_t partition) { return !daemon_.owns(partition); });
+  return found == needed.end() ? std::nullopt : std::optional(*found);
+}
+
+HttpResponse Api::FailNotOwned(const Call& call, uint32_t partition) const {
+  Problem problem{421, "not-owned",
+                  fmt::format("this needs partition {}, and this daemon owns {} of the {} there are: nothing was done; "
+                              "ask the daemon that owns it",
+                              partition, ShowPartitions(daemon_.owned()), daemon_.partitions()),
+                  0};
+  problem.partition = partition;
+  return Fail(call, problem);
 }
 
 std::shared_ptr<const View> Api::WaitFor(Runner& runner, uint64_t next_offset, int64_t wait_us) const {
@@ -224,7 +265,7 @@ Status Api::AwaitMinPosition(const Call& call) {
 }
 
 Result<Api::Reading> Api::Read(const Call& call) {
-  Runner& runner = daemon_.RunnerOf(call.tenant);
+  Runner& runner = RunnerOfTenant(call);
   Result<std::optional<Position>> position = call.PositionToken("min_position");
   if (!position.ok()) return position.status();
   if (position->has_value() && (*position)->partition != runner.partition()) {
@@ -239,11 +280,15 @@ Result<Api::Reading> Api::Read(const Call& call) {
   return reading;
 }
 
-Result<Runner*> Api::PartitionParameter(const Call& call) {
-  if (!call.Parameter("partition")) return &daemon_.RunnerOf(call.tenant);
-  Result<int64_t> partition = call.Number("partition", 0, 0, daemon_.partitions() - 1);
+Result<uint32_t> Api::PartitionParameter(const Call& call, const std::optional<Position>& position) const {
+  int64_t unnamed = position ? position->partition : daemon_.PartitionOfTenant(call.tenant);
+  Result<int64_t> partition = call.Number("partition", unnamed, 0, daemon_.partitions() - 1);
   if (!partition.ok()) return partition.status();
-  return &daemon_.runner(static_cast<uint32_t>(*partition));
+  if (position && position->partition >= daemon_.partitions())
+    return Status(Code::kInvalid, "position names a partition that this log does not have");
+  if (position && position->partition != *partition)
+    return Status(Code::kInvalid, "position and partition name different partitions");
+  return static_cast<uint32_t>(*partition);
 }
 
 Status Api::NeverSeen(std::string_view what) const {
@@ -287,6 +332,9 @@ Result<HttpResponse> Api::GetVersion(const Call&) {
   json.Object().Field("name", "odometer").Field("version", ODOMETER_VERSION).Field("api", "v1");
   json.Field("fold_version", static_cast<int64_t>(kFoldVersion))
       .Field("partitions", static_cast<int64_t>(daemon_.partitions()));
+  json.Key("owned").Array();
+  for (uint32_t partition : daemon_.owned()) json.Int(partition);
+  json.End();
   json.Field("log_id", daemon_.log().log_id().ToString()).End();
   return JsonResponse(json);
 }

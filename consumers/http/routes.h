@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "consumers/daemon.h"
 #include "consumers/http/call.h"
@@ -37,10 +38,14 @@ class Api;
 struct ParsedEvents;
 struct PostedEvents;
 
+// What says which partition a call needs.
+enum class Needs { kNone, kTenants, kNamed, kNamedOrTenants };
+
 struct Route {
   std::string_view method;
   std::string_view path;        // "/v1/users/{u}/vector-usage"
   std::string_view parameters;  // of the query, by name, with spaces between
+  Needs needs;
   Result<HttpResponse> (Api::*answer)(const Call&);
 };
 std::span<const Route> Routes();
@@ -95,10 +100,17 @@ class Api {
   HttpResponse Fail(const Call& call, const Problem& problem) const;
   HttpResponse FailWith(const Call& call, const Status& status) const;
 
+  // A partition that the call needs and this daemon does not own. Handlers are called where there is none.
+  std::optional<uint32_t> NotOwned(const Route& route, const Call& call) const;
+  // Those of the log that its parameters name; what is malformed is left to its handler.
+  std::vector<uint32_t> NamedPartitions(const Route& route, const Call& call) const;
+  HttpResponse FailNotOwned(const Call& call, uint32_t partition) const;
+  Runner& RunnerOfTenant(const Call& call) const { return daemon_.runner(daemon_.PartitionOfTenant(call.tenant)); }
+
   // The newest view of the tenant's partition, not older than min_position says; kUnavailable when it stays older.
   Result<Reading> Read(const Call& call);
-  // The runner that `partition` names; the tenant's without it.
-  Result<Runner*> PartitionParameter(const Call& call);
+  // What `partition` or else the position names; the tenant's without them.
+  Result<uint32_t> PartitionParameter(const Call& call, const std::optional<Position>& position) const;
   std::shared_ptr<const View> WaitFor(Runner& runner, uint64_t next_offset, int64_t wait_us) const;
   Status AwaitMinPosition(const Call& call);
   Status NeverSeen(std::string_view what) const;

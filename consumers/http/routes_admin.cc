@@ -84,9 +84,9 @@ void WriteRecord(JsonWriter& json, const Record& record, Event* event) {
 }
 
 // The cursors that a checkpoint's stores hold.
-Result<std::vector<Position>> CheckpointPositions(const std::string& directory, uint32_t partitions) {
+Result<std::vector<Position>> CheckpointPositions(const std::string& directory, std::span<const uint32_t> partitions) {
   std::vector<Position> positions;
-  for (uint32_t partition = 0; partition < partitions; ++partition) {
+  for (uint32_t partition : partitions) {
     StoreOptions options;
     options.path = PartitionPath(directory, partition);
     options.read_only = true;
@@ -113,7 +113,7 @@ Result<HttpResponse> Api::PostCheckpoint(const Call& call) {
   if (!directory.ok() && directory.status().code() == Code::kConflict)
     return Status(Code::kConflict, "a checkpoint of this name exists already");
   if (!directory.ok()) return Internal(directory.status());
-  Result<std::vector<Position>> positions = CheckpointPositions(*directory, daemon_.partitions());
+  Result<std::vector<Position>> positions = CheckpointPositions(*directory, daemon_.owned());
   if (!positions.ok()) return Internal(positions.status());
   JsonWriter json;
   json.Object().Field("directory", *directory);
@@ -133,12 +133,12 @@ Result<HttpResponse> Api::GetQuarantine(const Call& call) {
     ODOMETER_ASSIGN_OR_RETURN(cursor, Cursor::FromToken(*token, filter, 2));
   }
   ODOMETER_RETURN_IF_ERROR(AwaitMinPosition(call));
-  uint32_t last = *only >= 0 ? static_cast<uint32_t>(*only) : daemon_.partitions() - 1;
   size_t most = static_cast<size_t>(*limit) + 1;  // one more tells whether there are more
   std::vector<QuarantinedRecord> records;
   std::vector<Position> positions;
   uint64_t total = 0, from = static_cast<uint64_t>(cursor.numbers[1]);
-  for (uint32_t partition = *only >= 0 ? last : 0; partition <= last; ++partition) {
+  for (uint32_t partition : daemon_.owned()) {
+    if (*only >= 0 && partition != *only) continue;
     std::shared_ptr<const View> view = daemon_.runner(partition).view();
     total += view->meta().quarantined_total();
     positions.push_back({partition, view->meta().cursor});
@@ -169,8 +169,8 @@ Result<HttpResponse> Api::GetDigest(const Call& call) {
   ODOMETER_RETURN_IF_ERROR(AwaitMinPosition(call));
   std::vector<std::shared_ptr<const View>> views;
   std::vector<Position> positions;
-  for (uint32_t partition = 0; partition < daemon_.partitions(); ++partition) {
-    if (tenant->has_value() && partition != PartitionOf(**tenant, daemon_.partitions())) continue;
+  for (uint32_t partition : daemon_.owned()) {
+    if (tenant->has_value() && partition != daemon_.PartitionOfTenant(**tenant)) continue;
     views.push_back(daemon_.runner(partition).view());
     positions.push_back({partition, views.back()->meta().cursor});
   }
@@ -180,6 +180,7 @@ Result<HttpResponse> Api::GetDigest(const Call& call) {
   json.Object().Key("tenant");
   tenant->has_value() ? json.Text(**tenant) : json.Null();
   WritePositions(json, positions);
+  json.Field("partitions", static_cast<int64_t>(daemon_.partitions()));
   json.Field("state_digest", digests->state.hex());
   json.Key("tenant_digest");
   auto found = tenant->has_value() ? digests->tenants.find(**tenant) : digests->tenants.end();
@@ -192,20 +193,12 @@ Result<HttpResponse> Api::GetDigest(const Call& call) {
 Result<HttpResponse> Api::GetEvents(const Call& call) {
   Result<std::optional<Position>> position = call.PositionToken("position");
   if (!position.ok()) return position.status();
-  Result<Runner*> runner = PartitionParameter(call);
-  if (!runner.ok()) return runner.status();
+  Result<uint32_t> partition = PartitionParameter(call, *position);
+  if (!partition.ok()) return partition.status();
   Result<int64_t> limit = call.Limit(100, 1000);
   if (!limit.ok()) return limit.status();
-  if (position->has_value() && !call.Parameter("partition")) {
-    if ((*position)->partition >= daemon_.partitions())
-      return Status(Code::kInvalid, "position names a partition that this log does not have");
-    *runner = &daemon_.runner((*position)->partition);
-  }
-  if (position->has_value() && (*position)->partition != (*runner)->partition()) {
-    return Status(Code::kInvalid, "position and partition name different partitions");
-  }
   ODOMETER_RETURN_IF_ERROR(AwaitMinPosition(call));
-  return PageOfRecords(call, **runner, *position, static_cast<size_t>(*limit));
+  return PageOfRecords(call, daemon_.runner(*partition), *position, static_cast<size_t>(*limit));
 }
 
 Result<HttpResponse> Api::PageOfRecords(const Call& call, Runner& runner, std::optional<Position> position,

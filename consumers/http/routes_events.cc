@@ -232,7 +232,7 @@ Result<HttpResponse> Api::PostEvents(const Call& call) {
   PostedEvents posted = EncodeAll(*parsed);
   if (posted.items.empty()) return Status(Code::kInvalid, "the body holds no event");
   NotePosted(call, posted, *parsed);
-  Runner& runner = daemon_.RunnerOf(call.tenant);
+  Runner& runner = RunnerOfTenant(call);
   EventsReport report{posted, std::nullopt, runner.partition(), *wait == 1, {}};
   if (posted.bytes.empty()) return ToResponse(report);
   std::vector<std::string_view> events(posted.bytes.begin(), posted.bytes.end());
@@ -251,16 +251,16 @@ Result<HttpResponse> Api::PostEvents(const Call& call) {
 
 Result<HttpResponse> Api::PostRecords(const Call& call) {
   if (!call.Parameter("partition")) return Status(Code::kInvalid, "the parameter 'partition' is missing");
-  Result<Runner*> runner = PartitionParameter(call);
-  if (!runner.ok()) return runner.status();
+  Result<uint32_t> partition = PartitionParameter(call, std::nullopt);
+  if (!partition.ok()) return partition.status();
   Result<std::vector<std::string_view>> records = SplitRecords(call.request->body);
   if (!records.ok()) return records.status();
-  return Append(call, **runner, *records, [&](const Appended& appended) {
+  return Append(call, daemon_.runner(*partition), *records, [&](const Appended& appended) {
     JsonWriter json;
     json.Object().Key("appended").Unsigned(records->size());
     if (appended.next_offset - appended.first_offset == records->size())
       json.Key("first_offset").Unsigned(appended.first_offset);
-    json.Field("position", Position{(*runner)->partition(), appended.next_offset}.ToToken()).End();
+    json.Field("position", Position{*partition, appended.next_offset}.ToToken()).End();
     return JsonResponse(json, 202);
   });
 }

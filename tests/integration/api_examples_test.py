@@ -48,7 +48,7 @@ class ApiExamples(unittest.TestCase):
         cleanup = contextlib.ExitStack()
         self.addCleanup(cleanup.close)
         self.folder = cleanup.enter_context(harness.Folder())
-        self.daemon = harness.Daemon(self.folder / "data", "--partitions", "1")
+        self.daemon = harness.Daemon(self.folder / "data", "--log-partitions", "1")
         cleanup.callback(self.daemon.close)
 
     def outcome(self, line, text):

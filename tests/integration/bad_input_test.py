@@ -41,7 +41,7 @@ def requests(route, method, status):
 class BadInputTest(unittest.TestCase):
     """One daemon for all tests of a class; each test has a tenant of its own."""
 
-    ARGUMENTS = ("--partitions", "2", "--raw-records")
+    ARGUMENTS = ("--log-partitions", "2", "--raw-records")
 
     @classmethod
     def setUpClass(cls):
@@ -541,7 +541,7 @@ class RawRecords(BadInputTest):
 
 
 class NoRawRecords(BadInputTest):
-    ARGUMENTS = ("--partitions", "2")
+    ARGUMENTS = ("--log-partitions", "2")
 
     def test_without_its_flag_the_raw_door_is_not_there(self):
         self.refuse_request(404, "unknown-route", "nothing under this path",

@@ -29,7 +29,7 @@ class FaultTest(unittest.TestCase):
         self.folder = self.cleanup.enter_context(harness.Folder())
 
     def daemon(self, data_dir=None, *arguments, **options):
-        daemon = harness.Daemon(data_dir or self.folder / "data", *(arguments or ("--partitions", "1")), **options)
+        daemon = harness.Daemon(data_dir or self.folder / "data", *(arguments or ("--log-partitions", "1")), **options)
         self.addCleanup(daemon.close)
         return daemon
 
@@ -282,17 +282,17 @@ class WrongDirectory(FaultTest):
 
     def test_an_address_that_cannot_be_written_ends_it_by_itself(self):
         (self.folder / "data" / "http.address.tmp").mkdir(parents=True)
-        code, text = self.refuses_to_start(self.folder / "data", "--partitions", "1")
+        code, text = self.refuses_to_start(self.folder / "data", "--log-partitions", "1")
         self.assertEqual(code, 3, text)
         self.assertIn("http.address", text)
 
     def test_another_number_of_partitions_is_refused_with_both_numbers(self):
-        self.assertEqual(self.daemon(None, "--partitions", "3").stop(), 0)
-        code, text = self.refuses_to_start(self.folder / "data", "--partitions", "5")
+        self.assertEqual(self.daemon(None, "--log-partitions", "3").stop(), 0)
+        code, text = self.refuses_to_start(self.folder / "data", "--log-partitions", "5")
         self.assertEqual((code, len(text.splitlines())), (5, 1), text)
         self.assertIn("3 partitions", text)
         self.assertIn("5", text)
-        self.assertEqual(self.daemon(None, "--partitions", "0").get("/version").json["partitions"], 3)
+        self.assertEqual(self.daemon(None, "--log-partitions", "0").get("/version").json["partitions"], 3)
 
     def test_a_log_of_another_genesis_is_refused_with_both_log_ids(self):
         ids = {}
@@ -436,7 +436,7 @@ def flip(path, position):
 
 class CleanStop(FaultTest):
     def test_a_stop_under_load_ends_with_0_and_everything_acknowledged_is_there(self):
-        daemon = self.daemon(None, "--partitions", "2")
+        daemon = self.daemon(None, "--log-partitions", "2")
         sent = [[] for _ in range(4)]
         acknowledged = [[] for _ in range(4)]
 

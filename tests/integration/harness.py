@@ -1,7 +1,7 @@
 """What tests need to start a daemon, to talk to it, and to break the ground under it.
 
     with harness.Folder() as folder:
-        daemon = harness.Daemon(folder / "data", "--partitions", "1")
+        daemon = harness.Daemon(folder / "data", "--log-partitions", "1")
         answer = daemon.post({"type": "Tick"})              # Answer(status, headers, body, json)
         daemon.metrics()["odometer_cursor", "0"]            # 1
         daemon.lines("quarantined")                         # its log lines that hold this

@@ -66,7 +66,7 @@ class DaemonProcess {
                                       data_dir_,
                                       "--listen",
                                       "127.0.0.1:0",
-                                      "--partitions",
+                                      "--log-partitions",
                                       std::to_string(kPartitions),
                                       "--log",
                                       log_,

@@ -31,16 +31,16 @@ TEST(Config, HasDefaultsForAllButTheDirectory) {
 
 TEST(Config, TakesAFlagBeforeTheEnvironmentAndThatBeforeTheFile) {
   ConfigSources sources = Sources();
-  sources.file_text = "partitions = 2\nmemory_mib = 64\nlog_level = \"warn\"\n";
-  sources.environment = {{"ODOMETER_PARTITIONS", "3"}, {"ODOMETER_MEMORY_MIB", "128"}, {"PATH", "x"}};
-  sources.flags.emplace_back("partitions", "4");
+  sources.file_text = "log_partitions = 2\nmemory_mib = 64\nlog_level = \"warn\"\n";
+  sources.environment = {{"ODOMETER_LOG_PARTITIONS", "3"}, {"ODOMETER_MEMORY_MIB", "128"}, {"PATH", "x"}};
+  sources.flags.emplace_back("log_partitions", "4");
   Result<LoadedConfig> loaded = LoadConfig(sources);
   ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
-  EXPECT_EQ(loaded->config.partitions, 4u);
+  EXPECT_EQ(loaded->config.log_partitions, 4u);
   EXPECT_EQ(loaded->config.memory_mib, 128u);
   EXPECT_EQ(loaded->config.log_level, "warn");
   std::string shown = ShowConfig(*loaded, true);
-  EXPECT_NE(shown.find("partitions = 4  # flag"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("log_partitions = 4  # flag"), std::string::npos) << shown;
   EXPECT_NE(shown.find("memory_mib = 128  # environment"), std::string::npos);
   EXPECT_NE(shown.find("log_level = \"warn\"  # file"), std::string::npos);
   EXPECT_NE(shown.find("raw_records = false  # default"), std::string::npos);
@@ -61,19 +61,41 @@ TEST(Config, IsShownAsAFileThatReadsBack) {
 
 TEST(Config, RefusesUnknownKeysOfAFileByNameAndLine) {
   ConfigSources sources = Sources();
-  sources.file_text = "partitions = 2\npartitons = 3\n";
+  sources.file_text = "log_partitions = 2\npartitons = 3\n";
   EXPECT_NE(Refusal(sources).find("odometer.toml:2: there is no setting 'partitons'"), std::string::npos)
       << Refusal(sources);
 }
 
 TEST(Config, RefusesAValueOfAnotherShape) {
-  for (const char* text :
-       {"partitions = \"2\"", "partitions = 257", "raw_records = 1", "listen = 8780", "log_level = \"loud\"",
-        "durability = \"maybe\"", "memory_mib = 1", "data_dir = [1]", "listen = \"host\"", "x = "}) {
+  for (const char* text : {"log_partitions = \"2\"", "log_partitions = 257", "partitions = 2", "partitions = \"\"",
+                           "raw_records = 1", "listen = 8780", "log_level = \"loud\"", "durability = \"maybe\"",
+                           "memory_mib = 1", "data_dir = [1]", "listen = \"host\"", "x = "}) {
     ConfigSources sources = Sources();
     sources.file_text = text;
     EXPECT_NE(Refusal(sources), "") << text;
   }
+}
+
+TEST(Config, TakesThePartitionsToOwnFromAnywhereAndShowsWhence) {
+  for (ConfigOrigin origin : {ConfigOrigin::kFile, ConfigOrigin::kEnvironment, ConfigOrigin::kFlag}) {
+    ConfigSources sources = Sources();
+    if (origin == ConfigOrigin::kFile) sources.file_text = "partitions = \"0,2-3\"\n";
+    if (origin == ConfigOrigin::kEnvironment) sources.environment = {{"ODOMETER_PARTITIONS", "0,2-3"}};
+    if (origin == ConfigOrigin::kFlag) sources.flags.emplace_back("partitions", "0,2-3");
+    Result<LoadedConfig> loaded = LoadConfig(sources);
+    ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+    EXPECT_EQ(loaded->config.partitions.Of(4).value(), (std::vector<uint32_t>{0, 2, 3}));
+    std::string line = std::string("partitions = \"0,2-3\"  # ") + OriginName(origin) + "\n";
+    EXPECT_NE(ShowConfig(*loaded, true).find(line), std::string::npos) << ShowConfig(*loaded, true);
+  }
+  EXPECT_NE(ShowConfig(*LoadConfig(Sources()), true).find("partitions = \"all\"  # default"), std::string::npos);
+}
+
+TEST(Config, OfPartitionsThatNobodyCouldOwnSaysWhatTheyMayBe) {
+  ConfigSources sources = Sources();
+  sources.flags.emplace_back("partitions", "3-1");
+  EXPECT_NE(Refusal(sources).find("partitions from flag is '3-1'; it must be all, or"), std::string::npos)
+      << Refusal(sources);
 }
 
 TEST(Config, NamesVariablesThatAreNoSettings) {

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "log/log_manifest.h"
 #include "tests/unit/log/local_log_fixture.h"
 #include "tests/unit/log/temp_directory.h"
 
@@ -70,6 +71,23 @@ TEST_F(LocalLogTest, AnotherNumberOfPartitionsConflictsAndSaysBoth) {
   EXPECT_EQ(status.message(), "/log: the log has 3 partitions, expected 8");
   options.partitions = 3;
   EXPECT_TRUE(TryOpen(files, options).ok());
+}
+
+TEST_F(LocalLogTest, APartitionWithoutSegmentsIsDamageInALogAndAnotherDaemonsInACopy) {
+  MemoryFileSystem files;
+  Create(files, 2);
+  ASSERT_TRUE(files.Remove(kDirectory + "/p00001/" + SegmentName(0)).ok());
+  LocalLog::Options options;
+  options.read_only = true;
+  EXPECT_EQ(TryOpen(files, options).status().code(), Code::kCorrupt);
+  ASSERT_TRUE(files.Remove(kDirectory + "/log.manifest").ok());
+  ASSERT_TRUE(WriteManifest(files, kDirectory, {kLogId, 2, "topic t of cluster c"}).ok());
+  std::unique_ptr<LocalLog> copy = Open(files, options);
+  EXPECT_EQ(copy->partitions(), 2u);
+  EXPECT_TRUE(copy->holds(0));
+  EXPECT_FALSE(copy->holds(1));
+  EXPECT_FALSE(copy->holds(2));
+  EXPECT_TRUE(copy->Refresh().ok());
 }
 
 TEST_F(LocalLogTest, ASecondWriterConflicts) {

@@ -46,7 +46,7 @@ TEST_F(AuditTest, WithoutDriftIsZeroAndTouchesNothing) {
   EXPECT_EQ(result.report.difference_count, 0u) << Describe(result);
   EXPECT_TRUE(result.report.differences.empty());
   EXPECT_EQ(result.records, kPartitions * (kRecords + 1u));
-  EXPECT_EQ(result.partitions, kPartitions);
+  EXPECT_EQ(result.log_partitions, kPartitions);
   EXPECT_GT(result.report.rows, 500u);
   EXPECT_GT(result.report.fields, 10 * result.report.rows);
   EXPECT_GT(result.report.other_rows, 100u);
