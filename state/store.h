@@ -105,7 +105,8 @@ class Store {
   uint64_t cursor() const { return meta_.cursor; }
   bool is_new() const { return is_new_; }
 
-  // Writes rows and meta as one: a write of RocksDB's, or a file that it takes in. On kDiskFull or kIo nothing was written and the same commit may be tried again.
+  // Writes rows and meta as one: a write of RocksDB's, or a file that it takes in. On kDiskFull or kIo nothing was
+  // written and the same commit may be tried again.
   Status Commit(RowBatch& rows, const MetaRow& meta);
   // Makes all commits durable against power loss.
   Status Sync();
