@@ -21,7 +21,6 @@
 #include "bench/traffic.h"
 #include "consumers/daemon.h"
 #include "log/kafka_log.h"
-#include "log/kafka_topic.h"
 
 extern char** environ;
 

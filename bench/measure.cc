@@ -44,12 +44,13 @@ uint64_t OpenFiles(pid_t pid) {
   return gone ? 0 : static_cast<uint64_t>(std::distance(begin(files), end(files)));
 }
 
-uint64_t BytesUnder(const std::string& directory) {
+uint64_t BytesUnder(const std::string& directory, const std::string& extension) {
   uint64_t bytes = 0;
   std::error_code gone;
   for (std::filesystem::recursive_directory_iterator at(directory, gone), end; !gone && at != end; at.increment(gone)) {
     std::error_code vanished;
     if (!at->is_regular_file(vanished)) continue;
+    if (!extension.empty() && at->path().extension() != extension) continue;
     uint64_t size = at->file_size(vanished);
     if (!vanished) bytes += size;
   }

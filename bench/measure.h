@@ -17,7 +17,7 @@ double Percentile(std::vector<double> values, int percent);  // 0 of none
 
 uint64_t ResidentBytes(pid_t pid);
 uint64_t OpenFiles(pid_t pid);
-// Of all files below; those that vanish meanwhile are left out.
-uint64_t BytesUnder(const std::string& directory);
+// Of all files below, or of those with this extension; those that vanish meanwhile are left out.
+uint64_t BytesUnder(const std::string& directory, const std::string& extension = "");
 
 }  // namespace odometer

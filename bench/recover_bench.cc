@@ -28,6 +28,7 @@ struct Flags {
   std::string work_dir = "build/bench-recover";
   uint64_t state_mib = 1024;
   uint32_t users = 1'000'000;
+  uint64_t between_events = 200'000;
   uint64_t tail_events = 20'000;
   int runs = 5;
   int rebuilds = 3;
@@ -72,21 +73,21 @@ class RecoverBench {
   int Run() {
     Fill();
     std::vector<double> serving, first, all, rebuilds, per_gib;
-    std::cerr << fmt::format("{:<10} {:>10} {:>12} {:>14} {:>14}\n", "run", "serving s", "first s", "caught up s",
-                             "uncommitted");
+    std::cerr << fmt::format("{:<10} {:>10} {:>12} {:>14} {:>14} {:>10}\n", "run", "serving s", "first s",
+                             "caught up s", "uncommitted", "WAL MiB");
     for (int run = 0; run < flags_.runs; ++run) {
       Recovery recovery = KillAndRecover();
-      std::cerr << fmt::format("{:<10} {:>10.3f} {:>12.3f} {:>14.3f} {:>14}\n", run + 1, recovery.serving,
-                               recovery.first, recovery.all, uncommitted_.back());
+      std::cerr << fmt::format("{:<10} {:>10.3f} {:>12.3f} {:>14.3f} {:>14} {:>10.0f}\n", run + 1, recovery.serving,
+                               recovery.first, recovery.all, uncommitted_.back(), wal_bytes_.back() / (1 << 20));
       serving.push_back(recovery.serving);
       first.push_back(recovery.first);
       all.push_back(recovery.all);
     }
     std::string json = fmt::format(
         "{{\"bench\":\"recover\",\"log\":\"{}\",\"state_bytes\":{},\"users\":{},\"partitions\":{},\"runs\":{},"
-        "\"uncommitted\":{:.0f},\"serving_s\":{},\"first_folded_s\":{},\"caught_up_s\":{}",
+        "\"uncommitted\":{:.0f},\"wal_bytes\":{:.0f},\"serving_s\":{},\"first_folded_s\":{},\"caught_up_s\":{}",
         flags_.kafka ? "kafka" : "embedded", StateBytes(), traffic_.users_seen(), kPartitions, flags_.runs,
-        Median(uncommitted_), Spread(serving), Spread(first), Spread(all));
+        Median(uncommitted_), Median(wal_bytes_), Spread(serving), Spread(first), Spread(all));
     for (int i = 0; i < flags_.rebuilds; ++i) {
       rebuilds.push_back(Rebuild());
       per_gib.push_back(rebuilds.back() / (static_cast<double>(StateBytes()) / kGib));
@@ -144,6 +145,7 @@ class RecoverBench {
     for (int tries = 0; tries < 10; ++tries) {
       {
         Feeder feeder(served_->url(), kPartitions);
+        Settle(feeder);
         Send(feeder, flags_.tail_events);
         feeder.Flush();
         served_->End(SIGKILL);
@@ -155,6 +157,15 @@ class RecoverBench {
       WaitUntilFolded(client, 600);
     }
     Die("every record was committed before the daemon was killed: more --tail-events");
+  }
+
+  // A daemon that was just started has an empty write-ahead log: one that is killed has been at work.
+  void Settle(Feeder& feeder) {
+    Send(feeder, flags_.between_events);
+    feeder.Flush();
+    cli::HttpClient client = Client();
+    WaitUntilFolded(client, 600);
+    wal_bytes_.push_back(static_cast<double>(BytesUnder(data_dir_ + "/state", ".log")));
   }
 
   std::vector<Tail> TailsBelow(const std::vector<uint64_t>& ends) {
@@ -216,7 +227,7 @@ class RecoverBench {
   std::vector<std::string> words_;
   Traffic traffic_;
   std::unique_ptr<Served> served_;
-  std::vector<double> uncommitted_;  // by run
+  std::vector<double> uncommitted_, wal_bytes_;  // by run, when it was killed
   uint64_t records_ = 0;
 };
 
@@ -230,6 +241,7 @@ int main(int argc, char** argv) {
   app.add_option("--work-dir", flags.work_dir, "Removed at the end")->capture_default_str();
   app.add_option("--state-mib", flags.state_mib, "Of the stores' files when it is killed first")->capture_default_str();
   app.add_option("--users", flags.users, "Uniform")->capture_default_str();
+  app.add_option("--between-events", flags.between_events, "Folded before each kill")->capture_default_str();
   app.add_option("--tail-events", flags.tail_events, "Sent right before each kill")->capture_default_str();
   app.add_option("--runs", flags.runs, "Kills")->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--rebuilds", flags.rebuilds)->check(CLI::Range(0, 1000))->capture_default_str();
