@@ -9,6 +9,8 @@
 #include <iostream>
 #include <sstream>
 
+#include "log/kafka_topic.h"
+
 namespace odometer {
 
 Broker::Broker(std::string directory, int port, int heap_mib)
@@ -23,6 +25,15 @@ Broker::Broker(std::string directory, int port, int heap_mib)
 Broker::~Broker() {
   Run("stop");
   std::filesystem::remove_all(directory_);
+}
+
+std::string Broker::MakeTopic(const std::string& name, uint32_t partitions) const {
+  KafkaAddress address = KafkaAddress::Parse("kafka://" + bootstrap() + "/" + name).value();
+  Status made = CreateTopic(address, {Uuid5(kNamespaceDns, "bench"), partitions, 1}, SystemClock());
+  if (made.ok()) return address.ToString();
+  std::cerr << "bench: no topic: " << made.ToString() << "\n";
+  Run("stop");
+  std::exit(3);
 }
 
 int Broker::Run(const std::string& verb) const {

@@ -2,6 +2,7 @@
 // slow.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace odometer {
@@ -15,6 +16,8 @@ class Broker {
   Broker& operator=(const Broker&) = delete;
 
   std::string bootstrap() const { return "127.0.0.1:" + std::to_string(port_); }
+  // Makes a topic that is an Odometer log; answers its kafka:// address.
+  std::string MakeTopic(const std::string& name, uint32_t partitions) const;
   std::string data_directory() const { return directory_ + "/node1/data"; }
   // Seconds of CPU that it has used since it was started.
   double cpu_seconds() const;

@@ -15,8 +15,6 @@
 #include "bench/measure.h"
 #include "bench/served.h"
 #include "consumers/cli/http_client.h"
-#include "core/time.h"
-#include "log/kafka_topic.h"
 
 namespace odometer {
 namespace {
@@ -110,10 +108,7 @@ int Run(const Flags& flags) {
   json += Measure(flags, "written", {"--written"});
   if (flags.kafka) {
     Broker broker((std::filesystem::absolute(flags.work_dir) / "kafka").string(), flags.port);
-    KafkaAddress address = KafkaAddress::Parse("kafka://" + broker.bootstrap() + "/ingest").value();
-    Status made = CreateTopic(address, {Uuid5(kNamespaceDns, "bench"), 8, 1}, SystemClock());
-    if (!made.ok()) Die(made.ToString());
-    json += Measure(flags, "kafka", {"--log", address.ToString()});
+    json += Measure(flags, "kafka", {"--log", broker.MakeTopic("ingest", 8)});
   }
   std::cout << json << "}\n";
   return 0;

@@ -1,6 +1,7 @@
 // bench line: the whole line on a real broker (poll, copy into segments, verify, dedupe, fold, postings, commit)
 // against librdkafka consuming the same records and doing nothing with them. Interleaved runs, medians. With --streams,
-// a Kafka Streams program folds them in each run, too, exactly once (bench/streams).
+// a Kafka Streams program folds them in each run, too, exactly once (bench/streams). With --all, four kinds of traffic
+// one after another.
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
 #include <spawn.h>
@@ -12,7 +13,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <thread>
 
@@ -21,7 +21,6 @@
 #include "bench/traffic.h"
 #include "consumers/daemon.h"
 #include "log/kafka_log.h"
-#include "log/kafka_topic.h"
 
 extern char** environ;
 
@@ -32,8 +31,10 @@ struct Flags {
   uint64_t events = 12'000'000;
   uint32_t users = 100'000;
   uint32_t partitions = 2;
+  uint32_t vector_percent = 0;
   bool uniform = false;
   bool streams = false;
+  bool all = false;
   int runs = 5;
   int port = 29492;
   std::string work_dir = "build/bench-line";
@@ -47,12 +48,6 @@ void Must(const Status& status) {
   if (!status.ok()) Die(status.ToString());
 }
 
-uint64_t ResidentBytes() {
-  std::ifstream file("/proc/self/statm");
-  uint64_t total = 0, resident = 0;
-  file >> total >> resident;
-  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
 struct Run {
   double seconds = 0;
   double cpu_seconds = 0;         // of this process
@@ -77,7 +72,7 @@ class LineBench {
   explicit LineBench(const Flags& flags)
       : flags_(flags),
         broker_((std::filesystem::absolute(flags.work_dir) / "kafka").string(), flags.port),
-        address_(KafkaAddress::Parse("kafka://" + broker_.bootstrap() + "/line").value()) {}
+        address_(KafkaAddress::Parse(broker_.MakeTopic("line", flags.partitions)).value()) {}
 
   int Run() {
     Produce();
@@ -120,18 +115,18 @@ class LineBench {
           peer, Median(streams_cpu), fold / peer, streams_.resident_bytes, streams_.broker_bytes);
     }
     std::cout << fmt::format(
-        "{{\"bench\":\"{}\",\"events\":{},\"users\":{},\"uniform\":{},\"partitions\":{},\"runs\":{},\"event_bytes\":{},"
+        "{{\"bench\":\"{}\",\"events\":{},\"users\":{},\"uniform\":{},\"vector_percent\":{},\"partitions\":{},\"runs\":"
+        "{},\"event_bytes\":{},"
         "\"raw_events_per_s\":{:.0f},\"fold_events_per_s\":{:.0f},\"ratio\":{:.4f},\"fold_cpu_us_per_event\":{:.3f},"
         "\"raw_cpu_us_per_event\":{:.3f},\"resident_bytes\":{},\"state_bytes\":{},\"log_bytes\":{}{}}}\n",
-        flags_.streams ? "streams" : "line", flags_.events, flags_.users, flags_.uniform, flags_.partitions,
-        flags_.runs, event_bytes_, raw, fold, fold / raw, Median(fold_cpu) / events * 1e6,
+        flags_.streams ? "streams" : "line", flags_.events, flags_.users, flags_.uniform, flags_.vector_percent,
+        flags_.partitions, flags_.runs, event_bytes_, raw, fold, fold / raw, Median(fold_cpu) / events * 1e6,
         Median(raw_cpu) / events * 1e6, resident_bytes_, state_bytes_, log_bytes_, beside);
     return 0;
   }
 
  private:
   void Produce() {
-    Must(CreateTopic(address_, {Uuid5(kNamespaceDns, "bench"), flags_.partitions, 1}, SystemClock()));
     KafkaProducerOptions options;
     options.address = address_;
     options.timeout_ms = 60'000;
@@ -140,6 +135,7 @@ class LineBench {
     TrafficOptions traffic_options;
     traffic_options.users = flags_.users;
     traffic_options.zipf = !flags_.uniform;
+    traffic_options.vector_percent = flags_.vector_percent;
     Traffic traffic(traffic_options);
     std::vector<std::vector<std::string>> waiting(flags_.partitions);
     uint64_t bytes = 0;
@@ -234,18 +230,18 @@ class LineBench {
       }
       applied += runner.state().committed.applied_total();
     }
-    resident_bytes_ = std::max(resident_bytes_, ResidentBytes());
+    resident_bytes_ = std::max(resident_bytes_, ResidentBytes(getpid()));
     if (applied != flags_.events + flags_.partitions) Die("not every event was applied");
     Must((*daemon)->Stop());
-    state_bytes_ = SizeOf(directory + "/state");
-    log_bytes_ = SizeOf(directory + "/log");
+    state_bytes_ = BytesUnder(directory + "/state");
+    log_bytes_ = BytesUnder(directory + "/log");
   }
 
   // The peer in a process of its own, with a fresh state.
   StreamsRun Streams(int run) {
     std::string state_dir = flags_.work_dir + "/streams";
     std::filesystem::remove_all(state_dir);
-    uint64_t before = SizeOf(broker_.data_directory());
+    uint64_t before = BytesUnder(broker_.data_directory());
     std::vector<std::string> words = {"java",
                                       "-Xms3g",
                                       "-Xmx3g",
@@ -282,15 +278,7 @@ class LineBench {
     wait4(pid, &status, 0, &usage);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) Die("the Kafka Streams program failed: " + answer);
     return {NumberIn(answer, "events_per_s"), NumberIn(answer, "cpu_us_per_event"),
-            static_cast<uint64_t>(usage.ru_maxrss) * 1024, SizeOf(broker_.data_directory()) - before};
-  }
-
-  static uint64_t SizeOf(const std::string& directory) {
-    uint64_t bytes = 0;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-      if (entry.is_regular_file()) bytes += entry.file_size();
-    }
-    return bytes;
+            static_cast<uint64_t>(usage.ru_maxrss) * 1024, BytesUnder(broker_.data_directory()) - before};
   }
 
   static constexpr size_t kProduceEvents = 20'000;
@@ -302,6 +290,40 @@ class LineBench {
   uint64_t event_bytes_ = 0, resident_bytes_ = 0, state_bytes_ = 0, log_bytes_ = 0;
 };
 
+// In a process of its own: memory that an earlier row took is not counted here.
+int RunApart(const Flags& flags) {
+  std::cout.flush();
+  pid_t pid = fork();
+  if (pid < 0) Die("no process");
+  if (pid == 0) {
+    int code = LineBench(flags).Run();
+    std::cout.flush();
+    _exit(code);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 5;
+}
+
+int RunRows(Flags flags) {
+  struct Row {
+    const char* name;
+    uint32_t users;
+    bool uniform;
+    uint32_t vector_percent;
+  };
+  for (const Row& row :
+       {Row{"Zipf, 100,000 users", 100'000, false, 0}, Row{"uniform, 100,000 users", 100'000, true, 0},
+        Row{"Zipf, 1,000,000 users", 1'000'000, false, 0}, Row{"half vector operations", 100'000, false, 50}}) {
+    std::cerr << "--- " << row.name << "\n";
+    flags.users = row.users;
+    flags.uniform = row.uniform;
+    flags.vector_percent = row.vector_percent;
+    if (int failed = RunApart(flags); failed != 0) return failed;
+  }
+  return 0;
+}
+
 }  // namespace
 }  // namespace odometer
 
@@ -312,12 +334,23 @@ int main(int argc, char** argv) {
   app.add_option("--users", flags.users)->capture_default_str();
   app.add_option("--partitions", flags.partitions)->capture_default_str();
   app.add_flag("--uniform", flags.uniform, "Users uniform instead of Zipf");
-  app.add_flag("--streams", flags.streams, "Beside it a Kafka Streams program (bench/streams/build.sh makes it)");
+  CLI::Option* percent =
+      app.add_option("--vector-percent", flags.vector_percent, "Of the events: vector operations instead of turns")
+          ->check(CLI::Range(0, 100))
+          ->capture_default_str();
+  CLI::Option* streams =
+      app.add_flag("--streams", flags.streams, "Beside it a Kafka Streams program (bench/streams/build.sh makes it)");
+  streams->excludes(percent);
+  app.add_flag("--all", flags.all, "Zipf and uniform of 100,000 users, Zipf of 1,000,000, half vector operations")
+      ->excludes(percent)
+      ->excludes(streams)
+      ->excludes("--users")
+      ->excludes("--uniform");
   app.add_option("--runs", flags.runs)->capture_default_str();
   app.add_option("--port", flags.port, "Of the broker that it starts")->capture_default_str();
   app.add_option("--work-dir", flags.work_dir, "Removed at the end")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  int result = odometer::LineBench(flags).Run();
+  int result = flags.all ? odometer::RunRows(flags) : odometer::LineBench(flags).Run();
   std::filesystem::remove_all(flags.work_dir);
   return result;
 }

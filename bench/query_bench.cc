@@ -10,6 +10,7 @@
 #include <iostream>
 #include <thread>
 
+#include "bench/feeder.h"
 #include "bench/served.h"
 #include "bench/traffic.h"
 #include "consumers/cli/http_client.h"
@@ -33,35 +34,6 @@ struct Flags {
   std::exit(5);
 }
 
-// Sends encoded events through the raw door in large batches.
-class Feeder {
- public:
-  Feeder(std::string url, uint32_t partition)
-      : client_({.server = std::move(url), .tenant = "default"}), partition_(partition) {}
-  ~Feeder() { Flush(); }
-  void Add(const std::string& bytes) {
-    uint32_t size = static_cast<uint32_t>(bytes.size());
-    for (int shift = 0; shift < 32; shift += 8) body_ += static_cast<char>(size >> shift);
-    body_ += bytes;
-    if (++count_ == 1000) Flush();
-  }
-  void Flush() {
-    if (count_ == 0) return;
-    Result<cli::HttpResponse> response =
-        client_.Post(fmt::format("/v1/admin/records?partition={}", partition_), body_, "application/octet-stream");
-    if (!response.ok() || response->status != 202)
-      Die("records were refused: " + (response.ok() ? response->body : response.status().ToString()));
-    body_.clear();
-    count_ = 0;
-  }
-
- private:
-  cli::HttpClient client_;
-  uint32_t partition_;
-  std::string body_;
-  size_t count_ = 0;
-};
-
 Event Base(const std::string& tenant, EventType type, uint64_t n, int64_t time_us) {
   Event event;
   event.type = type;
@@ -83,7 +55,8 @@ constexpr int64_t kStartUs = 1'750'000'000'000'000;
 
 void FeedTurns(const std::string& url, const std::string& tenant, uint32_t users, uint32_t sessions,
                uint32_t partitions) {
-  Feeder feeder(url, PartitionOf(tenant, partitions));
+  Feeder feeder(url, partitions);
+  uint32_t partition = PartitionOf(tenant, partitions);
   uint64_t n = 0;
   for (uint32_t session = 0; session < sessions; ++session) {
     for (uint32_t user = 0; user < users; ++user) {
@@ -96,13 +69,15 @@ void FeedTurns(const std::string& url, const std::string& tenant, uint32_t users
       event.turn.provider = "openai";
       event.turn.tokens.input_uncached = static_cast<int64_t>(n * 7919 % 5000);
       event.turn.tokens.output = static_cast<int64_t>(n * 104729 % 900);
-      feeder.Add(Encode(event));
+      feeder.Add(partition, Encode(event));
     }
   }
+  feeder.Flush();
 }
 
 void FeedOperations(const std::string& url, const std::string& tenant, uint64_t operations, uint32_t partitions) {
-  Feeder feeder(url, PartitionOf(tenant, partitions));
+  Feeder feeder(url, partitions);
+  uint32_t partition = PartitionOf(tenant, partitions);
   static constexpr EventType kTypes[] = {EventType::kVectorsAdded, EventType::kVectorsSearched,
                                          EventType::kVectorsUpserted};
   for (uint64_t n = 1; n <= operations; ++n) {
@@ -115,8 +90,9 @@ void FeedOperations(const std::string& url, const std::string& tenant, uint64_t 
     event.operation.succeeded = 10;
     if (kTypes[n % 3] != EventType::kVectorsSearched) event.operation.vectors_delta = 10;
     event.operation.duration_us = 1500;
-    feeder.Add(Encode(event));
+    feeder.Add(partition, Encode(event));
   }
+  feeder.Flush();
 }
 
 struct Latency {
@@ -140,24 +116,6 @@ Latency Measure(cli::HttpClient& client, int reads, F&& path_of) {
   return {times[times.size() / 2], times[times.size() * 99 / 100], times.back()};
 }
 
-void WaitUntilFolded(cli::HttpClient& client) {
-  for (int i = 0; i < 3000; ++i) {
-    Result<cli::HttpResponse> response = client.Get("/v1/admin/digest?tenant=nobody");
-    Result<cli::HttpResponse> metrics = client.Get("/metrics");
-    if (!metrics.ok()) Die("/metrics does not answer");
-    uint64_t end = 0, cursor = 0;
-    for (const auto& [name, sum] : {std::pair{std::string("\nodometer_log_end_offset{"), &end},
-                                    std::pair{std::string("\nodometer_cursor{"), &cursor}}) {
-      for (size_t at = metrics->body.find(name); at != std::string::npos; at = metrics->body.find(name, at + 1)) {
-        *sum += std::strtoull(metrics->body.c_str() + metrics->body.find("} ", at) + 2, nullptr, 10);
-      }
-    }
-    if (end > 0 && cursor == end) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-  Die("what was sent was not folded in 5 minutes");
-}
-
 int Run(const Flags& flags) {
   constexpr uint32_t kPartitions = kDefaultPartitions;
   Served served(flags.odometerd, flags.work_dir, {"--raw-records", "--written", "--log-level", "error"});
@@ -168,7 +126,7 @@ int Run(const Flags& flags) {
   cli::HttpClient summary({.server = served.url(), .tenant = "summary"});
   cli::HttpClient table({.server = served.url(), .tenant = "table"});
   cli::HttpClient vectors({.server = served.url(), .tenant = "vectors"});
-  WaitUntilFolded(summary);
+  WaitUntilFolded(summary, 300);
 
   std::atomic<bool> stop = false;
   std::atomic<uint64_t> ingested = 0;
@@ -177,9 +135,10 @@ int Run(const Flags& flags) {
     options.tenants = 1;
     options.users = 10'000;
     Traffic traffic(options);
-    Feeder feeder(served.url(), PartitionOf("tenant-00", kPartitions));
+    Feeder feeder(served.url(), kPartitions);
+    uint32_t partition = PartitionOf("tenant-00", kPartitions);
     while (!stop) {
-      for (int i = 0; i < 500; ++i) feeder.Add(traffic.Next());
+      for (int i = 0; i < 500; ++i) feeder.Add(partition, traffic.Next());
       ingested += 500;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }

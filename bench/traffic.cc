@@ -37,15 +37,14 @@ uint32_t Traffic::PickUser() {
 }
 
 std::string Traffic::Next() {
-  static const char* const kModels[] = {"gpt-4o", "gpt-4o-mini", "claude-sonnet", "llama-70b"};
   uint32_t user = PickUser();
-  const std::string& tenant = tenants_[user % tenants_.size()];
-  uint32_t slot = SlotOf(tenant);
-  uint64_t seq = ++next_seq_[slot];
+  bool is_operation = options_.vector_percent > 0 && Random() % 100 < options_.vector_percent;
+  Stamp(tenants_[user % tenants_.size()]);
+  return is_operation ? NextOperation(user) : NextTurn(user);
+}
+
+void Traffic::Stamp(const std::string& tenant) {
   now_us_ += options_.step_us;
-  std::string name = fmt::format("user-{:07}", user);
-  std::string session = fmt::format("session-{:07}-{}", user, turns_[user]++ / options_.session_turns);
-  event_.type = EventType::kTurnRecorded;
   for (int i = 0; i < 2; ++i) {
     uint64_t word = Random();
     for (int b = 0; b < 8; ++b) event_.id.bytes[static_cast<size_t>(i * 8 + b)] = static_cast<uint8_t>(word >> (8 * b));
@@ -57,13 +56,21 @@ std::string Traffic::Next() {
   ProducerStamp stamp;
   stamp.id.bytes[0] = 7;
   stamp.epoch = 1;
-  stamp.slot = slot;
-  stamp.seq = seq;
+  stamp.slot = SlotOf(tenant);
+  stamp.seq = ++next_seq_[stamp.slot];
   event_.producer = stamp;
+}
+
+std::string Traffic::NextTurn(uint32_t user) {
+  static const char* const kModels[] = {"gpt-4o", "gpt-4o-mini", "claude-sonnet", "llama-70b"};
+  if (turns_[user] == 0) ++users_seen_;
+  std::string name = fmt::format("user-{:07}", user);
+  std::string session = fmt::format("session-{:07}-{}", user, turns_[user]++ / options_.session_turns);
+  event_.type = EventType::kTurnRecorded;
   Turn& turn = event_.turn;
   turn.user = name;
   turn.session = session;
-  turn.turn_number = seq;
+  turn.turn_number = event_.producer->seq;
   turn.provider = "openai";
   turn.model_requested = kModels[Random() % 4];
   turn.tokens.input_uncached = static_cast<int64_t>(Random() % 4000);
@@ -73,6 +80,35 @@ std::string Traffic::Next() {
   turn.provided_cost_nano_usd = static_cast<int64_t>(Random() % 40'000'000);
   turn.service = "chat";
   turn.operation = "completion";
+  return Encode(event_);
+}
+
+// Of 10: 5 searches, 4 upserts, 1 deletion. A tenant has 16 projects of 4 collections.
+std::string Traffic::NextOperation(uint32_t user) {
+  std::string name = fmt::format("user-{:07}", user);
+  std::string project = fmt::format("project-{:02}", user / options_.tenants % 16);
+  std::string collection = fmt::format("collection-{}", Random() % 4);
+  uint64_t kind = Random() % 10;
+  auto vectors = static_cast<int64_t>(1 + Random() % 100);
+  Operation op;
+  op.user = name;
+  op.project = project;
+  op.collection = collection;
+  op.duration_us = static_cast<int64_t>(Random() % 200'000);
+  op.service = "vectors";
+  op.requested = op.succeeded = kind < 5 ? 1 : vectors;
+  if (kind < 5) {
+    event_.type = EventType::kVectorsSearched;
+    op.results = static_cast<int64_t>(Random() % 50);
+    op.had_filter = Random() % 4 == 0;
+  } else {
+    event_.type = kind < 9 ? EventType::kVectorsUpserted : EventType::kVectorsDeleted;
+    op.inserted = kind < 9 ? vectors / 2 : 0;
+    op.vectors_delta = kind < 9 ? op.inserted : -vectors;
+    op.bytes_delta = op.vectors_delta * 3072;
+    op.payload_bytes = kind < 9 ? vectors * 3072 : 0;
+  }
+  event_.operation = op;
   return Encode(event_);
 }
 
