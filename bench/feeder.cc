@@ -7,16 +7,13 @@
 #include <iostream>
 #include <thread>
 
+#include "bench/die.h"
+
 namespace odometer {
 
 namespace {
 
 constexpr size_t kBatchEvents = 1000;
-
-[[noreturn]] void Die(const std::string& text) {
-  std::cerr << "bench: " << text << "\n";
-  std::exit(5);
-}
 
 // Of all partitions.
 double SumOf(const std::string& metrics, const std::string& name) {

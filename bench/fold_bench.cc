@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "bench/die.h"
 #include "bench/measure.h"
 #include "bench/traffic.h"
 #include "log/local_log.h"
@@ -23,12 +24,6 @@ struct Flags {
   int runs = 3;
   std::string work_dir = "build/bench-fold";
 };
-
-void Must(const Status& status) {
-  if (status.ok()) return;
-  std::cerr << "bench fold: " << status.ToString() << "\n";
-  std::exit(5);
-}
 
 void WriteLog(const Flags& flags, const std::string& directory) {
   std::filesystem::remove_all(directory);

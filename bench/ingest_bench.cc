@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "bench/broker.h"
+#include "bench/die.h"
 #include "bench/measure.h"
 #include "bench/served.h"
 #include "consumers/cli/http_client.h"
@@ -28,11 +29,6 @@ struct Flags {
   int port = 29592;
   bool kafka = true;
 };
-
-[[noreturn]] void Die(const std::string& text) {
-  std::cerr << "bench ingest: " << text << "\n";
-  std::exit(5);
-}
 
 std::string Turn(const std::string& key, int user) {
   return fmt::format(
@@ -81,8 +77,7 @@ Latency Visible(const std::string& url, const Flags& flags) {
     Post(client, "/v1/events?wait=folded&wait_ms=10000", Turn(fmt::format("visible-{}", i), 1));
     times.push_back(Seconds(begun) * 1000);
   }
-  std::sort(times.begin(), times.end());
-  return {times[times.size() / 2], times[times.size() * 99 / 100]};
+  return {Median(times), Percentile(times, 99)};
 }
 
 std::string Measure(const Flags& flags, const std::string& name, const std::vector<std::string>& daemon_flags) {

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "bench/broker.h"
+#include "bench/die.h"
 #include "bench/measure.h"
 #include "bench/traffic.h"
 #include "consumers/daemon.h"
@@ -39,14 +40,6 @@ struct Flags {
   int port = 29492;
   std::string work_dir = "build/bench-line";
 };
-
-[[noreturn]] void Die(const std::string& text) {
-  std::cerr << "bench line: " << text << "\n";
-  std::exit(5);
-}
-void Must(const Status& status) {
-  if (!status.ok()) Die(status.ToString());
-}
 
 struct Run {
   double seconds = 0;

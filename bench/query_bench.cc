@@ -10,6 +10,7 @@
 #include <iostream>
 #include <thread>
 
+#include "bench/die.h"
 #include "bench/feeder.h"
 #include "bench/served.h"
 #include "bench/traffic.h"
@@ -28,11 +29,6 @@ struct Flags {
   uint64_t operations = 1'000'000;
   int reads = 300;
 };
-
-[[noreturn]] void Die(const std::string& text) {
-  std::cerr << "bench query: " << text << "\n";
-  std::exit(5);
-}
 
 Event Base(const std::string& tenant, EventType type, uint64_t n, int64_t time_us) {
   Event event;

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "bench/broker.h"
+#include "bench/die.h"
 #include "bench/feeder.h"
 #include "bench/measure.h"
 #include "bench/served.h"
@@ -35,11 +36,6 @@ struct Flags {
   int port = 29692;
   bool kafka = false;
 };
-
-[[noreturn]] void Die(const std::string& text) {
-  std::cerr << "bench recover: " << text << "\n";
-  std::exit(5);
-}
 
 constexpr uint32_t kPartitions = kDefaultPartitions;
 constexpr double kGib = 1 << 30;
@@ -65,7 +61,7 @@ class RecoverBench {
   explicit RecoverBench(const Flags& flags) : flags_(flags), data_dir_(flags.work_dir + "/data"), traffic_(Kind()) {
     std::filesystem::remove_all(flags.work_dir);
     if (flags.kafka) broker_.emplace((std::filesystem::absolute(flags.work_dir) / "kafka").string(), flags.port);
-    words_ = {"--raw-records", "--written", "--log-level", "error", "--partitions", std::to_string(kPartitions)};
+    words_ = {"--raw-records", "--written", "--log-level", "error", "--log-partitions", std::to_string(kPartitions)};
     if (flags.kafka) words_.insert(words_.end(), {"--log", broker_->MakeTopic("recover", kPartitions)});
     Start(Served::Data::kFresh);
   }

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "bench/broker.h"
+#include "bench/die.h"
 #include "bench/feeder.h"
 #include "bench/measure.h"
 #include "bench/served.h"
@@ -34,11 +35,6 @@ struct Flags {
   int port = 29792;
   bool kafka = false;
 };
-
-[[noreturn]] void Die(const std::string& text) {
-  std::cerr << "bench soak: " << text << "\n";
-  std::exit(5);
-}
 
 constexpr uint32_t kPartitions = kDefaultPartitions;
 constexpr int kSampleS = 10;
@@ -121,8 +117,8 @@ class SoakBench {
   explicit SoakBench(const Flags& flags) : flags_(flags), data_dir_(flags.work_dir + "/data"), traffic_(Kind()) {
     std::filesystem::remove_all(flags.work_dir);
     if (flags.kafka) broker_.emplace((std::filesystem::absolute(flags.work_dir) / "kafka").string(), flags.port);
-    std::vector<std::string> words = {"--raw-records", "--written",    "--log-level",
-                                      "error",         "--partitions", std::to_string(kPartitions)};
+    std::vector<std::string> words = {"--raw-records", "--written",        "--log-level",
+                                      "error",         "--log-partitions", std::to_string(kPartitions)};
     if (flags.kafka) words.insert(words.end(), {"--log", broker_->MakeTopic("soak", kPartitions)});
     served_ = std::make_unique<Served>(flags.odometerd, data_dir_, words);
     feeder_ = std::make_unique<Feeder>(served_->url(), kPartitions);
