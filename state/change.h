@@ -35,7 +35,7 @@ class Change {
     table.MarkDirty(node);
     if (node->made) made_.push_back(&node->made);
     if (!careful_) {
-      if (++node->touches == 0) Review(node);
+      table.CountTouches(node, 1);
       return;
     }
     if (node->saved) return;
@@ -78,6 +78,14 @@ class Change {
     overflow_ |= value > INT64_MAX || value < INT64_MIN;
     figure = static_cast<int64_t>(value);
     node->high |= IsHigh(figure);
+  }
+  template <class Node>
+  void AddUsage(Node* node, TurnUsage& figures, const TurnUsage& more) {
+    if (!careful_) {
+      figures.Add(more);
+      return;
+    }
+    TurnUsage::ForEachPair(&figures, more, [&](int64_t& figure, int64_t delta) { Add(node, figure, delta); });
   }
   template <class Node>
   void AddTokens(Node* node, TokenFigures& figures, const Tokens& tokens) {
@@ -125,12 +133,6 @@ class Change {
   }
 
  private:
-  template <class Node>
-  static void Review(Node* node) {
-    HighFinder finder;
-    std::decay_t<decltype(node->row)>::Fields(node->row, finder);
-    node->high |= finder.high;
-  }
   static bool Fits(__int128 value) { return value <= INT64_MAX && value >= INT64_MIN; }
   static bool TokensFit(const TokenFigures& t) {
     return Fits(static_cast<__int128>(t.input_uncached_tokens) + t.cache_read_tokens + t.cache_write_5m_tokens +
