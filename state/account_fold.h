@@ -81,8 +81,17 @@ class AccountFold {
   Status FoldKnowledge(const Event& event, const Ahead& ahead, AppendTime append);
   Status FoldConfig(const Event& event, const Ahead& ahead, AppendTime append);
 
+  // Turns and tokens by name, where there is one.
   template <class Node>
-  void AddNamed(Node* node, std::string_view model, std::string_view provider, int64_t turns, __int128 tokens);
+  void AddNamed(Node* node, std::string_view model, std::string_view provider, int64_t turns, __int128 tokens) {
+    if (!model.empty()) AddFigures(node, node->row.models.Slot(model), turns, tokens);
+    if (!provider.empty()) AddFigures(node, node->row.providers.Slot(provider), turns, tokens);
+  }
+  template <class Node>
+  void AddFigures(Node* node, NameFigures& figures, int64_t turns, __int128 tokens) {
+    change_.Add(node, figures.turns, turns);
+    change_.AddSum(node, figures.tokens, tokens);
+  }
   void AddTurnUsage(const Rows& rows, const Turn& turn);
   void AddTurnToTenant(const Turn& turn, const TurnUsage& usage, const Names& names, TenantNode* tenant);
   void AddTurnToSession(const Turn& turn, FoldTime time, SessionNode* session);

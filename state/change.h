@@ -5,8 +5,9 @@
 // back when a figure would have left its range.
 //
 // Why plain additions cannot overflow: a row that is not high had every figure within 2^58 when it was last reviewed,
-// which is at every 256th record at the latest, and a plain record adds at most 5 × 2^50 to a figure. So no figure
-// passes 2^61, and no sum of five buckets 2^62.
+// which is at every 256th record at the latest, or at the 64 that a tally (state/turn_tally.h) brings after it. A plain
+// record adds at most 2^50 to a bucket and 5 × 2^50 to a sum. So no figure passes 2^61, and no sum of five buckets
+// 2^62.
 //
 //   change.Begin(careful);
 //   change.Touch(accounts, account);

@@ -27,10 +27,18 @@ class NameIds {
 
  private:
   static constexpr size_t kSlots = 4 * kNamesMax;
+  // All of a name of up to 16 bytes, with its size; of a longer one the first 8 and the last 8.
+  struct Digest {
+    uint64_t first = 0, last = 0;
+    size_t size = 0;
+    friend bool operator==(const Digest&, const Digest&) = default;
+  };
   struct Slot {
-    uint64_t hash = 0;
+    Digest digest;
     uint32_t id = kNone;
   };
+  static Digest DigestOf(std::string_view name);
+
   std::vector<Slot> slots_ = std::vector<Slot>(kSlots);
   std::vector<NameText> names_;
   uint32_t first_ = 1;  // the id of names_[0]

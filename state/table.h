@@ -4,8 +4,8 @@
 //   Result<RowTable<AccountRow>::Node*> node = accounts.FindOrMake(key);   // made: node->made
 //   change.Add(*node, (*node)->row.events, 1);                             // see state/change.h
 //
-// Memory is what a lookup costs, so it is spent knowingly: a slot holds the key's hash, a node begins with its flags and
-// its key, nearly always inline, and goes on with what is moved most. Who knows early which rows it will need calls
+// Memory is what a lookup costs, so it is spent knowingly: a slot holds the key's hash, a node begins with its flags
+// and its key, nearly always inline, and goes on with what is moved most. Who knows early which rows it will need calls
 // Prefetch() and Peek().
 //
 // A Node* lives until Evict() or Erase() takes its row out; generation() then moves on. Confined to the runner thread.

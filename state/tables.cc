@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/period.h"
+#include "state/amounts.h"
 #include "state/ask_for.h"
 
 namespace odometer {
@@ -55,8 +56,8 @@ void AddNames(const NameTally<kTallied>& tally, const NameIds& names, NameTable<
 template <class Row>
 void AddTally(const TurnTally& tally, const NameIds& names, Row* row) {
   row->usage.Add(tally.usage);
-  row->first_use_us = row->first_use_us == kNever ? tally.first_us : std::min(row->first_use_us, tally.first_us);
-  row->last_use_us = std::max(row->last_use_us, tally.last_us);
+  Extend(tally.first_us, &row->first_use_us, &row->last_use_us);
+  Extend(tally.last_us, &row->first_use_us, &row->last_use_us);
   AddNames(tally.models, names, &row->models);
   AddNames(tally.providers, names, &row->providers);
 }
@@ -94,8 +95,7 @@ void Tables::CloseTally(AccountNode* account) {
     row.events += tally.turns;
     row.requests_ring.Add(tally.hour(), tally.turns);
     row.turns_ring.Add(tally.hour(), tally.turns);
-    if (tally.usage.sessions > 0)
-      row.sessions_ring.Add(tally.hour(), static_cast<uint32_t>(tally.usage.sessions));
+    if (tally.usage.sessions > 0) row.sessions_ring.Add(tally.hour(), static_cast<uint32_t>(tally.usage.sessions));
     AddTally(tally, names, &row);
     AddTally(tally, names, &period->row);
     AddTally(tally, &day->row);

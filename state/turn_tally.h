@@ -1,5 +1,5 @@
-// state/turn_tally.h: TurnTally, what the turns of one user within one hour add to their account, period and day, summed
-// until something else needs those rows: a turn then moves one stretch of memory instead of three rows.
+// state/turn_tally.h: TurnTally, what the turns of one user within one hour add to their account, period and day,
+// summed until something else needs those rows: a turn then moves one stretch of memory instead of three rows.
 //
 // It stands in the account's node and is never stored. Tables::CloseTally() brings the rows up to it; the figures are
 // then those that one addition after another would have given.
