@@ -3,36 +3,14 @@
 #include <algorithm>
 
 #include "core/period.h"
+#include "state/amounts.h"
 
 namespace odometer {
 
 namespace {
 
-// Amounts above this make the change careful; below it no single record can carry a figure out of range unseen.
-constexpr int64_t kLargeAmount = int64_t{1} << 50;
-bool Large(int64_t amount) { return amount > kLargeAmount || amount < -kLargeAmount; }
-bool Large(const Tokens& t) {
-  return Large(t.input_uncached) || Large(t.cache_read) || Large(t.cache_write_5m) || Large(t.cache_write_1h) ||
-         Large(t.output) || Large(t.reasoning);
-}
-
-__int128 TotalOf(const Tokens& t) {
-  return static_cast<__int128>(t.input_uncached) + t.cache_read + t.cache_write_5m + t.cache_write_1h + t.output;
-}
-
-__int128 TotalOf(const CostParts& cost) {
-  return static_cast<__int128>(cost.ai_tokens_nano_usd) + cost.db_ops_nano_usd + cost.api_calls_nano_usd +
-         cost.compute_time_nano_usd;
-}
-
 bool NeedsCare(const Event& event) {
   switch (event.type) {
-    case EventType::kTurnRecorded: {
-      const Turn& turn = event.turn;
-      return Large(turn.tokens) || Large(turn.llm_calls.value_or(0)) || Large(turn.duration_us.value_or(0)) ||
-             Large(turn.time_to_first_token_us.value_or(0)) || Large(turn.provided_cost_nano_usd.value_or(0)) ||
-             Large(turn.rag_output_tokens_saved) || turn.turn_number.value_or(0) > static_cast<uint64_t>(kLargeAmount);
-    }
     case EventType::kTurnAmended: {
       const Amendment& amendment = event.amendment;
       return Large(amendment.tokens_delta) || Large(amendment.llm_calls_delta) ||
@@ -50,11 +28,6 @@ bool NeedsCare(const Event& event) {
     default:
       return false;
   }
-}
-
-void Extend(int64_t time_us, int64_t* first_us, int64_t* last_us) {
-  if (*first_us == kNever || time_us < *first_us) *first_us = time_us;
-  *last_us = std::max(*last_us, time_us);
 }
 
 // Whether (time, id) is later than what a row holds.
@@ -125,6 +98,7 @@ Status AccountFold::ResolveUser(const Ahead& ahead, std::string_view tenant, std
   rows->account = ahead.AccountIn(tables_, user);
   if (rows->account == nullptr)
     ODOMETER_RESOLVE(accounts, rows->account, key.Begin(RowKind::kAccount).Text(tenant).Text(user));
+  tables_.CloseTally(rows->account);
   int64_t month = Period::Of(time).month;
   if (PlantedBug("off_by_one_month") && time.us % kUsPerDay > 23 * kUsPerHour) ++month;
   int64_t day = DayOf(time);
@@ -138,8 +112,12 @@ Status AccountFold::ResolveUser(const Ahead& ahead, std::string_view tenant, std
   ODOMETER_RESOLVE(tenants, rows->tenant, key.Begin(RowKind::kTenant).Text(tenant));
   ODOMETER_RESOLVE(periods, rows->period, key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(month));
   ODOMETER_RESOLVE(days, rows->day, key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(day));
-  PendingList postings = hints.postings;
-  hints = {postings, tables_.hints_generation(), month, day, rows->period, rows->day, rows->tenant};
+  hints.of = tables_.hints_generation();
+  hints.tenant = rows->tenant;
+  hints.month = month;
+  hints.day = day;
+  hints.period = rows->period;
+  hints.in_day = rows->day;
   return Status::Ok();
 }
 
@@ -241,98 +219,6 @@ void AccountFold::Envelope(const Event& event, AppendTime append, TenantNode* te
   }
   tenant->row.max_fold_us = std::max(tenant->row.max_fold_us, greatest);
   if (ahead) change_.Add(tenant, tenant->row.clock_ahead_events, 1);
-}
-
-template <class Node>
-void AccountFold::AddNamed(Node* node, std::string_view model, std::string_view provider, int64_t turns,
-                           __int128 tokens) {
-  if (!model.empty()) {
-    NameFigures& count = node->row.models.Slot(model);
-    change_.Add(node, count.turns, turns);
-    change_.AddSum(node, count.tokens, tokens);
-  }
-  if (!provider.empty()) {
-    NameFigures& count = node->row.providers.Slot(provider);
-    change_.Add(node, count.turns, turns);
-    change_.AddSum(node, count.tokens, tokens);
-  }
-}
-
-void AccountFold::AddTurnUsage(const Rows& rows, const Turn& turn) {
-  auto add = [&](auto* node) {
-    Usage& usage = node->row.usage;
-    auto plus = [&](int64_t& figure, int64_t delta) { change_.Add(node, figure, delta); };
-    plus(usage.requests, 1);
-    plus(usage.llm_calls, turn.llm_calls.value_or(1));
-    plus(usage.turns[static_cast<size_t>(turn.status) - 1], 1);
-    change_.AddTokens(node, usage.tokens, turn.tokens);
-    plus(usage.cost_ai_tokens_nano_usd, turn.provided_cost_nano_usd.value_or(0));
-    plus(turn.provided_cost_nano_usd ? usage.priced_facts : usage.unpriced_facts, 1);
-    plus(usage.duration_us, turn.duration_us.value_or(0));
-    plus(usage.timed_turns, turn.duration_us ? 1 : 0);
-    plus(usage.first_token_us, turn.time_to_first_token_us.value_or(0));
-    plus(usage.first_token_turns, turn.time_to_first_token_us ? 1 : 0);
-    if (turn.has_rag) {
-      plus(usage.rag_turns, turn.rag_used ? 1 : 0);
-      plus(usage.rag_guided_turns, turn.rag_guided ? 1 : 0);
-      plus(usage.rag_output_tokens_saved, turn.rag_output_tokens_saved);
-      plus(usage.rag_unpriced_turns, turn.rag_output_tokens_saved > 0 ? 1 : 0);
-    }
-    AddNamed(node, turn.model(), turn.provider, 1, TotalOf(turn.tokens));
-  };
-  add(rows.account);
-  add(rows.period);
-  add(rows.tenant);
-}
-
-Status AccountFold::FoldTurn(const Event& event, const Ahead& ahead, AppendTime append) {
-  const Turn& turn = event.turn;
-  FoldTime time = PlantedBug("clock_ahead_trusted") ? FoldTime{event.event_time.us} : PlaceAt(event.event_time, append);
-  Service service{turn.service, turn.operation, turn.model()};
-  Result<Rows> resolved = Resolve(ahead, event.tenant, turn.user, turn.session, time, &service);
-  if (!resolved.ok()) return resolved.status();
-  Rows& rows = *resolved;
-  change_.Begin(odometer::NeedsCare(event) || NeedsCare(rows));
-  TouchAll(rows);
-  Envelope(event, append, rows.tenant);
-  UseAt(rows);
-  AddTurnUsage(rows, turn);
-  int64_t hour = HourOf(time);
-  int64_t calls = turn.llm_calls.value_or(1);
-  int64_t cost = turn.provided_cost_nano_usd.value_or(0);
-
-  change_.Add(rows.account, rows.account->row.events, 1);
-  change_.AddToRing(rows.account, rows.account->row.requests_ring, hour);
-  change_.AddToRing(rows.account, rows.account->row.turns_ring, hour);
-  if (PlantedBug("ring_advanced_by_reads")) rows.account->row.turns_ring.MoveTo(HourOf(FoldTime{append.us}) + 1);
-
-  DayRow& day = rows.day->row;
-  change_.Add(rows.day, day.requests, 1);
-  change_.Add(rows.day, day.turns, 1);
-  change_.Add(rows.day, day.llm_calls, calls);
-  change_.AddTokens(rows.day, day.tokens, turn.tokens);
-  change_.Add(rows.day, day.cost_nano_usd, cost);
-  change_.AddCount(rows.day, day.hours[static_cast<size_t>(hour % 24)]);
-
-  if (rows.session != nullptr) {
-    SessionRow& session = rows.session->row;
-    change_.Add(rows.session, session.turns, 1);
-    change_.Add(rows.session, session.llm_calls, calls);
-    change_.AddTokens(rows.session, session.tokens, turn.tokens);
-    change_.Add(rows.session, session.cost_nano_usd, cost);
-    change_.Set(rows.session, session.last_turn_number,
-                std::max<__int128>(session.last_turn_number, turn.turn_number.value_or(0)));
-  }
-  ServiceDayRow& row = rows.service->row;
-  change_.Add(rows.service, row.turns, 1);
-  change_.Add(rows.service, row.llm_calls, calls);
-  change_.AddTokens(rows.service, row.tokens, turn.tokens);
-  change_.Add(rows.service, row.cost_nano_usd, cost);
-  change_.Add(rows.service, row.duration_us, turn.duration_us.value_or(0));
-  places_.push_back({rows.account, rows.session,
-                     Posting{0, time.us, event.type, static_cast<uint8_t>(turn.status), event.id,
-                             static_cast<int64_t>(TotalOf(turn.tokens)), cost}});
-  return Status::Ok();
 }
 
 Status AccountFold::FoldAmendment(const Event& event, const Ahead& ahead, AppendTime append) {
@@ -527,7 +413,7 @@ Status AccountFold::FoldConfig(const Event& event, const Ahead& ahead, AppendTim
 #undef ODOMETER_RESOLVE
 
 void AccountFold::Post(const Record& record) {
-  for (Place& place : places_) {
+  for (Found& place : places_) {
     place.posting.offset = record.offset;
     tables_.pending.Add(place.posting, &place.account->hints.postings,
                         place.session == nullptr ? nullptr : &place.session->hints.postings);

@@ -27,7 +27,7 @@ class AccountFold {
 
  private:
   // Where one fact of a user goes, once its record has been folded.
-  struct Place {
+  struct Found {
     AccountNode* account = nullptr;
     SessionNode* session = nullptr;
     Posting posting;
@@ -48,6 +48,11 @@ class AccountFold {
     std::string_view service, operation, model;
   };
 
+  // What one turn names, as numbers.
+  struct Names {
+    uint32_t model = NameIds::kNone, provider = NameIds::kNone, service = NameIds::kNone, operation = NameIds::kNone;
+  };
+
   Result<Rows> Resolve(const Ahead& ahead, std::string_view tenant, std::string_view user, std::string_view session,
                        FoldTime time, const Service* service);
   Status ResolveUser(const Ahead& ahead, std::string_view tenant, std::string_view user, FoldTime time, Rows* rows);
@@ -63,15 +68,35 @@ class AccountFold {
 
   Status FoldOne(const Event& event, const Ahead& ahead, AppendTime append);
   Status FoldTurn(const Event& event, const Ahead& ahead, AppendTime append);
+  // Into its user's tally, which is what nearly all turns come to. False: nothing changed, and FoldTurn() is for it.
+  Result<bool> TallyTurn(const Event& event, const Ahead& ahead, AppendTime append);
+  bool OpenTally(AccountNode* account, FoldTime time);
+  bool NamesOf(const Turn& turn, Names* names);
+  Result<RowTable<ServiceDayRow>::Node*> ServiceDayOf(const Event& event, FoldTime time, const Names& names,
+                                                      TenantNode* tenant);
+  Result<SessionNode*> SessionOf(const Event& event, const Ahead& ahead);
   Status FoldAmendment(const Event& event, const Ahead& ahead, AppendTime append);
   Status FoldSession(const Event& event, const Ahead& ahead, AppendTime append);
   Status FoldInteractions(const Event& event, const Ahead& ahead, AppendTime append);
   Status FoldKnowledge(const Event& event, const Ahead& ahead, AppendTime append);
   Status FoldConfig(const Event& event, const Ahead& ahead, AppendTime append);
 
+  // Turns and tokens by name, where there is one.
   template <class Node>
-  void AddNamed(Node* node, std::string_view model, std::string_view provider, int64_t turns, __int128 tokens);
+  void AddNamed(Node* node, std::string_view model, std::string_view provider, int64_t turns, __int128 tokens) {
+    if (!model.empty()) AddFigures(node, node->row.models.Slot(model), turns, tokens);
+    if (!provider.empty()) AddFigures(node, node->row.providers.Slot(provider), turns, tokens);
+  }
+  template <class Node>
+  void AddFigures(Node* node, NameFigures& figures, int64_t turns, __int128 tokens) {
+    change_.Add(node, figures.turns, turns);
+    change_.AddSum(node, figures.tokens, tokens);
+  }
   void AddTurnUsage(const Rows& rows, const Turn& turn);
+  void AddTurnToTenant(const Turn& turn, const TurnUsage& usage, const Names& names, TenantNode* tenant);
+  void AddTurnToSession(const Turn& turn, FoldTime time, SessionNode* session);
+  void AddTurnToService(const Turn& turn, RowTable<ServiceDayRow>::Node* service);
+  void Place(const Event& event, FoldTime time, AccountNode* account, SessionNode* session);
   void AddInteraction(const Rows& rows, const Interaction& interaction);
   Status Subscribe(const Event& event, const Rows& rows, FoldTime time);
   void Envelope(const Event& event, AppendTime append, TenantNode* tenant);
@@ -80,7 +105,7 @@ class AccountFold {
   Change& change_;
   const ProjectionOptions& options_;
   Reason refusal_ = Reason::kNone;
-  std::vector<Place> places_;
+  std::vector<Found> places_;
 };
 
 }  // namespace odometer

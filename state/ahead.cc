@@ -1,16 +1,10 @@
 #include "state/ahead.h"
 
+#include "state/ask_for.h"
+
 namespace odometer {
 
 namespace {
-
-constexpr size_t kLine = 64;
-constexpr size_t kNameLines = 3;  // the first models of a row
-
-// Inlined by force: a compiler takes a call that only asks for memory for one that does nothing.
-[[gnu::always_inline]] inline void AskFor(const void* memory, size_t bytes) {
-  for (size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(static_cast<const char*>(memory) + at, 1);
-}
 
 // Whose rows a record of one user moves; empty for others.
 struct Whose {
@@ -34,9 +28,9 @@ Whose WhoseOf(const Event& event) {
   }
 }
 
-// From the node's first line to the last that a record mostly moves.
+// From the node's first byte to `end`.
 template <class Node>
-size_t HotBytes(const Node& node, const void* end) {
+size_t BytesTo(const Node& node, const void* end) {
   return static_cast<size_t>(static_cast<const char*>(end) - reinterpret_cast<const char*>(&node));
 }
 
@@ -61,30 +55,19 @@ void Ahead::Find(const Tables& tables) {
   if (user_.empty()) return;
   accounts_generation_ = tables.accounts.generation();
   account_ = tables.accounts.Peek(account_hash_);
-  if (account_ != nullptr) {
-    AskFor(account_, HotBytes(*account_, &account_->row.usage.cost_db_ops_nano_usd));
-    AskFor(&account_->row.models, kNameLines * kLine);
-    AskFor(&account_->row.providers, kLine);
-    AskFor(&account_->row.requests_ring.newest_hour, 1);
-    AskFor(&account_->row.turns_ring.newest_hour, 1);
-    AskFor(&account_->key, 1);
-  }
+  if (account_ != nullptr) AskFor(account_, BytesTo(*account_, &account_->hints.month));
   if (session_name_.empty()) return;
   sessions_generation_ = tables.sessions.generation();
   session_ = tables.sessions.Peek(session_hash_);
-  if (session_ == nullptr) return;
-  AskFor(session_, HotBytes(*session_, &session_->row.name));
-  AskFor(&session_->key, 1);
+  if (session_ != nullptr) AskFor(session_, BytesTo(*session_, &session_->row.name));
 }
 
 void Ahead::FindBeyond(const Tables& tables) const {
   if (account_ == nullptr) return;
   const NodeHints<AccountRow>& hints = account_->hints;
-  if (hints.of != tables.hints_generation()) return;
-  AskFor(hints.period, HotBytes(*hints.period, &hints.period->row.usage.cost_db_ops_nano_usd));
-  AskFor(&hints.period->row.models, kNameLines * kLine);
-  AskFor(&hints.period->row.providers, kLine);
-  AskFor(hints.in_day, HotBytes(*hints.in_day, &hints.in_day->key));
+  if (hints.tally.begin_us != TurnTally::kClosed || hints.of != tables.hints_generation()) return;
+  AskFor(hints.period, 1);
+  AskFor(hints.in_day, 1);
 }
 
 AccountNode* Ahead::AccountIn(const Tables& tables, std::string_view user) const {

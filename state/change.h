@@ -5,8 +5,9 @@
 // back when a figure would have left its range.
 //
 // Why plain additions cannot overflow: a row that is not high had every figure within 2^58 when it was last reviewed,
-// which is at every 256th record at the latest, and a plain record adds at most 5 × 2^50 to a figure. So no figure
-// passes 2^61, and no sum of five buckets 2^62.
+// which is at every 256th record at the latest, or at the 64 that a tally (state/turn_tally.h) brings after it. A plain
+// record adds at most 2^50 to a bucket and 5 × 2^50 to a sum. So no figure passes 2^61, and no sum of five buckets
+// 2^62.
 //
 //   change.Begin(careful);
 //   change.Touch(accounts, account);
@@ -35,7 +36,7 @@ class Change {
     table.MarkDirty(node);
     if (node->made) made_.push_back(&node->made);
     if (!careful_) {
-      if (++node->touches == 0) Review(node);
+      table.CountTouches(node, 1);
       return;
     }
     if (node->saved) return;
@@ -78,6 +79,14 @@ class Change {
     overflow_ |= value > INT64_MAX || value < INT64_MIN;
     figure = static_cast<int64_t>(value);
     node->high |= IsHigh(figure);
+  }
+  template <class Node>
+  void AddUsage(Node* node, TurnUsage& figures, const TurnUsage& more) {
+    if (!careful_) {
+      figures.Add(more);
+      return;
+    }
+    TurnUsage::ForEachPair(&figures, more, [&](int64_t& figure, int64_t delta) { Add(node, figure, delta); });
   }
   template <class Node>
   void AddTokens(Node* node, TokenFigures& figures, const Tokens& tokens) {
@@ -125,12 +134,6 @@ class Change {
   }
 
  private:
-  template <class Node>
-  static void Review(Node* node) {
-    HighFinder finder;
-    std::decay_t<decltype(node->row)>::Fields(node->row, finder);
-    node->high |= finder.high;
-  }
   static bool Fits(__int128 value) { return value <= INT64_MAX && value >= INT64_MIN; }
   static bool TokensFit(const TokenFigures& t) {
     return Fits(static_cast<__int128>(t.input_uncached_tokens) + t.cache_read_tokens + t.cache_write_5m_tokens +

@@ -26,16 +26,10 @@ Result<Dedupe::Seen> Dedupe::Look(const Event& event, uint64_t hash) {
     if (!found.ok()) return found.status();
     stream = *found;
     stream->made = false;
-    if (PlantedBug("high_water_dedupe") && seq < stream->row.seen.greatest()) return Seen::kDuplicate;
-    if (stream->row.seen.Contains(seq)) {
-      const StreamRow::Recent* recent = stream->row.FindRecent(seq);
-      if (recent == nullptr) return Seen::kUnverified;
-      return recent->hash == hash ? Seen::kDuplicate : Seen::kConflict;
+    if (!stream->row.IsNext(seq)) {
+      Result<Seen> looked = LookInStream(event, stream->row, hash);
+      if (!looked.ok() || *looked != Seen::kNew) return looked;
     }
-    if (stream->row.seen.SizeWith(seq) > kIntervalsMax) return Seen::kTooManyGaps;
-    Result<bool> booked = BookInsert(event, stream->row);
-    if (!booked.ok()) return booked.status();
-    if (!*booked) return Seen::kOverflow;
   }
   Seen seen = Seen::kNew;
   if (event.id_kind == IdKind::kDerived || !event.producer) {
@@ -45,6 +39,21 @@ Result<Dedupe::Seen> Dedupe::Look(const Event& event, uint64_t hash) {
   }
   if (stream != nullptr) Insert(event, stream, hash);
   return seen;
+}
+
+// For a seq that is not the next: whether it was seen, and what its tenant misses when it was not.
+Result<Dedupe::Seen> Dedupe::LookInStream(const Event& event, const StreamRow& row, uint64_t hash) {
+  uint64_t seq = event.producer->seq;
+  if (PlantedBug("high_water_dedupe") && seq < row.seen.greatest()) return Seen::kDuplicate;
+  if (row.seen.Contains(seq)) {
+    const StreamRow::Recent* recent = row.FindRecent(seq);
+    if (recent == nullptr) return Seen::kUnverified;
+    return recent->hash == hash ? Seen::kDuplicate : Seen::kConflict;
+  }
+  if (row.seen.SizeWith(seq) > kIntervalsMax) return Seen::kTooManyGaps;
+  Result<bool> booked = BookInsert(event, row);
+  if (!booked.ok()) return booked.status();
+  return *booked ? Seen::kNew : Seen::kOverflow;
 }
 
 Result<Dedupe::Seen> Dedupe::LookInIndex(const Event& event, uint64_t hash) {
@@ -75,7 +84,7 @@ Result<bool> Dedupe::BookInsert(const Event& event, const StreamRow& row) {
 
 void Dedupe::Insert(const Event& event, StreamNode* stream, uint64_t hash) {
   uint64_t seq = event.producer->seq;
-  stream->row.lost.Remove(seq);
+  if (!stream->row.lost.intervals().empty()) stream->row.lost.Remove(seq);
   stream->row.seen.Insert(seq);
   stream->row.Remember(seq, hash);
   tables_.streams.MarkDirty(stream);

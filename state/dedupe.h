@@ -24,6 +24,7 @@ class Dedupe {
  private:
   using StreamNode = RowTable<StreamRow>::Node;
 
+  Result<Seen> LookInStream(const Event& event, const StreamRow& row, uint64_t hash);
   Result<Seen> LookInIndex(const Event& event, uint64_t hash);
   Result<bool> BookInsert(const Event& event, const StreamRow& row);
   void Insert(const Event& event, StreamNode* stream, uint64_t hash);

@@ -1,5 +1,9 @@
 #include "state/postings.h"
 
+#include <new>
+#include <utility>
+
+#include "core/check.h"
 #include "core/planted.h"
 #include "state/codec.h"
 #include "state/keys.h"
@@ -9,20 +13,22 @@ namespace odometer {
 
 void PendingPostings::Add(const Posting& posting, PendingList* owner, PendingList* session) {
   if (PlantedBug("posting_lost") && posting.offset % 13 == 7) return;
-  auto at = static_cast<uint32_t>(entries_.size());
-  entries_.push_back({posting, {0, 0}});
-  Append(owner, kOwner, at);
-  if (session != nullptr) Append(session, kSession, at);
+  ODOMETER_CHECK(size_ < UINT32_MAX);
+  uint32_t at = size_++;
+  if (at / kBlockEntries == blocks_.size()) blocks_.push_back(NewMemory(kHugePageBytes));
+  Entry* entry = new (&Of(at)) Entry{posting, {0, 0}};
+  entry->before[kOwner] = Append(owner, at);
+  if (session != nullptr) entry->before[kSession] = Append(session, at);
 }
 
-void PendingPostings::Append(PendingList* list, Link link, uint32_t at) {
-  if (list->count == 0) {
-    list->first = at;
-  } else {
-    entries_[list->last].next[link] = at;
-  }
-  list->last = at;
+uint32_t PendingPostings::Append(PendingList* list, uint32_t at) {
   ++list->count;
+  return std::exchange(list->last, at);
+}
+
+void PendingPostings::Clear() {
+  size_ = 0;
+  if (blocks_.size() > kBlocksKept) blocks_.resize(kBlocksKept);
 }
 
 ChunkWriter::ChunkWriter(RowBatch* batch, KeyBuilder* list)

@@ -13,6 +13,8 @@
 
 #include "core/event.h"
 #include "core/ids.h"
+#include "state/ask_for.h"
+#include "state/slab.h"
 
 namespace odometer {
 
@@ -49,9 +51,8 @@ struct PostingChunk {
   }
 };
 
-// What has been posted to one list since the last commit; a chain through PendingPostings.
+// What has been posted to one list since the last commit: a chain through PendingPostings, from the last to the first.
 struct PendingList {
-  uint32_t first = 0;
   uint32_t last = 0;
   uint32_t count = 0;
 };
@@ -64,23 +65,31 @@ class PendingPostings {
 
   // To `owner` and, when it is not null, `session`.
   void Add(const Posting& posting, PendingList* owner, PendingList* session);
-  size_t bytes() const { return entries_.size() * sizeof(Entry); }
-  void Clear() { entries_.clear(); }
+  size_t bytes() const { return size_ * sizeof(Entry); }
+  void Clear();
 
   template <class F>
-  void ForEach(const PendingList& list, Link link, F&& f) const {
-    uint32_t at = list.first;
-    for (uint32_t i = 0; i < list.count; ++i, at = entries_[at].next[link]) f(entries_[at].posting);
+  void ForEach(const PendingList& list, Link link, F&& f) {
+    chain_.clear();
+    for (uint32_t i = 0, at = list.last; i < list.count; ++i, at = Of(at).before[link]) chain_.push_back(at);
+    for (size_t i = chain_.size(); i-- > 0;) f(Of(chain_[i]).posting);
   }
 
  private:
-  struct Entry {
+  struct alignas(kCacheLineBytes) Entry {
     Posting posting;
-    uint32_t next[2];
+    uint32_t before[2];  // in its lists
   };
-  void Append(PendingList* list, Link link, uint32_t at);
+  static_assert(sizeof(Entry) == kCacheLineBytes);
+  static constexpr size_t kBlocksKept = 32;  // a commit of more gives the rest back
+  static constexpr size_t kBlockEntries = kHugePageBytes / sizeof(Entry);
 
-  std::vector<Entry> entries_;
+  Entry& Of(uint32_t at) { return static_cast<Entry*>(blocks_[at / kBlockEntries].get())[at % kBlockEntries]; }
+  static uint32_t Append(PendingList* list, uint32_t at);
+
+  std::vector<Memory> blocks_;  // never copied as they grow in number
+  uint32_t size_ = 0;
+  std::vector<uint32_t> chain_;
 };
 
 class KeyBuilder;

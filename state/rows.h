@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,15 @@ struct TokenFigures {
                                 cache_write_5m_tokens + cache_write_1h_tokens + output_tokens);
   }
   int64_t input() const { return static_cast<int64_t>(static_cast<__int128>(total()) - output_tokens); }
+  // The sums are known to be in range.
+  void Add(const TokenFigures& more) {
+    input_uncached_tokens += more.input_uncached_tokens;
+    cache_read_tokens += more.cache_read_tokens;
+    cache_write_5m_tokens += more.cache_write_5m_tokens;
+    cache_write_1h_tokens += more.cache_write_1h_tokens;
+    output_tokens += more.output_tokens;
+    reasoning_tokens += more.reasoning_tokens;
+  }
 
   template <class Self, class V>
   static void Fields(Self& row, V&& v) {
@@ -47,8 +57,8 @@ struct TokenFigures {
   }
 };
 
-struct Usage {
-  // What a turn adds to comes first: three cache lines of it, not six.
+// What turns, and the sessions that begin with them, add to: 26 figures side by side.
+struct TurnUsage {
   int64_t requests = 0;
   int64_t llm_calls = 0;
   std::array<int64_t, 6> turns{};  // by TurnStatus − 1
@@ -61,13 +71,38 @@ struct Usage {
   int64_t first_token_us = 0;
   int64_t first_token_turns = 0;
   int64_t sessions = 0;
-  int64_t cost_db_ops_nano_usd = 0;
-  int64_t cost_api_calls_nano_usd = 0;
-  int64_t cost_compute_time_nano_usd = 0;
   int64_t rag_turns = 0;
   int64_t rag_guided_turns = 0;
   int64_t rag_output_tokens_saved = 0;
   int64_t rag_unpriced_turns = 0;
+
+  // Field by field. The sums are known to be in range.
+  void Add(const TurnUsage& more) {
+    using Pair [[gnu::vector_size(16)]] = int64_t;
+    static_assert(sizeof(TurnUsage) % sizeof(Pair) == 0);
+    for (size_t at = 0; at < sizeof(TurnUsage); at += sizeof(Pair)) {
+      Pair sum, added;
+      std::memcpy(&sum, reinterpret_cast<char*>(this) + at, sizeof sum);
+      std::memcpy(&added, reinterpret_cast<const char*>(&more) + at, sizeof added);
+      sum += added;
+      std::memcpy(reinterpret_cast<char*>(this) + at, &sum, sizeof sum);
+    }
+  }
+  // f(a figure of *to, that of `more`), field by field.
+  template <class F>
+  static void ForEachPair(TurnUsage* to, const TurnUsage& more, F&& f) {
+    using Figure [[gnu::may_alias]] = int64_t;
+    auto* figures = reinterpret_cast<Figure*>(to);
+    const auto* added = reinterpret_cast<const Figure*>(&more);
+    for (size_t i = 0; i < sizeof(TurnUsage) / sizeof(Figure); ++i) f(figures[i], added[i]);
+  }
+};
+static_assert(sizeof(TurnUsage) == 26 * sizeof(int64_t));
+
+struct Usage : TurnUsage {
+  int64_t cost_db_ops_nano_usd = 0;
+  int64_t cost_api_calls_nano_usd = 0;
+  int64_t cost_compute_time_nano_usd = 0;
   int64_t amendments = 0;
   std::array<int64_t, 4> interactions_by_kind{};    // by InteractionKind − 1
   std::array<int64_t, 3> interactions_by_status{};  // by InteractionStatus − 1

@@ -81,6 +81,10 @@ struct StreamRow {
     uint64_t greatest = seen.greatest() > lost.greatest() ? seen.greatest() : lost.greatest();
     return static_cast<int64_t>(greatest - seen.count() - lost.count());
   }
+  // Whether it is the one that nearly always comes: just above all that are known, with nothing lost.
+  bool IsNext(uint64_t seq) const {
+    return !seen.intervals().empty() && seq == seen.greatest() + 1 && lost.intervals().empty();
+  }
   const Recent* FindRecent(uint64_t seq) const;
   void Remember(uint64_t seq, uint64_t hash);
 

@@ -5,7 +5,7 @@
 //   change.Add(*node, (*node)->row.events, 1);                             // see state/change.h
 //
 // Memory is what a lookup costs, so it is spent knowingly: a slot holds the key's hash, a node begins with its flags
-// and goes on with the row; its key, nearly always inline, comes last. Who knows early which rows it will need calls
+// and its key, nearly always inline, and goes on with what is moved most. Who knows early which rows it will need calls
 // Prefetch() and Peek().
 //
 // A Node* lives until Evict() or Erase() takes its row out; generation() then moves on. Confined to the runner thread.
@@ -122,9 +122,9 @@ class RowTable {
     bool high = false;            // some figure is beyond kHighFigure
     bool made = false;            // by the record that is being folded
     uint8_t touches = 0;          // plain changes since the last review, see state/change.h
+    InlineKey key;
     [[no_unique_address]] NodeHints<Row> hints;
     Row row;  // what is added to most comes first in it
-    InlineKey key;
   };
 
   // `store` is read on a miss, unless it is known to hold nothing that is not in RAM.
@@ -152,6 +152,19 @@ class RowTable {
 
   // Asks memory for the slot that a Peek() will read.
   void Prefetch(uint64_t hash) const { __builtin_prefetch(&slots()[hash & mask_]); }
+  // Finds again whether some figure is high; additions without care are counted, and this is due every 256th.
+  static void Review(Node* node) {
+    HighFinder finder;
+    Row::Fields(node->row, finder);
+    node->high |= finder.high;
+  }
+  // After `n` <= 255 additions without care.
+  static void CountTouches(Node* node, uint32_t n) {
+    uint32_t touches = node->touches + n;
+    node->touches = static_cast<uint8_t>(touches);
+    if (touches > UINT8_MAX) Review(node);
+  }
+
   // A node that probably has the hash's key, without looking at it; null when there is none. Its memory is the table's
   // even when the row has gone since: compare before use.
   Node* Peek(uint64_t hash) const {

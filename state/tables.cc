@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "core/period.h"
+#include "state/amounts.h"
+#include "state/ask_for.h"
 
 namespace odometer {
 
@@ -12,7 +14,7 @@ namespace {
 KeyBuilder& Renamed(std::string_view key, RowKind kind, KeyBuilder* into) { return into->Assign(key).Rename(kind); }
 
 // A project's operations go to the lists of their hours.
-void WriteHours(const PendingPostings& pending, const ProjectNode& project, KeyBuilder* key, RowBatch* batch) {
+void WriteHours(PendingPostings& pending, const ProjectNode& project, KeyBuilder* key, RowBatch* batch) {
   std::vector<Posting> postings;
   pending.ForEach(project.hints.postings, PendingPostings::kOwner,
                   [&](const Posting& posting) { postings.push_back(posting); });
@@ -27,7 +29,7 @@ void WriteHours(const PendingPostings& pending, const ProjectNode& project, KeyB
 }
 
 template <class Row>
-void WriteLists(const PendingPostings& pending, const RowTable<Row>& table, RowKind kind, PendingPostings::Link link,
+void WriteLists(PendingPostings& pending, const RowTable<Row>& table, RowKind kind, PendingPostings::Link link,
                 KeyBuilder* key, RowBatch* batch) {
   for (const auto* node : table.dirty_nodes()) {
     if (node->hints.postings.count == 0) continue;
@@ -41,9 +43,83 @@ void ClearLists(const RowTable<Row>& table) {
   for (auto* node : table.dirty_nodes()) node->hints.postings = PendingList();
 }
 
+template <size_t kNames, size_t kTallied>
+void AddNames(const NameTally<kTallied>& tally, const NameIds& names, NameTable<kNames>* table) {
+  for (uint32_t i = 0; i < tally.size; ++i) {
+    NameFigures& figures = table->Slot(names.TextOf(tally.ids[i]));
+    figures.turns += tally.turns[i];
+    figures.tokens += tally.tokens[i];
+  }
+}
+
+// What an account's and a period's rows have in common.
+template <class Row>
+void AddTally(const TurnTally& tally, const NameIds& names, Row* row) {
+  row->usage.Add(tally.usage);
+  Extend(tally.first_us, &row->first_use_us, &row->last_use_us);
+  Extend(tally.last_us, &row->first_use_us, &row->last_use_us);
+  AddNames(tally.models, names, &row->models);
+  AddNames(tally.providers, names, &row->providers);
+}
+
+void AddTally(const TurnTally& tally, DayRow* row) {
+  row->requests += tally.turns;
+  row->turns += tally.turns;
+  row->llm_calls += tally.usage.llm_calls;
+  row->sessions += tally.usage.sessions;
+  row->tokens.Add(tally.usage.tokens);
+  row->cost_nano_usd += tally.usage.cost_ai_tokens_nano_usd;
+  row->hours[static_cast<size_t>(tally.hour() % 24)] += tally.turns;
+}
+
+// Of what a tally's rows are spread over memory.
+void AskForRows(const AccountNode* account) {
+  const auto& hints = account->hints;
+  if (hints.tally.turns == 0) return;
+  AskFor(&account->row, sizeof(TurnUsage) + 2 * kCacheLineBytes);
+  AskFor(&account->row.models, 3 * kCacheLineBytes);
+  AskFor(&account->row.requests_ring, sizeof(Ring) * 2);
+  AskFor(&hints.period->row, sizeof(TurnUsage) + kCacheLineBytes);
+  AskFor(&hints.period->row.models, 3 * kCacheLineBytes);
+  AskFor(&hints.in_day->row, sizeof(DayRow));
+}
+
 }  // namespace
 
+void Tables::CloseTally(AccountNode* account) {
+  TurnTally& tally = account->hints.tally;
+  if (tally.turns > 0) {
+    AccountRow& row = account->row;
+    PeriodNode* period = account->hints.period;
+    DayNode* day = account->hints.in_day;
+    row.events += tally.turns;
+    row.requests_ring.Add(tally.hour(), tally.turns);
+    row.turns_ring.Add(tally.hour(), tally.turns);
+    if (tally.usage.sessions > 0) row.sessions_ring.Add(tally.hour(), static_cast<uint32_t>(tally.usage.sessions));
+    AddTally(tally, names, &row);
+    AddTally(tally, names, &period->row);
+    AddTally(tally, &day->row);
+    accounts.CountTouches(account, tally.turns);
+    periods.CountTouches(period, tally.turns);
+    days.CountTouches(day, tally.turns);
+    tally.Clear();
+  }
+  tally.begin_us = TurnTally::kClosed;
+}
+
+void Tables::CloseTallies() {
+  const std::vector<AccountNode*>& dirty = accounts.dirty_nodes();
+  constexpr size_t kAhead = 4;
+  for (size_t i = 0; i < dirty.size(); ++i) {
+    if (i + 2 * kAhead < dirty.size()) AskFor(&dirty[i + 2 * kAhead]->hints, sizeof(NodeHints<AccountRow>));
+    if (i + kAhead < dirty.size()) AskForRows(dirty[i + kAhead]);
+    CloseTally(dirty[i]);
+  }
+  if (names.is_full()) names.Clear();
+}
+
 void Tables::WriteTo(RowBatch* batch, const std::function<void(RowKind)>& between) {
+  CloseTallies();
   ForEach([](auto& table) { table.SortDirty(); });
   ids.WriteTo(batch);
   between(RowKind::kChain);

@@ -3,22 +3,39 @@
 
 #include <functional>
 
+#include "state/name_ids.h"
 #include "state/postings.h"
 #include "state/streams.h"
 #include "state/table.h"
+#include "state/turn_tally.h"
 
 namespace odometer {
 
 // Of an account: the rows that its events nearly always move with it, as of generation `of` of their tables.
 template <>
 struct NodeHints<AccountRow> {
-  PendingList postings;
   uint64_t of = 0;
+  RowTable<TenantRow>::Node* tenant = nullptr;
+  PendingList postings;
+  TurnTally tally;
   int64_t month = 0;
   int64_t day = 0;
   RowTable<PeriodRow>::Node* period = nullptr;
   RowTable<DayRow>::Node* in_day = nullptr;
-  RowTable<TenantRow>::Node* tenant = nullptr;
+};
+// Of a tenant: where the names are that its turns give again and again. The ids are of Tables::names.
+template <>
+struct NodeHints<TenantRow> {
+  struct ServiceDay {
+    uint32_t service = 0, operation = 0, model = 0;
+    RowTable<ServiceDayRow>::Node* node = nullptr;
+  };
+  std::array<uint32_t, 8> models{};     // of the first names in the row's table; 0: not known
+  std::array<uint32_t, 4> providers{};  // likewise
+  int64_t day = kNever;                 // of services
+  uint64_t of = 0;                      // generation of the service days
+  std::array<ServiceDay, 16> services{};
+  uint32_t next_service = 0;
 };
 template <>
 struct NodeHints<SessionRow> {
@@ -60,6 +77,7 @@ struct Tables {
   RowTable<IdRow> ids;
 
   PendingPostings pending;
+  NameIds names;
   KeyBuilder key;
 
   template <class F>
@@ -81,11 +99,16 @@ struct Tables {
 
   // Moves on when a hint of an account may be void.
   uint64_t hints_generation() const { return tenants.generation() + periods.generation() + days.generation(); }
+  // Adds what an account's tally holds to its account, period and day, and closes it. Before any of the three is read.
+  void CloseTally(RowTable<AccountRow>::Node* account);
   // Every changed row and new posting, in key order; `between` puts in what stands between two kinds: it is asked for
   // the rows of kinds that no table holds.
   void WriteTo(RowBatch* batch, const std::function<void(RowKind)>& between);
   // After the commit.
   void MarkClean();
+
+ private:
+  void CloseTallies();
 };
 
 using TenantNode = RowTable<TenantRow>::Node;

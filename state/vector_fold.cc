@@ -3,13 +3,11 @@
 #include <algorithm>
 
 #include "core/period.h"
+#include "state/amounts.h"
 
 namespace odometer {
 
 namespace {
-
-constexpr int64_t kLargeAmount = int64_t{1} << 50;
-bool Large(int64_t amount) { return amount > kLargeAmount || amount < -kLargeAmount; }
 
 bool NeedsCare(const Event& event) {
   const Operation& op = event.operation;
@@ -25,11 +23,6 @@ bool TookEffect(OperationStatus status) {
 
 bool IsSearch(const Event& event) {
   return event.type == EventType::kVectorsSearched && event.operation.status != OperationStatus::kQuotaExceeded;
-}
-
-void Extend(int64_t time_us, ProjectRow* row) {
-  if (row->first_use_us == kNever || time_us < row->first_use_us) row->first_use_us = time_us;
-  row->last_use_us = std::max(row->last_use_us, time_us);
 }
 
 HourCell& CellOf(std::vector<HourCell>& cells, OperationKind operation, OperationStatus status) {
@@ -142,7 +135,7 @@ void VectorFold::AddOperation(const Event& event, const Rows& rows) {
   auto add = [&](ProjectNode* node) {
     ProjectRow& row = node->row;
     OperationFigures& figures = row.operations[static_cast<size_t>(OperationOf(event.type))];
-    Extend(rows.time.us, &row);
+    Extend(rows.time.us, &row.first_use_us, &row.last_use_us);
     change_.Add(node, figures.by_status[static_cast<size_t>(op.status) - 1], 1);
     change_.Add(node, figures.requested, op.requested);
     change_.Add(node, figures.succeeded, op.succeeded);
