@@ -28,6 +28,11 @@ inline void AddSaturating(int64_t& sum, int64_t delta) {
   if (__builtin_add_overflow(sum, delta, &sum)) sum = delta < 0 ? INT64_MIN : INT64_MAX;
 }
 
+// The order that two texts have in keys.
+inline bool IsBeforeInKeys(std::string_view a, std::string_view b) {
+  return a.size() != b.size() ? a.size() < b.size() : a < b;
+}
+
 // part ÷ whole in hundredths of a percent, half-even; nullopt when whole is 0.
 std::optional<int64_t> Hundredths(int64_t part, int64_t whole);
 

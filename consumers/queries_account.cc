@@ -7,16 +7,6 @@ namespace {
 
 constexpr size_t kSubscriptionsMax = 1000;
 
-// Keeps the five with the most tokens.
-void KeepCostliest(std::string_view session, SessionRow row, std::vector<SessionEntry>* best) {
-  int64_t tokens = row.tokens.total();
-  auto more = [](const SessionEntry& entry, int64_t tokens) { return entry.row.tokens.total() >= tokens; };
-  if (best->size() == kCostliestCount && more(best->back(), tokens)) return;
-  auto at = std::lower_bound(best->begin(), best->end(), tokens, more);
-  best->insert(at, {std::string(session), std::move(row)});
-  if (best->size() > kCostliestCount) best->pop_back();
-}
-
 std::string_view LastText(std::string_view key, int texts) {
   KeyReader reader(key);
   std::string_view text;
@@ -40,6 +30,24 @@ Result<std::vector<std::string>> ReadSubscriptions(const View& view, std::string
 
 }  // namespace
 
+void AddSession(std::string_view session, SessionRow row, int64_t now_us, SessionFigures* figures) {
+  if (IsActive(row, now_us)) {
+    ++figures->active;
+    figures->recent.emplace_back(session, row.last_us);
+  }
+  // The five with the most tokens.
+  std::vector<SessionEntry>& best = figures->costliest;
+  int64_t tokens = row.tokens.total();
+  auto stands_before = [&](const SessionEntry& entry, int64_t tokens) {
+    int64_t its = entry.row.tokens.total();
+    return its != tokens ? its > tokens : IsBeforeInKeys(entry.session, session);
+  };
+  if (best.size() == kCostliestCount && stands_before(best.back(), tokens)) return;
+  auto at = std::lower_bound(best.begin(), best.end(), tokens, stands_before);
+  best.insert(at, {std::string(session), std::move(row)});
+  if (best.size() > kCostliestCount) best.pop_back();
+}
+
 bool IsActive(const SessionRow& row, int64_t now_us) { return !row.ended && row.last_us > now_us - kSessionActiveUs; }
 
 Result<SessionFigures> ReadSessionFigures(const View& view, std::string_view tenant, std::string_view user,
@@ -48,12 +56,10 @@ Result<SessionFigures> ReadSessionFigures(const View& view, std::string_view ten
   KeyBuilder prefix;
   prefix.Begin(RowKind::kSession).Text(tenant).Text(user);
   Status scanned = ScanRows<SessionRow>(view, prefix, [&](std::string_view key, SessionRow& row) {
-    if (IsActive(row, now_us)) figures.recent_us.push_back(row.last_us);
-    KeepCostliest(LastText(key, 3), std::move(row), &figures.costliest);
+    AddSession(LastText(key, 3), std::move(row), now_us, &figures);
     return true;
   });
   if (!scanned.ok()) return scanned;
-  figures.active = static_cast<int64_t>(figures.recent_us.size());
   return figures;
 }
 

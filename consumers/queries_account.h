@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "consumers/queries.h"
@@ -33,8 +34,11 @@ struct Peaks {
 struct SessionFigures {
   int64_t active = 0;
   std::vector<SessionEntry> costliest;  // by tokens, most first, at most five
-  std::vector<int64_t> recent_us;       // last_us of those not ended that were active at now_us
+  // Those not ended that were active at now_us, with their last_us.
+  std::vector<std::pair<std::string, int64_t>> recent;
 };
+// One session more, each once; of equally costly ones the first in key order stands first.
+void AddSession(std::string_view session, SessionRow row, int64_t now_us, SessionFigures* figures);
 Result<SessionFigures> ReadSessionFigures(const View& view, std::string_view tenant, std::string_view user,
                                           int64_t now_us);
 

@@ -10,40 +10,6 @@ namespace {
 
 constexpr size_t kFilteredReadsMax = 5000;
 
-// Adds a cell times `sign`.
-void AddCell(const HourCell& from, int64_t sign, HourCell* to) {
-  AddSaturating(to->count, sign * from.count);
-  AddSaturating(to->requested, sign * from.requested);
-  AddSaturating(to->succeeded, sign * from.succeeded);
-  AddSaturating(to->vectors_delta, sign * from.vectors_delta);
-  AddSaturating(to->bytes_delta, sign * from.bytes_delta);
-  AddSaturating(to->payload_bytes, sign * from.payload_bytes);
-  AddSaturating(to->duration_us, sign * from.duration_us);
-  AddSaturating(to->timed, sign * from.timed);
-  AddSaturating(to->results, sign * from.results);
-  AddSaturating(to->filtered, sign * from.filtered);
-  AddSaturating(to->inserted, sign * from.inserted);
-}
-
-HourCell CellOf(const Event& event) {
-  const Operation& operation = event.operation;
-  HourCell cell;
-  cell.operation = OperationOf(event.type);
-  cell.status = operation.status;
-  cell.count = 1;
-  cell.requested = operation.requested;
-  cell.succeeded = operation.succeeded;
-  cell.vectors_delta = operation.vectors_delta;
-  cell.bytes_delta = operation.bytes_delta;
-  cell.payload_bytes = operation.payload_bytes;
-  cell.duration_us = operation.duration_us.value_or(0);
-  cell.timed = operation.duration_us ? 1 : 0;
-  cell.results = operation.results;
-  cell.filtered = operation.had_filter ? 1 : 0;
-  cell.inserted = operation.inserted;
-  return cell;
-}
-
 Result<HourCell> FetchCell(PartitionLog& log, uint64_t offset, std::string* user) {
   Result<OwnedRecord> record = log.Fetch(offset);
   if (!record.ok()) return record.status();
@@ -58,54 +24,50 @@ Result<HourCell> FetchCell(PartitionLog& log, uint64_t offset, std::string* user
 // Sums what matches a query, cell by cell.
 class UsageSum {
  public:
-  UsageSum(const View& view, PartitionLog& log, const UsageQuery& query) : view_(view), log_(log), query_(query) {}
+  UsageSum(const View& view, PartitionLog& log, const UsageQuery& query, UsageCache* cache)
+      : view_(view), log_(log), query_(query), cache_(cache) {}
 
   // The rows of the hours [first, last].
   Status AddHours(int64_t first, int64_t last) {
     if (first > last) return Status::Ok();
-    Status decoded;
-    Status scanned = view_.Scan(HourKey(first), HourKey(last + 1), [&](std::string_view key, std::string_view value) {
-      KeyReader reader(key);
-      std::string_view tenant, project, user;
-      int64_t hour = 0;
-      ProjectHourRow row;
-      bool readable = reader.Text(&tenant) && reader.Text(&project) && reader.Number(&hour) && reader.Text(&user) &&
-                      DecodeRow(value, &row);
-      if (!readable) decoded = Status(Code::kCorrupt, "store: a project_hour row cannot be read");
-      if (!readable) return false;
-      if (query_.user && *query_.user != user) return true;
-      for (const HourCell& cell : row.cells) Add(cell, 1);
-      return true;
-    });
-    return scanned.ok() ? decoded : scanned;
+    if (cache_ == nullptr) return AddRows(first, last);
+    std::vector<int64_t> hours;
+    Result<bool> held = cache_->ForEachHour(view_, query_.tenant, query_.project, first, last,
+                                            [&](int64_t hour, const std::vector<HourCell>& cells) {
+                                              if (query_.user) return hours.push_back(hour);
+                                              for (const HourCell& cell : cells) Add(cell, 1);
+                                            });
+    if (!held.ok()) return held.status();
+    if (!*held) return AddRows(first, last);
+    for (int64_t hour : hours) {
+      Result<ProjectHourRow> row = RowOrEmpty<ProjectHourRow>(view_, UserHour(hour));
+      if (!row.ok()) return row.status();
+      for (const HourCell& cell : row->cells) Add(cell, 1);
+    }
+    return Status::Ok();
   }
 
   // The part [from, to) of one hour: event by event, or the whole hour less the events outside, whichever reads less.
   Status AddPart(int64_t hour, int64_t from_us, int64_t to_us) {
     if (query_.user) {
-      auto row = view_.Get(KeyBuilder()
-                               .Begin(RowKind::kProjectHour)
-                               .Text(query_.tenant)
-                               .Text(query_.project)
-                               .Number(hour)
-                               .Text(*query_.user)
-                               .view());
+      auto row = view_.Get(UserHour(hour).view());
       if (!row.ok()) return row.status();
       if (!row->has_value()) return Status::Ok();
     }
-    std::vector<uint64_t> inside, outside;
     KeyBuilder list;
     list.Begin(RowKind::kProjectPostings).Text(query_.tenant).Text(query_.project).Number(hour);
-    ODOMETER_RETURN_IF_ERROR(ScanRows<PostingChunk>(view_, list, [&](std::string_view, const PostingChunk& chunk) {
-      for (const Posting& posting : chunk.entries) {
-        if (!Matches(OperationOf(posting.type), static_cast<OperationStatus>(posting.status))) continue;
-        (posting.time_us >= from_us && posting.time_us < to_us ? inside : outside).push_back(posting.offset);
-      }
-      return true;
-    }));
-    if (inside.size() <= outside.size()) return AddEvents(&inside, 1);
-    ODOMETER_RETURN_IF_ERROR(AddHours(hour, hour));
-    return AddEvents(&outside, -1);
+    HourOperations own;
+    if (cache_ == nullptr) return AddPartOf(&own, list, hour, from_us, to_us);
+    std::shared_ptr<HourOperations> shared = cache_->OperationsOf(list.view());
+    size_t count = 0;
+    {
+      std::lock_guard lock(shared->mutex);
+      if (view_.meta().cursor < shared->as_of) return AddPartOf(&own, list, hour, from_us, to_us);
+      ODOMETER_RETURN_IF_ERROR(AddPartOf(shared.get(), list, hour, from_us, to_us));
+      count = shared->listed.size();
+    }
+    cache_->Keep(list.view(), count);
+    return Status::Ok();
   }
 
   ProjectUsage Take() {
@@ -116,6 +78,16 @@ class UsageSum {
   }
 
  private:
+  struct Side {
+    std::vector<size_t> all, unread;  // by place in HourOperations::listed
+    std::pair<size_t, size_t> cost() const { return {unread.size(), all.size()}; }
+  };
+
+  KeyBuilder UserHour(int64_t hour) const {
+    KeyBuilder key;
+    key.Begin(RowKind::kProjectHour).Text(query_.tenant).Text(query_.project).Number(hour).Text(*query_.user);
+    return key;
+  }
   std::string HourKey(int64_t hour) const {
     return KeyBuilder().Begin(RowKind::kProjectHour).Text(query_.tenant).Text(query_.project).Number(hour).str();
   }
@@ -130,14 +102,49 @@ class UsageSum {
     sum.status = cell.status;
     AddCell(cell, sign, &sum);
   }
-  Status AddEvents(std::vector<uint64_t>* offsets, int64_t sign) {
-    std::sort(offsets->begin(), offsets->end());
-    std::string user;
-    for (uint64_t offset : *offsets) {
-      Result<HourCell> cell = FetchCell(log_, offset, &user);
-      if (!cell.ok()) return cell.status();
-      ++usage_.events_read;
-      if (!query_.user || *query_.user == user) Add(*cell, sign);
+
+  Status AddRows(int64_t first, int64_t last) {
+    Status decoded;
+    Status scanned = view_.Scan(HourKey(first), HourKey(last + 1), [&](std::string_view key, std::string_view value) {
+      KeyReader reader(key);
+      std::string_view tenant, project, user;
+      int64_t hour = 0;
+      ProjectHourRow row;
+      bool readable = reader.Text(&tenant) && reader.Text(&project) && reader.Number(&hour) && reader.Text(&user);
+      bool is_other = readable && query_.user && *query_.user != user;
+      if (is_other) return true;
+      if (!readable || !DecodeRow(value, &row)) {
+        decoded = Status(Code::kCorrupt, "store: a project_hour row cannot be read");
+        return false;
+      }
+      for (const HourCell& cell : row.cells) Add(cell, 1);
+      return true;
+    });
+    return scanned.ok() ? decoded : scanned;
+  }
+
+  Status AddPartOf(HourOperations* operations, const KeyBuilder& list, int64_t hour, int64_t from_us, int64_t to_us) {
+    ODOMETER_RETURN_IF_ERROR(operations->BringTo(view_, list));
+    Side inside, outside;
+    for (size_t i = 0; i < operations->listed.size(); ++i) {
+      const HourOperations::Listed& listed = operations->listed[i];
+      if (!Matches(listed.operation, listed.status)) continue;
+      Side& side = listed.time_us >= from_us && listed.time_us < to_us ? inside : outside;
+      side.all.push_back(i);
+      if (operations->read[i].cell.count == 0) side.unread.push_back(i);
+    }
+    if (inside.cost() <= outside.cost()) return AddEvents(operations, inside, 1);
+    ODOMETER_RETURN_IF_ERROR(AddHours(hour, hour));
+    return AddEvents(operations, outside, -1);
+  }
+
+  Status AddEvents(HourOperations* operations, const Side& side, int64_t sign) {
+    ODOMETER_RETURN_IF_ERROR(operations->ReadFrom(log_, side.unread));
+    usage_.events_read += side.unread.size();
+    uint32_t user = query_.user ? operations->UserNumber(*query_.user) : 0;
+    for (size_t i : side.all) {
+      const HourOperations::Read& read = operations->read[i];
+      if (!query_.user || read.user == user) Add(read.cell, sign);
     }
     return Status::Ok();
   }
@@ -145,6 +152,7 @@ class UsageSum {
   const View& view_;
   PartitionLog& log_;
   const UsageQuery& query_;
+  UsageCache* const cache_;
   std::array<HourCell, kOperationKinds * kOperationStatuses> cells_{};
   ProjectUsage usage_;
 };
@@ -298,8 +306,8 @@ HourCell SumOf(const std::vector<HourCell>& cells) {
   return sum;
 }
 
-Result<ProjectUsage> ReadProjectUsage(const View& view, PartitionLog& log, const UsageQuery& query) {
-  UsageSum sum(view, log, query);
+Result<ProjectUsage> ReadProjectUsage(const View& view, PartitionLog& log, const UsageQuery& query, UsageCache* cache) {
+  UsageSum sum(view, log, query, cache);
   // Place times lie in [0, kEventTimeLimitUs): what is asked beyond is empty.
   int64_t from_us = std::max<int64_t>(query.from_us, 0);
   int64_t to_us = std::min(query.to_us, kEventTimeLimitUs);

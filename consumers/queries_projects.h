@@ -4,7 +4,8 @@
 //   Result<ProjectUsage> usage = ReadProjectUsage(view, log, query);
 //
 // Whole hours come from their rows; what an hour's row cannot say, because the span begins or ends within it, is read
-// from the log, event by event. The answer is the same as that of a scan over all events.
+// from the log, event by event. The answer is the same as that of a scan over all events. With a UsageCache both are
+// read once, until a commit changes them.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "consumers/queries.h"
+#include "consumers/usage_cache.h"
 #include "log/event_log.h"
 #include "state/postings.h"
 
@@ -36,7 +38,9 @@ struct ProjectUsage {
   std::vector<HourCell> cells;  // those that match, by (operation, status)
   uint64_t events_read = 0;     // from the log, for the edges
 };
-Result<ProjectUsage> ReadProjectUsage(const View& view, PartitionLog& log, const UsageQuery& query);
+// The cache may be null; what it holds of the project is then read anew.
+Result<ProjectUsage> ReadProjectUsage(const View& view, PartitionLog& log, const UsageQuery& query,
+                                      UsageCache* cache = nullptr);
 
 // The sum of cells; operation and status are without meaning in it.
 HourCell SumOf(const std::vector<HourCell>& cells);

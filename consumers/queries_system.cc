@@ -3,17 +3,30 @@
 #include <algorithm>
 #include <atomic>
 
+#include "consumers/queries_costliest.h"
+
 namespace odometer {
 namespace {
 
 constexpr int64_t kVelocityHours = 24;
 constexpr int64_t kDays = 30;
 
-void AddHours(const UserEntry& entry, int64_t now_hour, SystemSummary* summary) {
+void AddHours(const UserEntry& entry, SystemSums* sums) {
   for (const HourPoint& point : entry.hours) {
-    int64_t back = now_hour - point.hour;
-    if (back < 0 || back >= Ring::kHours) continue;
-    auto add = [&](HourSum* sum) {
+    HourSum& sum = sums->hours[point.hour];
+    sum.requests += point.requests;
+    sum.turns += point.turns;
+    sum.sessions += point.sessions;
+  }
+}
+
+void ShowHours(const SystemSums& sums, int64_t now_hour, SystemSummary* summary) {
+  for (int64_t back = kVelocityHours - 1; back >= 0; --back) summary->velocity.push_back({now_hour - back, 0, 0, 0});
+  for (auto at = sums.hours.lower_bound(now_hour - Ring::kHours + 1); at != sums.hours.end(); ++at) {
+    const auto& [hour, point] = *at;
+    int64_t back = now_hour - hour;
+    if (back < 0) break;
+    auto add = [&point = point](HourSum* sum) {
       sum->requests += point.requests;
       sum->turns += point.turns;
       sum->sessions += point.sessions;
@@ -24,15 +37,9 @@ void AddHours(const UserEntry& entry, int64_t now_hour, SystemSummary* summary) 
   }
 }
 
-void AddUsers(const UserTable& table, int64_t now_us, SystemSummary* summary) {
-  int64_t hour = HourOf(FoldTime{now_us});
-  for (int64_t back = kVelocityHours - 1; back >= 0; --back) summary->velocity.push_back({hour - back, 0, 0, 0});
-  int64_t month_start_us = Period::Of(FoldTime{now_us}).start_us();
-  for (const auto& entry : table.users) {
-    AddHours(*entry, hour, summary);
-    if (entry->keys.last_use_us > now_us - kUsPerDay) ++summary->active_users_last_24h;
-    if (entry->keys.last_use_us >= month_start_us) ++summary->active_users_this_month;
-  }
+// Users whose last use is at or after this.
+int64_t UsersSince(const SystemSums& sums, int64_t us) {
+  return sums.last_use_us.end() - std::lower_bound(sums.last_use_us.begin(), sums.last_use_us.end(), us);
 }
 
 void AddDay(const ServiceDayRow& row, ServiceDayRow* sum) {
@@ -72,42 +79,46 @@ Status AddDays(const UserTable& table, int64_t now_us, SystemSummary* summary) {
   return scanned.ok() ? decoded : scanned;
 }
 
-Result<std::shared_ptr<const UserCostliest>> CostliestOf(const UserTable& table, const UserEntry& entry,
-                                                         int64_t now_us) {
-  std::shared_ptr<const UserCostliest> known = std::atomic_load(&entry.costliest);
-  if (known != nullptr) return known;
-  auto found = std::make_shared<UserCostliest>();
-  ODOMETER_ASSIGN_OR_RETURN(found->sessions, ReadSessionFigures(*table.view, table.tenant, entry.user, now_us));
-  Result<TurnList> turns = ListTurns(*table.view, table.tenant, entry.user, {}, UINT64_MAX);
-  if (!turns.ok()) return turns.status();
-  found->turns = CostliestTurns(turns->entries, kCostliestCount);
-  std::atomic_store(&entry.costliest, std::shared_ptr<const UserCostliest>(found));
-  return std::shared_ptr<const UserCostliest>(found);
-}
-
-template <class Item, class Tokens>
-void KeepMost(std::vector<Item>* items, Item item, Tokens tokens) {
-  auto at = std::upper_bound(items->begin(), items->end(), item,
-                             [&](const Item& a, const Item& b) { return tokens(a) > tokens(b); });
-  if (at - items->begin() >= static_cast<ptrdiff_t>(kCostliestCount)) return;
-  items->insert(at, std::move(item));
+// Puts one of `user` where it belongs by its tokens, behind those of as many, if it is among the most.
+template <class Item, class Entry, class Tokens>
+void KeepMost(std::vector<Item>* items, const std::string& user, const Entry& entry, Tokens tokens) {
+  int64_t its = tokens(entry);
+  if (items->size() == kCostliestCount && tokens(items->back().entry) >= its) return;
+  auto at = std::upper_bound(items->begin(), items->end(), its,
+                             [&](int64_t its, const Item& item) { return its > tokens(item.entry); });
+  items->insert(at, {user, entry});
   if (items->size() > kCostliestCount) items->pop_back();
 }
 
-Status AddCostliest(const UserTable& table, int64_t now_us, SystemSummary* summary) {
+Status AddCostliest(const UserTable& table, int64_t now_us, SystemSums* sums) {
+  ODOMETER_RETURN_IF_ERROR(FindCostliest(table, now_us));
   for (const auto& entry : table.users) {
-    auto user = CostliestOf(table, *entry, now_us);
-    if (!user.ok()) return user.status();
-    for (int64_t last_us : (*user)->sessions.recent_us) summary->active_sessions += last_us > now_us - kSessionActiveUs;
-    for (const SessionEntry& session : (*user)->sessions.costliest) {
-      KeepMost(&summary->costliest_sessions, {entry->user, session},
-               [](const auto& s) { return s.entry.row.tokens.total(); });
+    std::shared_ptr<const UserCostliest> user = std::atomic_load(&entry->costliest);
+    for (const auto& [session, last_us] : user->sessions.recent) sums->recent_us.push_back(last_us);
+    for (const SessionEntry& session : user->sessions.costliest) {
+      KeepMost(&sums->costliest_sessions, entry->user, session,
+               [](const SessionEntry& s) { return s.row.tokens.total(); });
     }
-    for (const TurnEntry& turn : (*user)->turns) {
-      KeepMost(&summary->costliest_turns, {entry->user, turn}, [](const auto& t) { return t.entry.posting.tokens; });
+    for (const TurnEntry& turn : user->turns) {
+      KeepMost(&sums->costliest_turns, entry->user, turn, [](const TurnEntry& t) { return t.posting.tokens; });
     }
   }
   return Status::Ok();
+}
+
+Result<std::shared_ptr<const SystemSums>> SumsOf(const UserTable& table, int64_t now_us) {
+  std::shared_ptr<const SystemSums> known = std::atomic_load(&table.sums);
+  if (known != nullptr) return known;
+  auto sums = std::make_shared<SystemSums>();
+  for (const auto& entry : table.users) {
+    AddHours(*entry, sums.get());
+    sums->last_use_us.push_back(entry->keys.last_use_us);
+  }
+  std::sort(sums->last_use_us.begin(), sums->last_use_us.end());
+  sums->costliest_known = table.users.size() <= kCostliestUsersMax;
+  if (sums->costliest_known) ODOMETER_RETURN_IF_ERROR(AddCostliest(table, now_us, sums.get()));
+  std::atomic_store(&table.sums, std::shared_ptr<const SystemSums>(sums));
+  return std::shared_ptr<const SystemSums>(sums);
 }
 
 }  // namespace
@@ -118,10 +129,17 @@ Result<std::optional<SystemSummary>> ReadSystemSummary(const UserTable& table, i
   if (!tenant->has_value()) return std::optional<SystemSummary>();
   SystemSummary summary;
   summary.tenant = std::move(**tenant);
-  AddUsers(table, now_us, &summary);
+  Result<std::shared_ptr<const SystemSums>> found = SumsOf(table, now_us);
+  if (!found.ok()) return found.status();
+  const SystemSums& sums = **found;
+  ShowHours(sums, HourOf(FoldTime{now_us}), &summary);
+  summary.active_users_last_24h = UsersSince(sums, now_us - kUsPerDay + 1);
+  summary.active_users_this_month = UsersSince(sums, Period::Of(FoldTime{now_us}).start_us());
   ODOMETER_RETURN_IF_ERROR(AddDays(table, now_us, &summary));
-  summary.costliest_known = table.users.size() <= kCostliestUsersMax;
-  if (summary.costliest_known) ODOMETER_RETURN_IF_ERROR(AddCostliest(table, now_us, &summary));
+  summary.costliest_known = sums.costliest_known;
+  for (int64_t last_us : sums.recent_us) summary.active_sessions += last_us > now_us - kSessionActiveUs;
+  summary.costliest_sessions = sums.costliest_sessions;
+  summary.costliest_turns = sums.costliest_turns;
   return std::optional<SystemSummary>(std::move(summary));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,6 +47,17 @@ struct SystemSummary {
   std::vector<Session> costliest_sessions;
   std::vector<Turn> costliest_turns;
 };
+// What the users of a table come to, whatever the time: found once a table, so that a summary does not go through all
+// users again.
+struct SystemSums {
+  std::map<int64_t, HourSum> hours;
+  std::vector<int64_t> last_use_us;  // of each user, in rising order
+  bool costliest_known = true;
+  std::vector<int64_t> recent_us;  // last_us of the sessions that may be active
+  std::vector<SystemSummary::Session> costliest_sessions;
+  std::vector<SystemSummary::Turn> costliest_turns;
+};
+
 // nullopt for a tenant that was never seen.
 Result<std::optional<SystemSummary>> ReadSystemSummary(const UserTable& table, int64_t now_us);
 

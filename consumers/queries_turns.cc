@@ -42,15 +42,18 @@ Result<TurnList> ListTurns(const View& view, std::string_view tenant, std::strin
   }
   Result<std::vector<Posting>> postings = PostingsOf(view, list, pinned);
   if (!postings.ok()) return postings.status();
+  return TurnList{pinned, JoinTurns(*postings)};
+}
 
+std::vector<TurnEntry> JoinTurns(const std::vector<Posting>& postings) {
   std::vector<TurnEntry> entries;
   std::unordered_map<Uuid, size_t, UuidHash> turns;  // the first turn of an id
-  for (const Posting& posting : *postings) {
+  for (const Posting& posting : postings) {
     if (posting.type != EventType::kTurnRecorded) continue;
     turns.emplace(posting.id, entries.size());
     entries.push_back({posting, false, {}});
   }
-  for (const Posting& posting : *postings) {
+  for (const Posting& posting : postings) {
     if (posting.type != EventType::kTurnAmended) continue;
     auto original = turns.find(posting.id);
     if (original == turns.end()) {
@@ -64,7 +67,7 @@ Result<TurnList> ListTurns(const View& view, std::string_view tenant, std::strin
   }
   auto newer = [](const TurnEntry& a, const TurnEntry& b) { return a.posting.offset > b.posting.offset; };
   std::sort(entries.begin(), entries.end(), newer);
-  return TurnList{pinned, std::move(entries)};
+  return entries;
 }
 
 std::vector<TurnEntry> CostliestTurns(const std::vector<TurnEntry>& entries, size_t count) {

@@ -29,6 +29,9 @@ struct TurnList {
 Result<TurnList> ListTurns(const View& view, std::string_view tenant, std::string_view user, std::string_view session,
                            uint64_t pinned);
 
+// The same from the postings of one list, in the log's order; what is no turn and no amendment is left out.
+std::vector<TurnEntry> JoinTurns(const std::vector<Posting>& postings);
+
 // The entries with the most tokens, at most `count`, most first; of equal ones the newest.
 std::vector<TurnEntry> CostliestTurns(const std::vector<TurnEntry>& entries, size_t count);
 

@@ -34,41 +34,81 @@ std::string_view UserOf(std::string_view key) {
   return reader.Text(&tenant) && reader.Text(&user) ? user : std::string_view();
 }
 
-// The users of a view, those of `before` again where their rows have not changed.
-Status CopyUsers(const View& view, const std::string& tenant, const UserTable* before,
-                 std::vector<std::shared_ptr<const UserEntry>>* users) {
-  KeyBuilder prefix;
-  prefix.Begin(RowKind::kAccount).Text(tenant);
-  Status decoded;
-  size_t old = 0;
-  if (before != nullptr) users->reserve(before->users.size() + before->users.size() / 16);
-  Status scanned =
-      view.Scan(prefix.view(), PrefixEnd(prefix.view()), [&](std::string_view key, std::string_view value) {
-        std::string_view user = UserOf(key);
-        uint64_t hash = std::hash<std::string_view>()(value);
-        // Rows are never deleted, so the old users are a subsequence of the new ones.
-        if (before != nullptr && old < before->users.size() && before->users[old]->user == user) {
-          const auto& entry = before->users[old++];
-          if (entry->row_hash == hash) {
-            users->push_back(entry);
-            return true;
-          }
-        }
-        AccountRow row;
-        if (!DecodeRow(value, &row)) {
-          decoded = Status(Code::kCorrupt, "store: an account row's bytes cannot be read");
-          return false;
-        }
-        auto entry = std::make_shared<UserEntry>();
-        entry->user = user;
-        entry->row_hash = hash;
-        entry->keys = KeysOf(row.usage, row.last_use_us);
-        entry->hours = HoursOf(row);
-        users->push_back(std::move(entry));
-        return true;
-      });
-  return scanned.ok() ? decoded : scanned;
-}
+using Users = std::vector<std::shared_ptr<const UserEntry>>;
+
+// The users of a view, in key order, taken from those of a table before where their rows have not changed.
+class UserCopy {
+ public:
+  UserCopy(const View& view, const std::string& tenant, const UserTable* before) : view_(view), before_(before) {
+    prefix_.Begin(RowKind::kAccount).Text(tenant);
+  }
+
+  Status MakeAll(Users* users) {
+    std::optional<std::vector<std::string>> written =
+        view_.WrittenSince(prefix_.view(), before_ == nullptr ? 0 : before_->view->meta().cursor);
+    if (before_ != nullptr) users->reserve(before_->users.size() + before_->users.size() / 16);
+    bool is_part = before_ != nullptr && written && written->size() <= before_->users.size() / kScanShare;
+    return is_part ? AddWritten(*written, users) : AddAll(users);
+  }
+
+ private:
+  // From one user in so many on, a scan of all is cheaper than to look each up.
+  static constexpr size_t kScanShare = 4;
+
+  Status AddAll(Users* users) {
+    Status added;
+    Status scanned =
+        view_.Scan(prefix_.view(), PrefixEnd(prefix_.view()), [&](std::string_view key, std::string_view value) {
+          added = Add(UserOf(key), value, users);
+          return added.ok();
+        });
+    return scanned.ok() ? added : scanned;
+  }
+
+  Status AddWritten(const std::vector<std::string>& keys, Users* users) {
+    for (const std::string& key : keys) {
+      std::string_view user = UserOf(key);
+      while (old_ < before_->users.size() && IsBeforeInKeys(before_->users[old_]->user, user)) {
+        users->push_back(before_->users[old_++]);
+      }
+      Result<std::optional<std::string>> value = view_.Get(key);
+      if (!value.ok()) return value.status();
+      if (value->has_value()) ODOMETER_RETURN_IF_ERROR(Add(user, **value, users));
+    }
+    for (; old_ < before_->users.size(); ++old_) users->push_back(before_->users[old_]);
+    return Status::Ok();
+  }
+
+  Status Add(std::string_view user, std::string_view value, Users* users) {
+    uint64_t hash = std::hash<std::string_view>()(value);
+    std::shared_ptr<const UserCostliest> costliest;
+    // Rows are never deleted, so the old users are a subsequence of the new ones.
+    if (before_ != nullptr && old_ < before_->users.size() && before_->users[old_]->user == user) {
+      const auto& entry = before_->users[old_++];
+      if (entry->row_hash == hash) {
+        users->push_back(entry);
+        return Status::Ok();
+      }
+      costliest = std::atomic_load(&entry->costliest);
+      if (costliest == nullptr) costliest = entry->costliest_before;
+    }
+    AccountRow row;
+    if (!DecodeRow(value, &row)) return Status(Code::kCorrupt, "store: an account row's bytes cannot be read");
+    auto entry = std::make_shared<UserEntry>();
+    entry->user = user;
+    entry->row_hash = hash;
+    entry->keys = KeysOf(row.usage, row.last_use_us);
+    entry->hours = HoursOf(row);
+    entry->costliest_before = std::move(costliest);
+    users->push_back(std::move(entry));
+    return Status::Ok();
+  }
+
+  const View& view_;
+  const UserTable* const before_;
+  KeyBuilder prefix_;
+  size_t old_ = 0;  // of the users before, the first that was not taken yet
+};
 
 using PeriodKeys = std::vector<std::optional<UserKeys>>;
 
@@ -167,7 +207,7 @@ Result<std::shared_ptr<const UserTable>> UserTables::Get(const std::function<std
   table->tenant = tenant;
   table->made_us = now_us;
   table->view = view;
-  ODOMETER_RETURN_IF_ERROR(CopyUsers(*view, tenant, slot->table.get(), &table->users));
+  ODOMETER_RETURN_IF_ERROR(UserCopy(*view, tenant, slot->table.get()).MakeAll(&table->users));
   if (slot->table != nullptr && slot->table->view->meta().cursor == view->meta().cursor) {
     // Nothing was folded since: the sorted copies are still the newest there are.
     std::lock_guard lock(slot->table->mutex_);

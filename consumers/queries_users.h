@@ -47,8 +47,10 @@ struct HourPoint {
 
 // The most expensive things of one user, found when somebody asks for those of all.
 struct UserCostliest {
+  uint64_t as_of = 0;  // the cursor of the view that it was found in
   SessionFigures sessions;
   std::vector<TurnEntry> turns;
+  bool has_unmatched = false;  // amendments whose turn may still come
 };
 
 // One user as of some version of the row; shared by all copies that saw the same version.
@@ -58,6 +60,7 @@ struct UserEntry {
   UserKeys keys;
   std::vector<HourPoint> hours;                            // of the rings, those that hold something
   mutable std::shared_ptr<const UserCostliest> costliest;  // by std::atomic_load and atomic_store
+  std::shared_ptr<const UserCostliest> costliest_before;   // of an earlier version of the row, to go on from
 };
 
 // A listing in a fixed order over a fixed view. Names only: a page reads its rows from the view.
@@ -68,11 +71,14 @@ struct PinnedListing {
   std::vector<std::string> names;
 };
 
+struct SystemSums;  // of queries_system
+
 struct UserTable {
   std::string tenant;
   int64_t made_us = 0;  // monotonic
   std::shared_ptr<const View> view;
   std::vector<std::shared_ptr<const UserEntry>> users;  // in key order
+  mutable std::shared_ptr<const SystemSums> sums;       // over users, once asked for; by std::atomic_load and …_store
 
  private:
   friend class UserTables;

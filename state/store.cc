@@ -15,6 +15,7 @@
 #include <algorithm>
 
 #include "core/planted.h"
+#include "state/written_keys.h"
 
 namespace odometer {
 
@@ -104,6 +105,7 @@ struct Store::Impl {
   std::unique_ptr<rocksdb::DB> db;
   StoreOptions options;
   bool needs_resume = false;
+  WrittenKeys written;
   rocksdb::WriteBatch held_back;  // of a planted bug only
 };
 
@@ -111,8 +113,8 @@ namespace {
 
 class RocksView : public View {
  public:
-  RocksView(std::shared_ptr<void> owner, rocksdb::DB* db, MetaRow meta)
-      : owner_(std::move(owner)), db_(db), snapshot_(db->GetSnapshot()), meta_(std::move(meta)) {}
+  RocksView(std::shared_ptr<void> owner, rocksdb::DB* db, WrittenKeys* written, MetaRow meta)
+      : owner_(std::move(owner)), db_(db), written_(written), snapshot_(db->GetSnapshot()), meta_(std::move(meta)) {}
   ~RocksView() override { db_->ReleaseSnapshot(snapshot_); }
 
   const MetaRow& meta() const override { return meta_; }
@@ -135,6 +137,9 @@ class RocksView : public View {
                   const std::function<bool(std::string_view, std::string_view)>& row) const override {
     return Walk(begin, end, row, true);
   }
+  std::optional<std::vector<std::string>> WrittenSince(std::string_view prefix, uint64_t cursor) const override {
+    return written_->Since(prefix, cursor);
+  }
 
  private:
   Status Walk(std::string_view begin, std::string_view end,
@@ -152,6 +157,7 @@ class RocksView : public View {
 
   std::shared_ptr<void> owner_;
   rocksdb::DB* db_;
+  WrittenKeys* written_;
   const rocksdb::Snapshot* snapshot_;
   MetaRow meta_;
 };
@@ -222,6 +228,7 @@ Status Store::Commit(RowBatch& rows, const MetaRow& meta) {
     if (!resumed.ok()) return FromRocks("resume after a failed write", resumed);
     impl_->needs_resume = false;
   }
+  impl_->written.Note(rows, meta.cursor);
   bool is_large = rows.count() >= impl_->options.file_rows_min && !PlantedBug("cursor_before_state");
   Status written = is_large ? WriteFile(rows, meta) : Write(rows, meta);
   if (!written.ok()) {
@@ -291,7 +298,7 @@ Result<std::optional<std::string>> Store::Get(std::string_view key) const {
 }
 
 std::shared_ptr<const View> Store::NewView() const {
-  return std::make_shared<RocksView>(impl_, impl_->db.get(), meta_);
+  return std::make_shared<RocksView>(impl_, impl_->db.get(), &impl_->written, meta_);
 }
 
 Status Store::Checkpoint(const std::string& directory) const {

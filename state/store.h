@@ -10,6 +10,7 @@
 // A crash loses at most commits that were not yet synced, never a part of one; the log has their records.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -42,6 +43,14 @@ class RowBatch {
   void Clear();  // keeps its memory
   size_t bytes() const;
   size_t count() const { return rows_.size(); }
+  // Of the rows whose keys begin with `prefix`, in key order. Brings the batch into that order.
+  template <class F>
+  void ForEachKey(std::string_view prefix, F&& f) {
+    Sort();
+    auto at = std::lower_bound(rows_.begin(), rows_.end(), prefix,
+                               [this](const Row& row, std::string_view wanted) { return KeyOf(row) < wanted; });
+    for (; at != rows_.end() && KeyOf(*at).starts_with(prefix); ++at) f(KeyOf(*at));
+  }
 
  private:
   friend class Store;
@@ -80,6 +89,12 @@ class View {
   // The same from the end.
   virtual Status ScanBack(std::string_view begin, std::string_view end,
                           const std::function<bool(std::string_view key, std::string_view value)>& row) const = 0;
+  // For a cache of what an earlier view said: the keys under a prefix that commits beyond `cursor` have written, at
+  // least up to this view. nullopt when that is not known, as the first time that a prefix is asked for.
+  virtual std::optional<std::vector<std::string>> WrittenSince(std::string_view prefix, uint64_t cursor) const {
+    (void)prefix, (void)cursor;
+    return std::nullopt;
+  }
 };
 
 struct StoreOptions {

@@ -26,6 +26,7 @@
 #include "consumers/metrics.h"
 #include "consumers/queries_cursor.h"
 #include "consumers/queries_users.h"
+#include "consumers/usage_cache.h"
 
 namespace odometer {
 
@@ -152,6 +153,7 @@ class Api {
   ApiOptions options_;
   HttpMetrics metrics_;
   UserTables users_;
+  UsageCache usage_;
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> requests_{0};
   uint64_t first_request_id_;

@@ -79,7 +79,7 @@ Result<HttpResponse> Api::GetProjectUsage(const Call& call) {
     key.Begin(RowKind::kProjectUser).Text(query.tenant).Text(*query.user).Text(query.project);
     ODOMETER_ASSIGN_OR_RETURN(row, RowOrEmpty<ProjectRow>(*reading->view, key));
   }
-  Result<ProjectUsage> usage = ReadProjectUsage(*reading->view, reading->runner->log(), query);
+  Result<ProjectUsage> usage = ReadProjectUsage(*reading->view, reading->runner->log(), query, &usage_);
   if (!usage.ok()) return Internal(usage.status());
   JsonWriter json;
   json.Object().Field("tenant", call.tenant).Field("project", query.project);

@@ -35,22 +35,38 @@ class MapView : public View {
     return Status::Ok();
   }
 
+  std::optional<std::vector<std::string>> WrittenSince(std::string_view prefix, uint64_t cursor) const override {
+    if (!knows_written_) return std::nullopt;
+    std::vector<std::string> keys;
+    for (auto at = written_.lower_bound(prefix); at != written_.end() && at->first.starts_with(prefix); ++at) {
+      if (at->second > cursor) keys.push_back(at->first);
+    }
+    return keys;
+  }
+
   MetaRow& mutable_meta() { return meta_; }
+  // What is put from now on is known as written by the commit of the cursor that stands then.
+  void KnowWritten() { knows_written_ = true; }
   template <class Row>
   void Put(const KeyBuilder& key, const Row& row) {
-    rows_[key.str()] = EncodeRow(row);
+    PutBytes(key, EncodeRow(row));
   }
-  void PutBytes(const KeyBuilder& key, std::string bytes) { rows_[key.str()] = std::move(bytes); }
+  void PutBytes(const KeyBuilder& key, std::string bytes) {
+    rows_[key.str()] = std::move(bytes);
+    written_[key.str()] = meta_.cursor;
+  }
 
   // Appends a chunk to a list, as the fold does when it commits after each record.
   void AddPosting(const KeyBuilder& list, const Posting& posting) {
     PostingChunk chunk;
     chunk.entries.push_back(posting);
-    rows_[KeyBuilder(list).Number(static_cast<int64_t>(posting.offset)).str()] = EncodeRow(chunk);
+    PutBytes(KeyBuilder(list).Number(static_cast<int64_t>(posting.offset)), EncodeRow(chunk));
   }
 
  private:
   std::map<std::string, std::string, std::less<>> rows_;
+  std::map<std::string, uint64_t, std::less<>> written_;  // the cursor of the commit
+  bool knows_written_ = false;
   MetaRow meta_;
 };
 

@@ -119,8 +119,33 @@ class ProjectQueries : public testing::Test {
     return EncodeRow(row);
   }
 
-  std::string Read(const UsageQuery& query) {
-    Result<ProjectUsage> usage = ReadProjectUsage(view_, log_, query);
+  UsageQuery RandomQuery() {
+    UsageQuery query{"acme", "docs", {}, {}, {}, 0, INT64_MAX};
+    if (random_.Percent(50)) query.user = "u" + std::to_string(random_.Below(4));
+    if (random_.Percent(30)) query.operation = static_cast<OperationKind>(random_.Below(kOperationKinds));
+    if (random_.Percent(30)) query.status = static_cast<OperationStatus>(1 + random_.Below(4));
+    auto bound = [&] {
+      const Fact& fact = facts_[random_.Below(facts_.size())];
+      if (random_.Percent(30)) return HourOf(FoldTime{fact.time_us}) * kUsPerHour;
+      return fact.time_us + random_.Between(-1, 1);
+    };
+    query.from_us = bound();
+    query.to_us = bound();
+    if (random_.Percent(10)) query.from_us = INT64_MIN;
+    if (random_.Percent(10)) query.to_us = INT64_MAX;
+    return query;
+  }
+
+  // As a commit would: what is added after belongs to it, and the view holds the log up to its end.
+  void Commit(int count, int64_t hours) {
+    view_.mutable_meta().cursor = log_.range().end + static_cast<uint64_t>(count);
+    Fill(count, hours);
+    ASSERT_EQ(view_.meta().cursor, log_.range().end);
+  }
+
+  std::string Read(const UsageQuery& query, UsageCache* cache = nullptr) { return ReadIn(view_, query, cache); }
+  std::string ReadIn(const View& view, const UsageQuery& query, UsageCache* cache) {
+    Result<ProjectUsage> usage = ReadProjectUsage(view, log_, query, cache);
     EXPECT_TRUE(usage.ok()) << usage.status().ToString();
     events_read_ = usage->events_read;
     return EncodeRow(ProjectHourRow{usage->cells});
@@ -137,21 +162,72 @@ class ProjectQueries : public testing::Test {
 TEST_F(ProjectQueries, UsageOfAnySpanIsThatOfAScan) {
   Fill(600, 5);
   for (int round = 0; round < 400; ++round) {
-    UsageQuery query{"acme", "docs", {}, {}, {}, 0, INT64_MAX};
-    if (random_.Percent(50)) query.user = "u" + std::to_string(random_.Below(4));
-    if (random_.Percent(30)) query.operation = static_cast<OperationKind>(random_.Below(kOperationKinds));
-    if (random_.Percent(30)) query.status = static_cast<OperationStatus>(1 + random_.Below(4));
-    auto bound = [&] {
-      const Fact& fact = facts_[random_.Below(facts_.size())];
-      if (random_.Percent(30)) return HourOf(FoldTime{fact.time_us}) * kUsPerHour;
-      return fact.time_us + random_.Between(-1, 1);
-    };
-    query.from_us = bound();
-    query.to_us = bound();
-    if (random_.Percent(10)) query.from_us = INT64_MIN;
-    if (random_.Percent(10)) query.to_us = INT64_MAX;
+    UsageQuery query = RandomQuery();
     ASSERT_EQ(Read(query), Scan(query)) << query.from_us << " to " << query.to_us;
   }
+}
+
+TEST_F(ProjectQueries, UsageWithACacheIsThatOfAScanWhateverIsCommittedBetweenReads) {
+  for (bool knows_written : {false, true}) {
+    UsageCache cache;
+    if (knows_written) view_.KnowWritten();
+    for (int commit = 0; commit < 60; ++commit) {
+      Commit(1 + static_cast<int>(random_.Below(20)), 5);
+      for (int read = 0; read < 10; ++read) {
+        UsageQuery query = RandomQuery();
+        ASSERT_EQ(Read(query, &cache), Scan(query)) << query.from_us << " to " << query.to_us;
+      }
+    }
+  }
+}
+
+TEST_F(ProjectQueries, UsageOfAViewThatTheCacheIsBeyondIsStillThatOfTheView) {
+  UsageCache cache;
+  view_.KnowWritten();
+  Commit(200, 5);
+  MapView before = view_;
+  std::vector<std::pair<UsageQuery, std::string>> expected;
+  for (int read = 0; read < 50; ++read) {
+    UsageQuery query = RandomQuery();
+    expected.emplace_back(query, Scan(query));
+  }
+  Commit(200, 5);
+  for (const auto& [query, answer] : expected) {
+    EXPECT_EQ(Read(query, &cache), Scan(query));
+    EXPECT_EQ(ReadIn(before, query, &cache), answer);
+  }
+}
+
+TEST_F(ProjectQueries, UsageOfASpanThatWasReadBeforeReadsNoEventAgain) {
+  UsageCache cache;
+  view_.KnowWritten();
+  Commit(300, 1);
+  UsageQuery query{"acme", "docs", {}, {}, {}, kNowUs - kUsPerHour / 2, kNowUs - kUsPerHour / 6};
+  EXPECT_EQ(Read(query, &cache), Scan(query));
+  EXPECT_GT(events_read_, 10u);
+  EXPECT_EQ(Read(query, &cache), Scan(query));
+  EXPECT_EQ(events_read_, 0u);
+  Commit(3, 1);
+  EXPECT_EQ(Read(query, &cache), Scan(query));
+  EXPECT_LE(events_read_, 3u);
+}
+
+TEST_F(ProjectQueries, UsageCacheHoldsNoMoreThanItMay) {
+  UsageCache cache;
+  size_t most = 0;
+  for (int project = 0; project < 5; ++project) {
+    for (int list = 0; list < 20; ++list) {
+      std::string key = "list-" + std::to_string(project) + "-" + std::to_string(list);
+      cache.OperationsOf(key);
+      cache.Keep(key, UsageCache::kOperationsMax / 8);
+      most = std::max(most, cache.held().second);
+    }
+  }
+  EXPECT_GT(most, UsageCache::kOperationsMax / 2);
+  EXPECT_LE(most, UsageCache::kOperationsMax);
+  cache.OperationsOf("huge");
+  cache.Keep("huge", UsageCache::kOperationsMax);
+  EXPECT_LE(cache.held().second, UsageCache::kOperationsMax);
 }
 
 TEST_F(ProjectQueries, UsageOfWholeHoursReadsNoEvent) {

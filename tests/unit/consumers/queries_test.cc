@@ -379,6 +379,26 @@ TEST_F(UserTablesTest, KeepWhatDidNotChange) {
   EXPECT_EQ(second->users[2]->keys.total_tokens, 40);
 }
 
+TEST_F(UserTablesTest, AreTheSameWhetherAllUsersAreReadOrOnlyThoseThatWereWritten) {
+  Random random = Seeded();
+  view_->KnowWritten();
+  for (int i = 0; i < 200; ++i) Put("u" + std::to_string(random.Below(500)), Account(i, 1, 1));
+  for (int commit = 0; commit < 30; ++commit) {
+    Commit();
+    for (uint64_t i = random.Below(20); i > 0; --i) {
+      Put("u" + std::to_string(random.Below(500)), Account(static_cast<int64_t>(random.Below(1000)), 1, 1));
+    }
+    auto table = Table();
+    UserTables fresh(clock_);
+    auto all = fresh.Get([&] { return view_; }, "acme").value();
+    ASSERT_EQ(table->users.size(), all->users.size());
+    for (size_t i = 0; i < all->users.size(); ++i) {
+      EXPECT_EQ(table->users[i]->user, all->users[i]->user);
+      EXPECT_EQ(table->users[i]->row_hash, all->users[i]->row_hash);
+    }
+  }
+}
+
 TEST_F(UserTablesTest, PinAListingUntilManyOthersWereMade) {
   Put("ann", Account(10, 1, 1));
   auto listing = tables_.Sorted(*Table(), UserSort::kCost, false, std::nullopt, 1).value();
@@ -456,6 +476,56 @@ TEST_F(UserTablesTest, SumUpToTheSystemSummary) {
   EXPECT_EQ((*summary)->costliest_sessions[0].user, "bob");
   ASSERT_EQ((*summary)->costliest_turns.size(), 1u);
   EXPECT_EQ((*summary)->costliest_turns[0].user, "ann");
+}
+
+// What the system summary says of sessions and turns, as text.
+std::string CostliestIn(const SystemSummary& summary) {
+  std::string text = "active " + std::to_string(summary.active_sessions) + "\n";
+  for (const SystemSummary::Session& session : summary.costliest_sessions) {
+    text += session.user + " " + session.entry.session + " " + std::to_string(session.entry.row.tokens.total()) + "\n";
+  }
+  for (const SystemSummary::Turn& turn : summary.costliest_turns) {
+    text += turn.user + " " + std::to_string(turn.entry.posting.offset) + " " +
+            std::to_string(turn.entry.posting.tokens) + " " + std::to_string(turn.entry.amendments.size()) + "\n";
+  }
+  return text;
+}
+
+TEST_F(UserTablesTest, KnowTheCostliestOfNowWhateverWasCommittedSinceTheyLookedLast) {
+  Random random = Seeded();
+  view_->KnowWritten();
+  view_->Put(KeyBuilder().Begin(RowKind::kTenant).Text("acme"), TenantRow());
+  for (int user = 0; user < 40; ++user) Put("u" + std::to_string(user), Account(user, 1, 1));
+  int64_t version = 0;
+  for (uint64_t commit = 1; commit <= 150; ++commit) {
+    Commit();
+    view_->mutable_meta().cursor = (commit + 1) * 100;
+    uint64_t users = random.Percent(80) ? random.Below(3) : random.Below(40);
+    for (uint64_t i = 0; i < users; ++i) {
+      std::string user = "u" + std::to_string(random.Below(8) * random.Below(6));
+      Put(user, Account(++version, 1, 1));
+      KeyBuilder session = SessionKey(user, "s" + std::to_string(random.Below(12)));
+      SessionRow row = RowOrEmpty<SessionRow>(*view_, session).value();
+      row.last_us = kNowUs - random.Between(0, 2 * kSessionActiveUs);
+      row.ended = random.Percent(20);
+      row.tokens.output_tokens += random.Percent(80) ? random.Between(0, 9) : -random.Between(0, 9);
+      view_->Put(session, row);
+      Uuid id = Id(static_cast<uint8_t>(random.Below(250)));
+      uint64_t offset = commit * 100 + i;
+      view_->AddPosting(UserList(user), random.Percent(10) ? AmendmentPosting(offset, id, random.Between(-9, 9))
+                                                           : TurnPosting(offset, id, random.Between(0, 50)));
+    }
+    UserTables anew(clock_);
+    auto summary = ReadSystemSummary(*Table(), kNowUs);
+    auto expected = ReadSystemSummary(*anew.Get([&] { return view_; }, "acme").value(), kNowUs);
+    ASSERT_TRUE(summary.ok() && expected.ok());
+    ASSERT_EQ(CostliestIn(**summary), CostliestIn(**expected)) << commit;
+    int64_t active = 0;
+    for (const auto& entry : Table()->users) {
+      active += ReadAccountSummary(*view_, "acme", entry->user, kNowUs).value()->sessions.active;
+    }
+    ASSERT_EQ((*summary)->active_sessions, active);
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "state/written_keys.h"
 #include "tests/unit/log/temp_directory.h"
 #include "tests/unit/state/store_fixture.h"
 
@@ -78,6 +79,58 @@ TEST(Store, AViewIsOfItsCommitAndOutlivesItsStore) {
   EXPECT_EQ(store->NewView()->meta().cursor, 2u);
   store.reset();
   EXPECT_EQ(ValueAt(*view, "k"), "one");
+}
+
+TEST(Store, AViewTellsWhichKeysUnderAPrefixWereWrittenSinceAnEarlierOne) {
+  using Keys = std::vector<std::string>;
+  MemoryDisk disk;
+  std::unique_ptr<Store> store = disk.Open();
+  Put(*store, "a1", "1", 5);
+  std::shared_ptr<const View> first = store->NewView();
+  EXPECT_EQ(first->WrittenSince("a", 0), std::nullopt);  // nobody had asked
+  EXPECT_EQ(first->WrittenSince("a", 5), Keys());
+  Put(*store, "a2", "1", 6);
+  Put(*store, "b", "1", 7);
+  std::shared_ptr<const View> second = store->NewView();
+  Put(*store, "a1", "2", 8);
+  Put(*store, "a1", "3", 9);
+  std::shared_ptr<const View> third = store->NewView();
+  EXPECT_EQ(third->WrittenSince("a", 5), (Keys{"a1", "a2"}));
+  EXPECT_EQ(third->WrittenSince("a", 6), Keys{"a1"});
+  EXPECT_EQ(third->WrittenSince("a", 9), Keys());
+  EXPECT_EQ(third->WrittenSince("b", 5), std::nullopt);
+  store.reset();
+  EXPECT_EQ(third->WrittenSince("a", 8), Keys{"a1"});
+}
+
+TEST(Store, KeysOfACommitThatBecomesAFileAreKnownAsWritten) {
+  MemoryDisk disk;
+  StoreOptions options = disk.options();
+  options.file_rows_min = 1;
+  std::unique_ptr<Store> store = Store::Open(options).value();
+  EXPECT_EQ(store->NewView()->WrittenSince("a", 0), std::vector<std::string>());
+  RowBatch batch;
+  batch.Put("b", "1");
+  batch.Put("a2", "1");
+  batch.Put("a1", "1");
+  ASSERT_TRUE(store->Commit(batch, At(*store, 1)).ok());
+  EXPECT_EQ(store->NewView()->WrittenSince("a", 0), (std::vector<std::string>{"a1", "a2"}));
+}
+
+TEST(WrittenKeys, OfAPrefixThatNobodyAsksForAreForgottenBeforeTheyBecomeTooMany) {
+  WrittenKeys written;
+  ASSERT_TRUE(written.Since("often", 0).has_value());
+  ASSERT_TRUE(written.Since("once", 0).has_value());
+  constexpr uint64_t kCommits = 200;
+  for (uint64_t commit = 1; commit <= kCommits; ++commit) {
+    RowBatch batch;
+    for (size_t i = 0; i < 2 * WrittenKeys::kKeysMax / kCommits; ++i) batch.Put("once" + std::to_string(i), "");
+    batch.Put("often", "");
+    written.Note(batch, commit);
+    ASSERT_EQ(written.Since("often", commit - 1), std::vector<std::string>{"often"});
+  }
+  EXPECT_EQ(written.Since("once", kCommits - 1), std::nullopt);
+  EXPECT_EQ(written.Since("once", kCommits), std::vector<std::string>());
 }
 
 TEST(Store, AScanGivesItsRangeInOrderUntilItIsToldToStop) {
