@@ -201,6 +201,25 @@ TEST_F(StoreOfFiles, OneThatDoesNotFitOnTheDiskChangesNothingAndFitsLater) {
   EXPECT_EQ(store->cursor(), 3u);
 }
 
+class ReadOnlyDisk : public rocksdb::EnvWrapper {
+ public:
+  using rocksdb::EnvWrapper::EnvWrapper;
+  rocksdb::Status NewWritableFile(const std::string& name, std::unique_ptr<rocksdb::WritableFile>*,
+                                  const rocksdb::EnvOptions&) override {
+    return rocksdb::Status::IOError("While open a file for appending: " + name, "Read-only file system");
+  }
+};
+
+TEST_F(StoreOfFiles, OnAReadOnlyFileSystemTheErrorSaysWhatToDo) {
+  ReadOnlyDisk disk(disk_.env());
+  StoreOptions options = disk_.options();
+  options.env = &disk;
+  Status status = Store::Open(options).status();
+  EXPECT_EQ(status.code(), Code::kIo) << status.ToString();
+  EXPECT_NE(status.message().find("/store"), std::string::npos) << status.ToString();
+  EXPECT_NE(status.message().find("mount it writable"), std::string::npos) << status.ToString();
+}
+
 TEST_F(StoreOfFiles, WhatAKilledProcessLeftBehindDoesNoHarm) {
   Commit(*Open(), 2, 8);
   std::unique_ptr<rocksdb::WritableFile> left;
