@@ -146,8 +146,8 @@ Status LocalLog::OpenPartition(FileSystem& files, Clock& clock, const std::strin
   if (opened->cut) tail_cuts_.push_back(*opened->cut);
   std::unique_ptr<SegmentWriter> writer;
   if (!options.read_only) {
-    Result<std::unique_ptr<SegmentWriter>> resumed =
-        SegmentWriter::Resume(files, path, opened->last_header, opened->end, options.segment_bytes_max);
+    Result<std::unique_ptr<SegmentWriter>> resumed = SegmentWriter::Resume(
+        files, path, opened->last_header, opened->end, opened->synced_position, options.segment_bytes_max);
     if (!resumed.ok()) return resumed.status();
     writer = std::move(*resumed);
   }
