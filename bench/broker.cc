@@ -16,15 +16,16 @@ namespace odometer {
 Broker::Broker(std::string directory, int port, int heap_mib)
     : directory_(std::move(directory)), port_(port), heap_mib_(heap_mib) {
   std::filesystem::remove_all(directory_);
-  if (Run("start >/dev/null") == 0) return;
+  if (Run("start >/dev/null") == 0) {
+    stop_.emplace([this] {
+      Run("stop");
+      std::filesystem::remove_all(directory_);
+    });
+    return;
+  }
   std::cerr << "bench: no broker: see " << directory_ << " and ./dev setup\n";
   Run("stop");
   std::exit(3);
-}
-
-Broker::~Broker() {
-  Run("stop");
-  std::filesystem::remove_all(directory_);
 }
 
 std::string Broker::MakeTopic(const std::string& name, uint32_t partitions) const {
@@ -32,7 +33,6 @@ std::string Broker::MakeTopic(const std::string& name, uint32_t partitions) cons
   Status made = CreateTopic(address, {Uuid5(kNamespaceDns, "bench"), partitions, 1}, SystemClock());
   if (made.ok()) return address.ToString();
   std::cerr << "bench: no topic: " << made.ToString() << "\n";
-  Run("stop");
   std::exit(3);
 }
 

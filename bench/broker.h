@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+
+#include "bench/die.h"
 
 namespace odometer {
 
@@ -11,7 +14,6 @@ class Broker {
  public:
   // Ends the program when there is none to be had. port: of this machine's loopback; heap_mib: of the broker.
   Broker(std::string directory, int port, int heap_mib = 1024);
-  ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
@@ -28,6 +30,7 @@ class Broker {
   const std::string directory_;
   const int port_;
   const int heap_mib_;
+  std::optional<AtEnd> stop_;  // of one that runs
 };
 
 }  // namespace odometer

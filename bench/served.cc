@@ -40,10 +40,9 @@ Served::Served(const std::string& odometerd, const std::string& data_dir, const 
   if (is_running && !address_.empty()) return;
   std::cerr << "bench: " << odometerd << " does not serve\n";
   if (is_running) End(SIGKILL);
+  pid_ = -1;  // gone
   std::exit(5);
 }
-
-Served::~Served() { End(SIGTERM); }
 
 void Served::End(int signal) {
   if (pid_ <= 0) return;

@@ -2,11 +2,14 @@
 // end.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <chrono>
 #include <string>
 #include <vector>
+
+#include "bench/die.h"
 
 namespace odometer {
 
@@ -16,7 +19,6 @@ class Served {
   // Ends the program when it does not serve within 5 minutes. flags: beyond --data-dir and --listen.
   Served(const std::string& odometerd, const std::string& data_dir, const std::vector<std::string>& flags,
          Data data = Data::kFresh);
-  ~Served();
   Served(const Served&) = delete;
   Served& operator=(const Served&) = delete;
 
@@ -31,6 +33,7 @@ class Served {
   pid_t pid_ = -1;
   std::chrono::steady_clock::time_point started_;
   std::string address_;
+  AtEnd stop_{[this] { End(SIGTERM); }};
 };
 
 }  // namespace odometer

@@ -11,6 +11,7 @@
 #include "core/event.h"
 #include "core/period.h"
 #include "log/archived_partition.h"
+#include "log/at_once.h"
 #include "log/kafka_log.h"
 #include "log/local_log.h"
 #include "log/log_manifest.h"
@@ -25,6 +26,8 @@ namespace {
 constexpr int64_t kQuietUs = 2'500'000;
 // Below this a segment's next frames and a store's next commit may not fit.
 constexpr uint64_t kRoomBytesMin = 1 << 20;
+// Of stores and partitions that are opened side by side: each waits for the disk, and replays its write-ahead log.
+constexpr size_t kOpenThreadsMax = 8;
 
 std::string TickBytes(Clock& clock) {
   Event tick;
@@ -70,8 +73,13 @@ Result<std::unique_ptr<Daemon>> Daemon::Open(DaemonOptions options, Clock& clock
   ODOMETER_RETURN_IF_ERROR(daemon->OpenLog());
   daemon->runner_of_.resize(daemon->partitions());
   daemon->probes_.resize(daemon->partitions());
-  for (uint32_t partition : daemon->owned_) ODOMETER_RETURN_IF_ERROR(daemon->OpenPartition(partition));
-  return daemon;
+  daemon->archived_.resize(daemon->owned_.size());
+  daemon->runners_.resize(daemon->owned_.size());
+  Status opened = DoAtOnce(daemon->owned_.size(), daemon->OpenThreadsMax(),
+                           [&daemon](size_t at) { return daemon->OpenPartition(at); });
+  if (opened.ok()) return daemon;
+  std::erase(daemon->runners_, nullptr);
+  return opened;
 }
 
 Daemon::~Daemon() {
@@ -82,6 +90,9 @@ Daemon::~Daemon() {
 FileSystem& Daemon::Files() const {
   return options_.file_system != nullptr ? *options_.file_system : PosixFileSystem();
 }
+
+// A simulated disk counts what is done on it: one thing after another.
+size_t Daemon::OpenThreadsMax() const { return options_.file_system == nullptr ? kOpenThreadsMax : 1; }
 
 Status Daemon::OpenLog() {
   FileSystem& files = Files();
@@ -114,6 +125,7 @@ Status Daemon::OpenLocalLog(FileSystem& files, const std::string& directory) {
   LocalLog::Options log_options;
   log_options.fsync = options_.fsync;
   log_options.partitions = options_.partitions;
+  log_options.open_threads_max = OpenThreadsMax();
   Result<std::unique_ptr<LocalLog>> log = LocalLog::Open(files, clock_, directory, log_options);
   if (!log.ok() && log.status().code() == Code::kNotFound) {
     uint32_t partitions = options_.partitions != 0 ? options_.partitions : kDefaultPartitions;
@@ -158,7 +170,8 @@ Status Daemon::OpenKafkaLog(FileSystem& files, const std::string& directory) {
   return Status::Ok();
 }
 
-Result<PartitionLog*> Daemon::OpenPartitionLog(uint32_t partition, uint64_t cursor) {
+Result<PartitionLog*> Daemon::OpenPartitionLog(size_t at, uint64_t cursor) {
+  uint32_t partition = owned_[at];
   if (options_.log_url.empty()) return &log_->partition(partition);
   ArchivedPartition::Options archive;
   archive.directory = SegmentsPath(options_.data_dir + "/log", partition);
@@ -166,11 +179,12 @@ Result<PartitionLog*> Daemon::OpenPartitionLog(uint32_t partition, uint64_t curs
   Result<std::unique_ptr<ArchivedPartition>> archived =
       ArchivedPartition::Open(Files(), clock_, std::move(archive), log_->partition(partition), cursor);
   if (!archived.ok()) return archived.status();
-  archived_.push_back(std::move(*archived));
-  return archived_.back().get();
+  archived_[at] = std::move(*archived);
+  return archived_[at].get();
 }
 
-Status Daemon::OpenPartition(uint32_t partition) {
+Status Daemon::OpenPartition(size_t at) {
+  uint32_t partition = owned_[at];
   StoreOptions store_options;
   store_options.path = PartitionPath(options_.data_dir + "/state", partition);
   store_options.log_id = log_->log_id();
@@ -191,14 +205,14 @@ Status Daemon::OpenPartition(uint32_t partition) {
     store = OpenAnew(store_options, "ahead");
   }
   if (!store.ok()) return store.status();
-  Result<PartitionLog*> opened = OpenPartitionLog(partition, (*store)->cursor());
+  Result<PartitionLog*> opened = OpenPartitionLog(at, (*store)->cursor());
   if (!opened.ok()) return opened.status();
   PartitionLog& log = **opened;
   ODOMETER_RETURN_IF_ERROR(CheckChain(log, **store));
   RunnerOptions runner_options = options_.runner;
   runner_options.projection.memory_bytes_max /= owned_.size();
-  runners_.push_back(std::make_unique<Runner>(log, std::move(*store), clock_, std::move(runner_options)));
-  runner_of_[partition] = runners_.back().get();
+  runners_[at] = std::make_unique<Runner>(log, std::move(*store), clock_, std::move(runner_options));
+  runner_of_[partition] = runners_[at].get();
   return Status::Ok();
 }
 

@@ -88,13 +88,15 @@ class Daemon {
   };
 
   FileSystem& Files() const;
+  size_t OpenThreadsMax() const;
   Status OpenLog();
   Status ChooseOwned(uint32_t partitions);
   Status OpenLocalLog(FileSystem& files, const std::string& directory);
   Status OpenKafkaLog(FileSystem& files, const std::string& directory);
   // The log as a Runner reads it: itself, or with its copy in segments.
-  Result<PartitionLog*> OpenPartitionLog(uint32_t partition, uint64_t cursor);
-  Status OpenPartition(uint32_t partition);
+  Result<PartitionLog*> OpenPartitionLog(size_t at, uint64_t cursor);
+  // What owned_[at] has; of several at once.
+  Status OpenPartition(size_t at);
   Result<std::unique_ptr<Store>> OpenAnew(const StoreOptions& options, const char* why);
   void Note(const char* level, const std::string& text) const;
   Status CheckRoom() const;
@@ -109,7 +111,7 @@ class Daemon {
   std::unique_ptr<EventLog> opened_log_;
   EventLog* log_ = nullptr;
   std::vector<uint32_t> owned_;
-  std::vector<std::unique_ptr<PartitionLog>> archived_;  // of a log on Kafka
+  std::vector<std::unique_ptr<PartitionLog>> archived_;  // of owned_, in its order; null unless the log is on Kafka
   std::vector<std::unique_ptr<Runner>> runners_;         // of owned_, in its order
   std::vector<Runner*> runner_of_;                       // by partition; null where it is not owned
   std::thread prober_;  // appends the Ticks: who asks for readiness does not wait for a log that does not answer

@@ -116,6 +116,7 @@ Result<std::shared_ptr<LocalPartition>> ArchivedPartition::OpenCopy(uint64_t cur
   ODOMETER_RETURN_IF_ERROR(files_.CreateDirectories(directory));
   Status cut = CutSegments(files_, directory, cursor);
   OpenSegmentsOptions open_options;
+  open_options.sync = false;
   Result<OpenedSegments> opened =
       cut.ok() ? OpenSegments(files_, directory, options_.log_id, source_.partition(), open_options)
                : Result<OpenedSegments>(cut);
@@ -131,8 +132,8 @@ Result<std::shared_ptr<LocalPartition>> ArchivedPartition::OpenCopy(uint64_t cur
     opened = OpenSegments(files_, directory, options_.log_id, source_.partition(), open_options);
   }
   if (!opened.ok()) return opened.status();
-  Result<std::unique_ptr<SegmentWriter>> writer =
-      SegmentWriter::Resume(files_, directory, opened->last_header, opened->end, options_.segment_bytes_max);
+  Result<std::unique_ptr<SegmentWriter>> writer = SegmentWriter::Resume(
+      files_, directory, opened->last_header, opened->end, opened->synced_position, options_.segment_bytes_max);
   if (!writer.ok()) return writer.status();
   LocalPartition::Options local{directory, options_.log_id, source_.partition(), false};
   return std::make_shared<LocalPartition>(files_, clock_, std::move(local), std::move(*opened), std::move(*writer));

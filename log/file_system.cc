@@ -26,11 +26,6 @@ Code CodeOf(int error) {
   }
 }
 
-Status Failed(const char* what, const std::string& path, int error) {
-  char text[128];
-  return Status(CodeOf(error), std::string(what) + " " + path + ": " + strerror_r(error, text, sizeof text));
-}
-
 class PosixFile : public File {
  public:
   PosixFile(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
@@ -42,7 +37,7 @@ class PosixFile : public File {
       ssize_t got = pread(descriptor_, into + done, bytes - done, static_cast<off_t>(position + done));
       if (got == 0) break;
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return Failed("read", path_, errno);
+      if (got < 0) return FileError("read", path_, errno);
       done += static_cast<size_t>(got);
     }
     return done;
@@ -52,7 +47,7 @@ class PosixFile : public File {
     while (!bytes.empty()) {
       ssize_t put = pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(position));
       if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return Failed("write", path_, errno);
+      if (put < 0) return FileError("write", path_, errno);
       position += static_cast<uint64_t>(put);
       bytes.remove_prefix(static_cast<size_t>(put));
     }
@@ -67,20 +62,20 @@ class PosixFile : public File {
     if (failed == 0) return Status::Ok();
     int error = errno;
     if (truncated) truncated_ = true;
-    return Failed("sync", path_, error);
+    return FileError("sync", path_, error);
   }
 
   Status Truncate(uint64_t size) override {
     truncated_ = true;
     while (ftruncate(descriptor_, static_cast<off_t>(size)) != 0) {
-      if (errno != EINTR) return Failed("truncate", path_, errno);
+      if (errno != EINTR) return FileError("truncate", path_, errno);
     }
     return Status::Ok();
   }
 
   Result<uint64_t> Size() const override {
     struct stat status;
-    if (fstat(descriptor_, &status) != 0) return Failed("stat", path_, errno);
+    if (fstat(descriptor_, &status) != 0) return FileError("stat", path_, errno);
     return static_cast<uint64_t>(status.st_size);
   }
 
@@ -103,18 +98,18 @@ class Posix : public FileSystem {
   Status CreateDirectories(const std::string& path) override {
     for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
       std::string part = path.substr(0, end);
-      if (mkdir(part.c_str(), 0777) != 0 && errno != EEXIST) return Failed("create directory", part, errno);
+      if (mkdir(part.c_str(), 0777) != 0 && errno != EEXIST) return FileError("create directory", part, errno);
       if (end == std::string::npos) break;
     }
     struct stat status;
-    if (stat(path.c_str(), &status) != 0) return Failed("stat", path, errno);
-    if (!S_ISDIR(status.st_mode)) return Failed("create directory", path, ENOTDIR);
+    if (stat(path.c_str(), &status) != 0) return FileError("stat", path, errno);
+    if (!S_ISDIR(status.st_mode)) return FileError("create directory", path, ENOTDIR);
     return Status::Ok();
   }
 
   Result<std::vector<std::string>> List(const std::string& path) override {
     std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()), closedir);
-    if (directory == nullptr) return Failed("list", path, errno);
+    if (directory == nullptr) return FileError("list", path, errno);
     std::vector<std::string> names;
     for (;;) {
       errno = 0;
@@ -123,7 +118,7 @@ class Posix : public FileSystem {
       std::string_view name = entry->d_name;
       if (name != "." && name != "..") names.emplace_back(name);
     }
-    if (errno != 0) return Failed("list", path, errno);
+    if (errno != 0) return FileError("list", path, errno);
     std::sort(names.begin(), names.end());
     return names;
   }
@@ -132,35 +127,35 @@ class Posix : public FileSystem {
     struct stat status;
     if (stat(path.c_str(), &status) == 0) return true;
     if (errno == ENOENT || errno == ENOTDIR) return false;
-    return Failed("stat", path, errno);
+    return FileError("stat", path, errno);
   }
 
   Status Rename(const std::string& from, const std::string& to) override {
-    if (rename(from.c_str(), to.c_str()) != 0) return Failed(("rename to " + to + ":").c_str(), from, errno);
+    if (rename(from.c_str(), to.c_str()) != 0) return FileError(("rename to " + to + ":").c_str(), from, errno);
     return Status::Ok();
   }
 
   Status Remove(const std::string& path) override {
-    if (::remove(path.c_str()) != 0) return Failed("remove", path, errno);
+    if (::remove(path.c_str()) != 0) return FileError("remove", path, errno);
     return Status::Ok();
   }
 
   Status SyncDirectory(const std::string& path) override {
     int descriptor = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) return Failed("open", path, errno);
+    if (descriptor < 0) return FileError("open", path, errno);
     int error = fsync(descriptor) == 0 ? 0 : errno;
     close(descriptor);
-    return error == 0 ? Status::Ok() : Failed("sync directory", path, error);
+    return error == 0 ? Status::Ok() : FileError("sync directory", path, error);
   }
 
   // flock belongs to the open file, so two handles of one process exclude each other too.
   Result<std::unique_ptr<File>> Lock(const std::string& path) override {
     int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (descriptor < 0) return Failed("open", path, errno);
+    if (descriptor < 0) return FileError("open", path, errno);
     auto file = std::make_unique<PosixFile>(path, descriptor);
     while (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
       if (errno == EWOULDBLOCK) return Status(Code::kConflict, "lock " + path + ": held by another");
-      if (errno != EINTR) return Failed("lock", path, errno);
+      if (errno != EINTR) return FileError("lock", path, errno);
     }
     return std::unique_ptr<File>(std::move(file));
   }
@@ -168,12 +163,19 @@ class Posix : public FileSystem {
  private:
   static Result<std::unique_ptr<File>> OpenWith(const std::string& path, int flags) {
     int descriptor = open(path.c_str(), flags, 0666);
-    if (descriptor < 0) return Failed("open", path, errno);
+    if (descriptor < 0) return FileError("open", path, errno);
     return std::unique_ptr<File>(std::make_unique<PosixFile>(path, descriptor));
   }
 };
 
 }  // namespace
+
+Status FileError(const char* doing, const std::string& path, int error) {
+  char text[128];
+  std::string what = std::string(doing) + " " + path + ": " + strerror_r(error, text, sizeof text);
+  if (error == EROFS) what += "; mount it writable, or name a data directory that is";
+  return Status(CodeOf(error), what);
+}
 
 FileSystem& PosixFileSystem() {
   static Posix file_system;

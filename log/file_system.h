@@ -44,5 +44,7 @@ class FileSystem {
 
 // The machine's files.
 FileSystem& PosixFileSystem();
+// What an errno of a call on a path means, in words that say what to do where somebody can do something.
+Status FileError(const char* doing, const std::string& path, int error);
 
 }  // namespace odometer

@@ -1,6 +1,7 @@
 #include "log/local_log.h"
 
 #include "core/placement.h"
+#include "log/at_once.h"
 #include "log/log_manifest.h"
 
 namespace odometer {
@@ -122,39 +123,41 @@ Result<std::unique_ptr<LocalLog>> LocalLog::Open(FileSystem& files, Clock& clock
   }
   std::unique_ptr<LocalLog> log(new LocalLog(manifest->log_id, std::move(lock)));
   log->is_copy_ = !manifest->copy_of.empty();
-  for (uint32_t partition = 0; partition < manifest->partitions; ++partition) {
-    ODOMETER_RETURN_IF_ERROR(log->OpenPartition(files, clock, directory, options, partition, manifest->partitions));
+  log->partitions_.resize(manifest->partitions);
+  std::vector<std::optional<TailCut>> cuts(manifest->partitions);
+  ODOMETER_RETURN_IF_ERROR(DoAtOnce(manifest->partitions, options.open_threads_max, [&](size_t partition) {
+    return log->OpenPartition(files, clock, directory, options, static_cast<uint32_t>(partition), &cuts[partition]);
+  }));
+  for (const std::optional<TailCut>& cut : cuts) {
+    if (cut) log->tail_cuts_.push_back(*cut);
   }
   return log;
 }
 
 Status LocalLog::OpenPartition(FileSystem& files, Clock& clock, const std::string& directory, const Options& options,
-                               uint32_t partition, uint32_t partitions) {
+                               uint32_t partition, std::optional<TailCut>* cut) {
   std::string path = SegmentsPath(directory, partition);
   OpenSegmentsOptions open_options;
   open_options.read_only = options.read_only;
   open_options.durable_offset = 1;  // the manifest says that Genesis was written
   Result<OpenedSegments> opened = OpenSegments(files, path, log_id_, partition, open_options);
-  if (is_copy_ && opened.status().code() == Code::kNotFound) {
-    partitions_.push_back(nullptr);
-    return Status::Ok();
-  }
+  if (is_copy_ && opened.status().code() == Code::kNotFound) return Status::Ok();
   if (!opened.ok() && opened.status().code() == Code::kNotFound) {
     return Status(Code::kCorrupt, "partition " + std::to_string(partition) + " is gone: " + opened.status().message());
   }
   if (!opened.ok()) return opened.status();
-  if (opened->cut) tail_cuts_.push_back(*opened->cut);
+  *cut = opened->cut;
   std::unique_ptr<SegmentWriter> writer;
   if (!options.read_only) {
-    Result<std::unique_ptr<SegmentWriter>> resumed =
-        SegmentWriter::Resume(files, path, opened->last_header, opened->end, options.segment_bytes_max);
+    Result<std::unique_ptr<SegmentWriter>> resumed = SegmentWriter::Resume(
+        files, path, opened->last_header, opened->end, opened->synced_position, options.segment_bytes_max);
     if (!resumed.ok()) return resumed.status();
     writer = std::move(*resumed);
   }
-  partitions_.push_back(
+  partitions_[partition] =
       std::make_unique<LocalPartition>(files, clock, LocalPartition::Options{path, log_id_, partition, options.fsync},
-                                       std::move(*opened), std::move(writer)));
-  return CheckFirstRecord(*partitions_.back(), log_id_, partitions);
+                                       std::move(*opened), std::move(writer));
+  return CheckFirstRecord(*partitions_[partition], log_id_, partitions());
 }
 
 PartitionLog& LocalLog::partition(uint32_t partition) {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ class LocalLog : public EventLog {
     bool read_only = false;
     // How many partitions the log must have; 0 takes any number.
     uint32_t partitions = 0;
+    // How many partitions are opened at once: each reads its last segment and waits for a sync.
+    size_t open_threads_max = 1;
   };
 
   // kConflict when the directory has a log, or segments of one that lost its manifest; kInvalid unless 1 ≤ partitions
@@ -65,7 +68,7 @@ class LocalLog : public EventLog {
   LocalLog(const Uuid& log_id, std::unique_ptr<File> lock) : log_id_(log_id), lock_(std::move(lock)) {}
 
   Status OpenPartition(FileSystem& files, Clock& clock, const std::string& directory, const Options& options,
-                       uint32_t partition, uint32_t partitions);
+                       uint32_t partition, std::optional<TailCut>* cut);
 
   const Uuid log_id_;
   const std::unique_ptr<File> lock_;  // null when read-only

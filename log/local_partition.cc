@@ -74,7 +74,7 @@ LocalPartition::LocalPartition(FileSystem& files, Clock& clock, Options options,
       writer_(std::move(writer)),
       segments_(std::move(opened.segments)),
       end_(opened.end),
-      synced_offset_(opened.end.next_offset) {
+      synced_offset_(writer_ == nullptr || writer_->is_synced() ? end_.next_offset : end_.base_offset) {
   indexes_[end_.base_offset] = std::move(opened.last_index);
 }
 

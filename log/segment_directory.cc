@@ -345,10 +345,11 @@ Result<OpenedSegments> OpenSegments(FileSystem& files, const std::string& direct
   OpenedSegments opened;
   opened.last_header = *last_header;
   const Found& last = found->back();
-  uint64_t proven = kSegmentHeaderBytes;
-  ODOMETER_RETURN_IF_ERROR(ReadLast(files, last, options, whole_bytes, &proven, &opened));
-  if (!options.read_only) {
-    ODOMETER_RETURN_IF_ERROR(SyncLast(files, directory, last, proven, opened.end.position));
+  opened.synced_position = kSegmentHeaderBytes;
+  ODOMETER_RETURN_IF_ERROR(ReadLast(files, last, options, whole_bytes, &opened.synced_position, &opened));
+  if (!options.read_only && (options.sync || opened.cut)) {
+    ODOMETER_RETURN_IF_ERROR(SyncLast(files, directory, last, opened.synced_position, opened.end.position));
+    opened.synced_position = opened.end.position;
   }
   for (const Found& segment : *found) opened.segments.push_back({segment.base_offset, segment.bytes});
   opened.segments.back().bytes = opened.end.position;

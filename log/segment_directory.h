@@ -39,6 +39,7 @@ struct OpenedSegments {
   SegmentHeader last_header;
   SparseIndex last_index;
   SegmentWriter::End end;
+  uint64_t synced_position = 0;  // in the last segment: what lies below it is known to be on stable storage
   std::optional<TailCut> cut;
 };
 
@@ -47,12 +48,15 @@ struct OpenSegmentsOptions {
   bool read_only = false;
   // Records below it were on stable storage: damage to one is never a torn tail.
   uint64_t durable_offset = 0;
+  // false: of a copy, which may be read from its source again. What needs no cut is left as it is: not synced, from
+  // synced_position on.
+  bool sync = true;
   // Where an earlier opening by the same reader ended: what it has read is not read (or put into last_index) again.
   std::optional<SegmentWriter::End> known_end;
 };
 
-// kNotFound when the directory is not there or has no segment. Unless read_only, what remains is on stable storage
-// afterwards.
+// kNotFound when the directory is not there or has no segment. Unless read_only or without sync, what remains is on
+// stable storage afterwards.
 Result<OpenedSegments> OpenSegments(FileSystem& files, const std::string& directory, const Uuid& log_id,
                                     uint32_t partition, const OpenSegmentsOptions& options);
 

@@ -1,10 +1,13 @@
 #include "log/segment_writer.h"
 
+#include <algorithm>
+
 namespace odometer {
 
 namespace {
 
 constexpr size_t kKeepBytesMax = 8 << 20;  // of the encoding buffer, from one Write() to the next
+constexpr size_t kAnewBytes = 1 << 20;     // that are read and written back at once
 
 // A file of this name that holds no records is what a failed attempt left behind.
 Status RemoveLeftover(FileSystem& files, const std::string& path) {
@@ -46,28 +49,29 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(FileSystem& files, 
   if (!file.ok()) return file.status();
   End end{header.base_offset, kSegmentHeaderBytes, header.base_offset, header.append_time_before};
   return std::unique_ptr<SegmentWriter>(
-      new SegmentWriter(files, directory, header, std::move(*file), end, segment_bytes_max));
+      new SegmentWriter(files, directory, header, std::move(*file), end, end.position, segment_bytes_max));
 }
 
 Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Resume(FileSystem& files, const std::string& directory,
                                                              const SegmentHeader& header, const End& end,
-                                                             uint64_t segment_bytes_max) {
+                                                             uint64_t synced_position, uint64_t segment_bytes_max) {
   std::string path = directory + "/" + SegmentName(header.base_offset);
   Result<std::unique_ptr<File>> file = files.Open(path, FileSystem::Mode::kWrite);
   if (!file.ok()) return file.status();
   return std::unique_ptr<SegmentWriter>(
-      new SegmentWriter(files, directory, header, std::move(*file), end, segment_bytes_max));
+      new SegmentWriter(files, directory, header, std::move(*file), end, synced_position, segment_bytes_max));
 }
 
 SegmentWriter::SegmentWriter(FileSystem& files, std::string directory, SegmentHeader header,
-                             std::unique_ptr<File> file, End end, uint64_t segment_bytes_max)
+                             std::unique_ptr<File> file, End end, uint64_t synced_position, uint64_t segment_bytes_max)
     : files_(files),
       directory_(std::move(directory)),
       segment_bytes_max_(segment_bytes_max),
       header_(header),
       file_(std::move(file)),
       end_(end),
-      synced_position_(end.position) {}
+      synced_position_(synced_position),
+      found_end_(end.position) {}
 
 Status SegmentWriter::Write(std::span<const Record> records, Durable durable) {
   if (is_broken()) return broken_;
@@ -106,7 +110,7 @@ Status SegmentWriter::RollIfFull(std::span<const Record> records) {
   header_ = next;
   file_ = std::move(*file);
   end_.base_offset = next.base_offset;
-  end_.position = synced_position_ = kSegmentHeaderBytes;
+  end_.position = synced_position_ = found_end_ = kSegmentHeaderBytes;
   return Status::Ok();
 }
 
@@ -125,7 +129,7 @@ void SegmentWriter::EncodeAll(std::span<const Record> records) {
 // After a failed sync the kernel may have dropped the pages and called them clean, so a second sync that succeeds
 // proves nothing. Only a full disk can be taken back, and only if nothing but the last Write() was at stake.
 Status SegmentWriter::SyncFile(uint64_t undo_to) {
-  Status status = file_->Sync();
+  Status status = SyncAll();
   if (status.ok()) {
     synced_position_ = end_.position;
     return status;
@@ -138,10 +142,23 @@ Status SegmentWriter::SyncFile(uint64_t undo_to) {
   return Break(status);
 }
 
+Status SegmentWriter::SyncAll() {
+  std::string chunk;
+  for (uint64_t position = synced_position_; position < found_end_;) {
+    chunk.resize(std::min<uint64_t>(kAnewBytes, found_end_ - position));
+    Result<size_t> got = file_->ReadAt(position, chunk.data(), chunk.size());
+    if (!got.ok()) return got.status();
+    if (*got == 0) break;
+    ODOMETER_RETURN_IF_ERROR(file_->WriteAt(position, std::string_view(chunk.data(), *got)));
+    position += *got;
+  }
+  return file_->Sync();
+}
+
 Status SegmentWriter::Undo(uint64_t position) {
   Status status = file_->Truncate(position);
   // Synced, or a power loss could bring back what the caller is told is not in the log.
-  if (status.ok()) status = file_->Sync();
+  if (status.ok()) status = SyncAll();
   if (!status.ok()) return Break(status);
   synced_position_ = position;
   return Status::Ok();

@@ -34,10 +34,12 @@ class SegmentWriter {
   // Begins the first segment of a directory that has none. kDiskFull and kIo leave none.
   static Result<std::unique_ptr<SegmentWriter>> Create(FileSystem& files, const std::string& directory,
                                                        const SegmentHeader& header, uint64_t segment_bytes_max);
-  // Goes on at `end`, where the file that has this header ends; all of it must be on stable storage.
+  // Goes on at `end`, where the file that has this header ends; below synced_position it must be on stable storage.
+  // What lies between the two is written anew before the first sync: a sync that failed before may have made the kernel
+  // call it clean.
   static Result<std::unique_ptr<SegmentWriter>> Resume(FileSystem& files, const std::string& directory,
                                                        const SegmentHeader& header, const End& end,
-                                                       uint64_t segment_bytes_max);
+                                                       uint64_t synced_position, uint64_t segment_bytes_max);
 
   // Writes the records, which go on at end().next_offset, and with kYes everything up to them to stable storage.
   //   kDiskFull, kIo  nothing of it is in the segments; a later Write() may succeed unless is_broken()
@@ -54,11 +56,13 @@ class SegmentWriter {
 
  private:
   SegmentWriter(FileSystem& files, std::string directory, SegmentHeader header, std::unique_ptr<File> file, End end,
-                uint64_t segment_bytes_max);
+                uint64_t synced_position, uint64_t segment_bytes_max);
 
   Status RollIfFull(std::span<const Record> records);
   void EncodeAll(std::span<const Record> records);
   Status SyncFile(uint64_t undo_to);
+  // Syncs the file, after writing anew what was found in it and is not known to have been synced.
+  Status SyncAll();
   // Takes back what was written after `position`.
   Status Undo(uint64_t position);
   Status Break(const Status& cause);
@@ -70,6 +74,7 @@ class SegmentWriter {
   std::unique_ptr<File> file_;
   End end_;
   uint64_t synced_position_;
+  uint64_t found_end_;  // of what was in the file before the first Write()
   std::string frames_;  // reused
   SparseIndex written_;
   Status broken_;

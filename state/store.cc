@@ -32,6 +32,8 @@ Status FromRocks(const std::string& doing, const rocksdb::Status& status) {
   if (status.IsCorruption()) return {Code::kCorrupt, text};
   if (text.find("No space left") != std::string::npos) return {Code::kDiskFull, text};
   if (text.find("lock") != std::string::npos) return {Code::kConflict, text + " (is another daemon running on it?)"};
+  if (text.find("Read-only file system") != std::string::npos)
+    text += "; mount it writable, or name a data directory that is";
   return {Code::kIo, text};
 }
 

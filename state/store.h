@@ -104,7 +104,8 @@ struct StoreOptions {
   uint32_t partition = 0;       // this partition
   uint32_t partitions = 1;      // of this many; kConflict when it was made for others, naming both
   bool read_only = false;       // of a checkpoint; log_id, partition and partitions are then taken from it
-  uint64_t memtable_bytes = 32ull << 20;
+  // What a killed process leaves to replay, row by row, is the rows of up to three (decision 0013).
+  uint64_t memtable_bytes = 8ull << 20;
   // A commit of so many rows becomes a file of its own instead of going through log and memtable row by row.
   size_t file_rows_min = 50'000;
 };

@@ -262,6 +262,32 @@ TEST_F(DaemonTest, StoreAheadOfItsLogIsFoldedAnewBesideAndSaysWhichOffsetsAreGon
   EXPECT_EQ(Get("/v1/consumption/summary?user=ann")["turns"], static_cast<int64_t>(end - 1));
 }
 
+// On the machine's own files, where partitions are opened side by side.
+TEST_F(DaemonTest, AStoreThatCannotBeOpenedIsNamedAndTheOthersAreClosed) {
+  DaemonOptions options;
+  options.data_dir = directory_;
+  options.partitions = 16;
+  {
+    std::unique_ptr<Daemon> daemon = Daemon::Open(options, clock_).value();
+    daemon->Start();
+    for (uint32_t partition = 0; partition < 16; ++partition)
+      ASSERT_NE(daemon->runner(partition).WaitFor(1, 10'000'000), nullptr);
+  }
+  std::filesystem::path current = PartitionPath(directory_ + "/state", 11) + "/CURRENT";
+  std::filesystem::rename(current, current.string() + ".aside");
+  std::filesystem::create_directory(current);
+  Status refused = Daemon::Open(options, clock_).status();
+  EXPECT_NE(refused.message().find("p00011"), std::string::npos) << refused.ToString();
+  std::filesystem::remove(current);
+  std::filesystem::rename(current.string() + ".aside", current);
+  Result<std::unique_ptr<Daemon>> daemon = Daemon::Open(options, clock_);
+  ASSERT_TRUE(daemon.ok()) << daemon.status().ToString();
+  for (uint32_t partition = 0; partition < 16; ++partition) {
+    EXPECT_EQ((*daemon)->runner(partition).partition(), partition);
+    EXPECT_EQ((*daemon)->runner(partition).state().committed.cursor, 1u);
+  }
+}
+
 TEST_F(DaemonTest, StoreOfAnotherFoldVersionIsPutAsideAndFoldedAnewFromTheLog) {
   Open();
   for (int i = 0; i < 3; ++i) Post(kTurn);

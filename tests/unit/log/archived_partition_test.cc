@@ -141,6 +141,48 @@ TEST_F(ArchivedPartitionTest, WhatAPowerLossTookIsReadAgain) {
   EXPECT_EQ(source_.reads, reads);
 }
 
+TEST_F(ArchivedPartitionTest, OpenedAtItsEndItWritesAndSyncsNothing) {
+  Offsets(*Open(0).value(), 0);
+  uint64_t writes = files_.writes(), syncs = files_.syncs();
+  auto archived = Open(7).value();
+  EXPECT_EQ(files_.writes(), writes);
+  EXPECT_EQ(files_.syncs(), syncs);
+}
+
+// What an earlier process copied was perhaps not synced when this one goes on behind it.
+TEST_F(ArchivedPartitionTest, WhatAPowerLossTookOfACopyThatWasOpenedAgainIsReadAgain) {
+  for (uint64_t offset = 9; offset < 29; ++offset) source_.Add(offset, std::string(700, 'x'));
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    MemoryFileSystem files(seed);
+    auto open = [&](uint64_t cursor) {
+      return ArchivedPartition::Open(files, clock_, {"/log/p00000", kLogId, 8000}, source_, cursor);
+    };
+    {
+      auto first = open(0).value();
+      std::unique_ptr<EventReader> reader = first->Read(0).value();
+      ASSERT_EQ(reader->Poll(7, 0).value().size(), 7u);
+    }
+    Offsets(*open(12).value(), 12, 3);
+    files.Crash(seed % 2 == 0 ? MemoryFileSystem::Survives::kSectors : MemoryFileSystem::Survives::kPrefix);
+    Result<std::unique_ptr<ArchivedPartition>> archived = open(29);
+    ASSERT_TRUE(archived.ok()) << "seed " << seed << ": " << archived.status().ToString();
+    for (uint64_t offset = 9; offset < 29; ++offset)
+      ASSERT_EQ((*archived)->Fetch(offset).value().bytes, std::string(700, 'x')) << "seed " << seed;
+  }
+}
+
+TEST_F(ArchivedPartitionTest, WhatAFailedSyncLeftInTheCacheIsWrittenAnewBeforeTheNextSegment) {
+  auto archived = Open(0).value();
+  std::unique_ptr<EventReader> reader = archived->Read(0).value();
+  EXPECT_EQ(reader->Poll(2, 0).value().size(), 2u);
+  files_.FailSync(1, Code::kIo);  // of the full segment
+  EXPECT_FALSE(reader->Poll(1, 0).ok());
+  EXPECT_EQ(reader->Poll(1, 0).value().size(), 1u);
+  archived.reset();
+  files_.Crash(MemoryFileSystem::Survives::kNothing);
+  EXPECT_TRUE(Open(6).ok());
+}
+
 TEST_F(ArchivedPartitionTest, OpenedAtItsEndItAsksTheSourceForNothing) {
   Offsets(*Open(0).value(), 0);
   int reads = source_.reads;

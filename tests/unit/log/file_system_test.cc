@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "tests/support/memory_file_system.h"
 #include "tests/unit/log/temp_directory.h"
 
@@ -70,6 +72,13 @@ TEST(PosixFileSystem, AFullDeviceIsDiskFullAndNamesItsPath) {
   Status status = (*full)->WriteAt(0, "x");
   EXPECT_EQ(status.code(), Code::kDiskFull);
   EXPECT_NE(status.message().find("/dev/full"), std::string::npos);
+}
+
+TEST(PosixFileSystem, AnErrorOfAReadOnlyFileSystemNamesItsPathAndSaysWhatToDo) {
+  Status status = FileError("open", "/data/log/lock", EROFS);
+  EXPECT_EQ(status.code(), Code::kIo);
+  EXPECT_EQ(status.message(),
+            "open /data/log/lock: Read-only file system; mount it writable, or name a data directory that is");
 }
 
 TEST(MemoryFileSystem, DoesWhatItsInterfaceSays) {

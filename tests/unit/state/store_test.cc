@@ -254,6 +254,53 @@ TEST_F(StoreOfFiles, OneThatDoesNotFitOnTheDiskChangesNothingAndFitsLater) {
   EXPECT_EQ(store->cursor(), 3u);
 }
 
+class ReadOnlyDisk : public rocksdb::EnvWrapper {
+ public:
+  using rocksdb::EnvWrapper::EnvWrapper;
+  rocksdb::Status NewWritableFile(const std::string& name, std::unique_ptr<rocksdb::WritableFile>*,
+                                  const rocksdb::EnvOptions&) override {
+    return rocksdb::Status::IOError("While open a file for appending: " + name, "Read-only file system");
+  }
+};
+
+TEST_F(StoreOfFiles, OnAReadOnlyFileSystemTheErrorSaysWhatToDo) {
+  ReadOnlyDisk disk(disk_.env());
+  StoreOptions options = disk_.options();
+  options.env = &disk;
+  Status status = Store::Open(options).status();
+  EXPECT_EQ(status.code(), Code::kIo) << status.ToString();
+  EXPECT_NE(status.message().find("/store"), std::string::npos) << status.ToString();
+  EXPECT_NE(status.message().find("mount it writable"), std::string::npos) << status.ToString();
+}
+
+// What a process that is killed leaves to replay.
+TEST(Store, ItsWriteAheadLogNeverHoldsMoreThanFourMemtablesAndACommit) {
+  MemoryDisk disk;
+  StoreOptions options = disk.options();
+  options.memtable_bytes = 1 << 20;
+  std::unique_ptr<Store> store = Store::Open(options).value();
+  constexpr uint64_t kRows = 2000, kRowBytes = 100;
+  for (uint64_t cursor = 1; cursor <= 60; ++cursor) {
+    RowBatch batch;
+    for (uint64_t row = 0; row < kRows; ++row) {
+      batch.Put(KeyBuilder().Begin(RowKind::kDay).Number(static_cast<int64_t>(row * 60 + cursor)).view(),
+                std::string(kRowBytes, 'v'));
+    }
+    MetaRow meta = store->meta();
+    meta.cursor = cursor;
+    ASSERT_TRUE(store->Commit(batch, meta).ok());
+    uint64_t bytes = 0;
+    std::vector<std::string> names;
+    ASSERT_TRUE(disk.env()->GetChildren(options.path, &names).ok());
+    for (const std::string& name : names) {
+      uint64_t size = 0;
+      if (name.ends_with(".log") && disk.env()->GetFileSize(options.path + "/" + name, &size).ok()) bytes += size;
+    }
+    // Three that stand, and the log of one that was written out and is being removed.
+    ASSERT_LE(bytes, 4 * options.memtable_bytes + kRows * kRowBytes * 2) << cursor;
+  }
+}
+
 TEST_F(StoreOfFiles, WhatAKilledProcessLeftBehindDoesNoHarm) {
   Commit(*Open(), 2, 8);
   std::unique_ptr<rocksdb::WritableFile> left;
