@@ -17,19 +17,19 @@ def turn(key):
     return harness.turn(key, user="ann", tokens=1)
 
 
-class KafkaTest(unittest.TestCase):
-    """One broker for all tests of a class, a topic and a data directory for each test."""
+def setUpModule():
+    folder = harness.Folder()
+    KafkaTest.root = folder.__enter__()
+    unittest.addModuleCleanup(folder.__exit__)
+    KafkaTest.kafka = with_kafka.Kafka(KafkaTest.root / "kafka")
+    unittest.addModuleCleanup(KafkaTest.kafka.stop)
 
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = harness.Folder()
-        cls.root = cls.folder.__enter__()
-        cls.addClassCleanup(cls.folder.__exit__)
-        cls.kafka = with_kafka.Kafka(cls.root / "kafka")
-        cls.addClassCleanup(cls.kafka.stop)
-        cls.kafka.start()
+
+class KafkaTest(unittest.TestCase):
+    """One broker for all tests, a topic and a data directory for each test."""
 
     def setUp(self):
+        self.kafka.start()  # where the last test took it away and failed before it was back
         self.topic = self.id().rsplit(".", 1)[-1].replace("_", "-")
         self.log = f"kafka://{self.kafka.bootstrap}/{self.topic}"
         self.data = self.root / self.topic
