@@ -89,6 +89,12 @@ class ArchivedPartitionTest : public testing::Test {
   Result<std::unique_ptr<ArchivedPartition>> Open(uint64_t cursor) {
     return ArchivedPartition::Open(files_, clock_, {"/log/p00000", kLogId, 150}, source_, cursor);
   }
+  // Or a power loss takes the directory, with all that is in it.
+  static void MakeDirectory(MemoryFileSystem& files) {
+    ASSERT_TRUE(files.CreateDirectories("/log/p00000").ok());
+    ASSERT_TRUE(files.SyncDirectory("/").ok());
+    ASSERT_TRUE(files.SyncDirectory("/log").ok());
+  }
   // Offsets that a reader gives.
   static std::vector<uint64_t> Offsets(PartitionLog& log, uint64_t from, size_t records_max = 100) {
     std::vector<uint64_t> offsets;
@@ -154,8 +160,9 @@ TEST_F(ArchivedPartitionTest, WhatAPowerLossTookOfACopyThatWasOpenedAgainIsReadA
   for (uint64_t offset = 9; offset < 29; ++offset) source_.Add(offset, std::string(700, 'x'));
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     MemoryFileSystem files(seed);
+    MakeDirectory(files);
     auto open = [&](uint64_t cursor) {
-      return ArchivedPartition::Open(files, clock_, {"/log/p00000", kLogId, 8000}, source_, cursor);
+      return ArchivedPartition::Open(files, clock_, {"/log/p00000", kLogId, 80'000}, source_, cursor);
     };
     {
       auto first = open(0).value();
@@ -172,6 +179,7 @@ TEST_F(ArchivedPartitionTest, WhatAPowerLossTookOfACopyThatWasOpenedAgainIsReadA
 }
 
 TEST_F(ArchivedPartitionTest, WhatAFailedSyncLeftInTheCacheIsWrittenAnewBeforeTheNextSegment) {
+  MakeDirectory(files_);
   auto archived = Open(0).value();
   std::unique_ptr<EventReader> reader = archived->Read(0).value();
   EXPECT_EQ(reader->Poll(2, 0).value().size(), 2u);
