@@ -1,5 +1,7 @@
 #include "state/ahead.h"
 
+#include <algorithm>
+
 #include "state/ask_for.h"
 
 namespace odometer {
@@ -28,10 +30,21 @@ Whose WhoseOf(const Event& event) {
   }
 }
 
+constexpr size_t kCellBytes = 4 * sizeof(HourCell);  // of what an hour holds, those that come first
+
 // From the node's first byte to `end`.
 template <class Node>
 size_t BytesTo(const Node& node, const void* end) {
   return static_cast<size_t>(static_cast<const char*>(end) - reinterpret_cast<const char*>(&node));
+}
+
+// What an operation moves of a project's row, or of a user's in it.
+[[gnu::always_inline]] inline void AskForOperation(const ProjectNode* node, OperationKind kind) {
+  AskFor(node, BytesTo(*node, &node->row.operations));
+  const OperationFigures& figures = node->row.operations[static_cast<size_t>(kind)];
+  AskFor(&figures, sizeof figures);
+  AskFor(&node->row.inserted, sizeof(int64_t) * 5);
+  if (kind == OperationKind::kSearch) AskFor(&node->row.searches_ring, 1);
 }
 
 }  // namespace
@@ -39,6 +52,9 @@ size_t BytesTo(const Node& node, const void* end) {
 void Ahead::Hash(const Event& event, const Tables& tables) {
   account_ = nullptr;
   session_ = nullptr;
+  project_user_ = nullptr;
+  project_ = {};
+  if (IsVector(event.type)) return HashOperation(event, tables);
   Whose whose = WhoseOf(event);
   user_ = whose.user;
   session_name_ = whose.session;
@@ -51,7 +67,22 @@ void Ahead::Hash(const Event& event, const Tables& tables) {
   tables.sessions.Prefetch(session_hash_);
 }
 
+void Ahead::HashOperation(const Event& event, const Tables& tables) {
+  user_ = {};
+  operation_user_ = event.operation.user;
+  project_ = event.operation.project;
+  operation_ = OperationOf(event.type);
+  project_user_key_.Begin(RowKind::kProjectUser).Text(event.tenant).Text(operation_user_).Text(project_);
+  project_user_hash_ = HashOf(project_user_key_.view());
+  tables.project_users.Prefetch(project_user_hash_);
+}
+
 void Ahead::Find(const Tables& tables) {
+  if (!project_.empty()) {
+    project_users_generation_ = tables.project_users.generation();
+    project_user_ = tables.project_users.Peek(project_user_hash_);
+    if (project_user_ != nullptr) AskForOperation(project_user_, operation_);
+  }
   if (user_.empty()) return;
   accounts_generation_ = tables.accounts.generation();
   account_ = tables.accounts.Peek(account_hash_);
@@ -63,11 +94,31 @@ void Ahead::Find(const Tables& tables) {
 }
 
 void Ahead::FindBeyond(const Tables& tables) const {
+  if (KnowsBeyond(tables)) {
+    const NodeHints<ProjectRow>& hints = project_user_->hints;
+    AskFor(hints.in_hour, BytesTo(*hints.in_hour, &hints.in_hour->row + 1));
+    AskForOperation(hints.project, operation_);
+    for (const auto* collection : hints.collections) {
+      if (collection != nullptr) AskFor(collection, BytesTo(*collection, &collection->row.owner));
+    }
+  }
   if (account_ == nullptr) return;
   const NodeHints<AccountRow>& hints = account_->hints;
   if (hints.tally.begin_us != TurnTally::kClosed || hints.of != tables.hints_generation()) return;
   AskFor(hints.period, 1);
   AskFor(hints.in_day, 1);
+}
+
+void Ahead::FindCells(const Tables& tables) const {
+  if (!KnowsBeyond(tables)) return;
+  const std::vector<HourCell>& cells = project_user_->hints.in_hour->row.cells;
+  AskFor(cells.data(), std::min<size_t>(cells.size() * sizeof(HourCell), kCellBytes));
+}
+
+ProjectNode* Ahead::ProjectUserIn(const Tables& tables, std::string_view user, std::string_view project) const {
+  bool is_it = project_user_ != nullptr && user.data() == operation_user_.data() && project.data() == project_.data() &&
+               project_users_generation_ == tables.project_users.generation();
+  return is_it && project_user_->key.view() == project_user_key_.view() ? project_user_ : nullptr;
 }
 
 AccountNode* Ahead::AccountIn(const Tables& tables, std::string_view user) const {

@@ -1,10 +1,11 @@
 // state/ahead.h: Ahead, what is known of a record before its turn to be folded comes: the keys of its user and session,
-// and where their rows probably are. A batch is looked at in three passes, so that memory is asked for many rows at
-// once and has answered when the fold reaches them:
+// or of its user in a project, and where their rows probably are. A batch is looked at in passes, so that memory is
+// asked for many rows at once and has answered when the fold reaches them:
 //
 //   for (…) ahead[i].Hash(event[i], tables);     // keys, hashes; asks for the slots
 //   for (…) ahead[i].Find(tables);               // the nodes; asks for their rows
-//   for (…) ahead[i].FindBeyond(tables);         // what an account points at: its period and its day
+//   for (…) ahead[i].FindBeyond(tables);         // what those point at: a period, a day; an hour, a collection
+//   for (…) ahead[i].FindCells(tables);          // what an hour of a project points at
 //   for (…) fold(event[i], ahead[i]);
 //
 // Only speed depends on it: a row is taken from here when it is the one that a lookup would give.
@@ -20,18 +21,32 @@ class Ahead {
   void Hash(const Event& event, const Tables& tables);
   void Find(const Tables& tables);
   void FindBeyond(const Tables& tables) const;
+  void FindCells(const Tables& tables) const;
 
   // The row of that user, or session of that user, of the event's tenant; null when it must be looked up.
   AccountNode* AccountIn(const Tables& tables, std::string_view user) const;
   SessionNode* SessionIn(const Tables& tables, std::string_view user, std::string_view session) const;
+  // The row of that user in that project of the event's tenant; null when it must be looked up.
+  ProjectNode* ProjectUserIn(const Tables& tables, std::string_view user, std::string_view project) const;
 
  private:
+  void HashOperation(const Event& event, const Tables& tables);
+  bool KnowsBeyond(const Tables& tables) const {
+    return project_user_ != nullptr && project_user_->hints.of == tables.project_hints_generation();
+  }
+
   std::string_view user_, session_name_;  // of the event; no user: nothing is known ahead
   KeyBuilder account_key_, session_key_;
   uint64_t account_hash_ = 0, session_hash_ = 0;
   uint64_t accounts_generation_ = 0, sessions_generation_ = 0;
   AccountNode* account_ = nullptr;
   SessionNode* session_ = nullptr;
+
+  std::string_view operation_user_, project_;  // no project: it is no vector operation
+  OperationKind operation_ = OperationKind::kAdd;
+  KeyBuilder project_user_key_;
+  uint64_t project_user_hash_ = 0, project_users_generation_ = 0;
+  ProjectNode* project_user_ = nullptr;
 };
 
 }  // namespace odometer

@@ -86,6 +86,17 @@ bool KeyReader::Text(std::string_view* text) {
   return true;
 }
 
+bool KeyGoesOn(std::string_view key, size_t from, std::initializer_list<std::string_view> texts) {
+  for (std::string_view text : texts) {
+    if (key.size() < from + 2 + text.size()) return false;
+    const char* at = key.data() + from;
+    size_t size = static_cast<size_t>(static_cast<uint8_t>(at[0])) << 8 | static_cast<uint8_t>(at[1]);
+    if (size != text.size() || key.compare(from + 2, size, text) != 0) return false;
+    from += 2 + size;
+  }
+  return from == key.size();
+}
+
 bool KeyReader::Number(int64_t* number) {
   if (rest_.size() < 8) return false;
   uint64_t value = 0;

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -137,6 +138,9 @@ struct RowName {
 std::optional<RowName> NameOf(std::string_view key);
 // The inverse: the key that a printable name stands for.
 std::optional<std::string> KeyOfName(std::string_view name);
+
+// Whether what follows byte `from` of a key is these texts and nothing else.
+bool KeyGoesOn(std::string_view key, size_t from, std::initializer_list<std::string_view> texts);
 
 // The least key above every key that begins with `prefix`.
 std::string PrefixEnd(std::string_view prefix);

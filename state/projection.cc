@@ -109,6 +109,7 @@ void Projection::Impl::LookAhead(std::span<const Record> group) {
   }
   for (size_t i = 0; i < group.size(); ++i) coming[i].ahead.Find(tables);
   for (size_t i = 0; i < group.size(); ++i) coming[i].ahead.FindBeyond(tables);
+  for (size_t i = 0; i < group.size(); ++i) coming[i].ahead.FindCells(tables);
 }
 
 Result<Outcome> Projection::Impl::Apply(const Record& record, Coming& its) {
@@ -182,7 +183,7 @@ Result<Reason> Projection::Impl::FoldNew(const Record& record, const Coming& its
   const Event& event = its.event;
   if (event.type == EventType::kGapReported) return dedupe.Report(event);
   if (IsVector(event.type)) {
-    Result<Reason> folded = vectors.Fold(event, record.append_time);
+    Result<Reason> folded = vectors.Fold(event, its.ahead, record.append_time);
     if (folded.ok() && *folded == Reason::kNone) vectors.Post(event, record);
     return folded;
   }

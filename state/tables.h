@@ -44,6 +44,15 @@ struct NodeHints<SessionRow> {
 template <>
 struct NodeHints<ProjectRow> {
   PendingList postings;  // of a project, not of a user in it
+  // Of a user in a project: the rows that their operations nearly always move with it, as of generation `of`.
+  uint64_t of = 0;
+  int64_t hour = kNever;  // of in_hour, and of the day of `service`
+  RowTable<TenantRow>::Node* tenant = nullptr;
+  RowTable<ProjectRow>::Node* project = nullptr;
+  RowTable<ProjectHourRow>::Node* in_hour = nullptr;
+  RowTable<ServiceDayRow>::Node* service = nullptr;  // the last
+  std::array<RowTable<CollectionRow>::Node*, 4> collections{};
+  uint32_t next_collection = 0;
 };
 
 struct Tables {
@@ -99,6 +108,11 @@ struct Tables {
 
   // Moves on when a hint of an account may be void.
   uint64_t hints_generation() const { return tenants.generation() + periods.generation() + days.generation(); }
+  // Likewise, a hint of a user in a project.
+  uint64_t project_hints_generation() const {
+    return tenants.generation() + projects.generation() + project_hours.generation() + service_days.generation() +
+           collections.generation();
+  }
   // Adds what an account's tally holds to its account, period and day, and closes it. Before any of the three is read.
   void CloseTally(RowTable<AccountRow>::Node* account);
   // Every changed row and new posting, in key order; `between` puts in what stands between two kinds: it is asked for

@@ -41,9 +41,9 @@ HourCell& CellOf(std::vector<HourCell>& cells, OperationKind operation, Operatio
 
 }  // namespace
 
-Result<Reason> VectorFold::Fold(const Event& event, AppendTime append) {
+Result<Reason> VectorFold::Fold(const Event& event, const Ahead& ahead, AppendTime append) {
   refusal_ = Reason::kNone;
-  Status folded = FoldOne(event, append);
+  Status folded = FoldOne(event, ahead, append);
   bool fits = change_.Finish();
   if (!folded.ok()) return folded;
   if (refusal_ != Reason::kNone) return refusal_;
@@ -57,30 +57,68 @@ Result<Reason> VectorFold::Fold(const Event& event, AppendTime append) {
     into = *node_;                                         \
   } while (0)
 
-Result<VectorFold::Rows> VectorFold::Resolve(const Event& event, AppendTime append) {
+// The row of the user in the project mostly knows the others.
+Result<VectorFold::Rows> VectorFold::Resolve(const Event& event, const Ahead& ahead, AppendTime append) {
   const Operation& op = event.operation;
   Rows rows;
   rows.time = PlaceAt(event.event_time, append);
   KeyBuilder& key = tables_.key;
-  ODOMETER_RESOLVE(tenants, rows.tenant, key.Begin(RowKind::kTenant).Text(event.tenant));
-  ODOMETER_RESOLVE(projects, rows.project, key.Begin(RowKind::kProject).Text(event.tenant).Text(op.project));
-  ODOMETER_RESOLVE(project_users, rows.user,
-                   key.Begin(RowKind::kProjectUser).Text(event.tenant).Text(op.user).Text(op.project));
-  ODOMETER_RESOLVE(
-      project_hours, rows.hour,
-      key.Begin(RowKind::kProjectHour).Text(event.tenant).Text(op.project).Number(HourOf(rows.time)).Text(op.user));
-  ODOMETER_RESOLVE(service_days, rows.service,
-                   key.Begin(RowKind::kServiceDay)
-                       .Text(event.tenant)
-                       .Number(DayOf(rows.time))
-                       .Text(op.service)
-                       .Text(op.operation)
-                       .Text({}));
-  if (!op.collection.empty()) {
-    ODOMETER_RESOLVE(collections, rows.collection,
-                     key.Begin(RowKind::kCollection).Text(event.tenant).Text(op.project).Text(op.collection));
+  rows.user = ahead.ProjectUserIn(tables_, op.user, op.project);
+  if (rows.user == nullptr)
+    ODOMETER_RESOLVE(project_users, rows.user,
+                     key.Begin(RowKind::kProjectUser).Text(event.tenant).Text(op.user).Text(op.project));
+  NodeHints<ProjectRow>& hints = rows.user->hints;
+  if (hints.of != tables_.project_hints_generation()) {
+    ODOMETER_RESOLVE(tenants, rows.tenant, key.Begin(RowKind::kTenant).Text(event.tenant));
+    ODOMETER_RESOLVE(projects, rows.project, key.Begin(RowKind::kProject).Text(event.tenant).Text(op.project));
+    hints.of = tables_.project_hints_generation();
+    hints.tenant = rows.tenant;
+    hints.project = rows.project;
+    hints.hour = kNever;
+    hints.collections = {};
   }
+  rows.tenant = hints.tenant;
+  rows.project = hints.project;
+  ODOMETER_RETURN_IF_ERROR(ResolveHour(event, &rows));
+  if (!op.collection.empty()) ODOMETER_RETURN_IF_ERROR(ResolveCollection(event, &rows));
   return rows;
+}
+
+Status VectorFold::ResolveHour(const Event& event, Rows* rows) {
+  const Operation& op = event.operation;
+  KeyBuilder& key = tables_.key;
+  NodeHints<ProjectRow>& hints = rows->user->hints;
+  size_t tenant_bytes = 2 + event.tenant.size();
+  int64_t hour = HourOf(rows->time);
+  if (hints.hour != hour) {
+    ODOMETER_RESOLVE(project_hours, hints.in_hour,
+                     key.Begin(RowKind::kProjectHour).Text(event.tenant).Text(op.project).Number(hour).Text(op.user));
+    hints.service = nullptr;
+    hints.hour = hour;
+  }
+  rows->hour = hints.in_hour;
+  if (hints.service == nullptr ||
+      !KeyGoesOn(hints.service->key.view(), 1 + tenant_bytes + 8, {op.service, op.operation, {}})) {
+    key.Begin(RowKind::kServiceDay).Text(event.tenant).Number(DayOf(rows->time));
+    ODOMETER_RESOLVE(service_days, hints.service, key.Text(op.service).Text(op.operation).Text({}));
+  }
+  rows->service = hints.service;
+  return Status::Ok();
+}
+
+Status VectorFold::ResolveCollection(const Event& event, Rows* rows) {
+  const Operation& op = event.operation;
+  NodeHints<ProjectRow>& hints = rows->user->hints;
+  size_t project_bytes = 1 + 2 + event.tenant.size() + 2 + op.project.size();
+  for (CollectionNode* known : hints.collections) {
+    if (known == nullptr || !KeyGoesOn(known->key.view(), project_bytes, {op.collection})) continue;
+    rows->collection = known;
+    return Status::Ok();
+  }
+  ODOMETER_RESOLVE(collections, rows->collection,
+                   tables_.key.Begin(RowKind::kCollection).Text(event.tenant).Text(op.project).Text(op.collection));
+  hints.collections[hints.next_collection++ % hints.collections.size()] = rows->collection;
+  return Status::Ok();
 }
 
 bool VectorFold::NeedsCare(const Event& event, const Rows& rows) const {
@@ -105,8 +143,8 @@ void VectorFold::TouchAll(const Rows& rows) {
   change_.Add(rows.tenant, rows.tenant->row.projects, 1);
 }
 
-Status VectorFold::FoldOne(const Event& event, AppendTime append) {
-  Result<Rows> resolved = Resolve(event, append);
+Status VectorFold::FoldOne(const Event& event, const Ahead& ahead, AppendTime append) {
+  Result<Rows> resolved = Resolve(event, ahead, append);
   if (!resolved.ok()) return resolved.status();
   const Rows& rows = *resolved;
   project_ = rows.project;

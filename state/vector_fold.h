@@ -7,6 +7,7 @@
 #include "core/event.h"
 #include "core/reason.h"
 #include "core/record.h"
+#include "state/ahead.h"
 #include "state/change.h"
 #include "state/projection.h"
 #include "state/tables.h"
@@ -19,7 +20,7 @@ class VectorFold {
       : tables_(tables), change_(change), options_(options) {}
 
   // As AccountFold::Fold().
-  Result<Reason> Fold(const Event& event, AppendTime append);
+  Result<Reason> Fold(const Event& event, const Ahead& ahead, AppendTime append);
   void Post(const Event& event, const Record& record);
 
  private:
@@ -35,8 +36,10 @@ class VectorFold {
     RowTable<ServiceDayRow>::Node* service = nullptr;
   };
 
-  Status FoldOne(const Event& event, AppendTime append);
-  Result<Rows> Resolve(const Event& event, AppendTime append);
+  Status FoldOne(const Event& event, const Ahead& ahead, AppendTime append);
+  Result<Rows> Resolve(const Event& event, const Ahead& ahead, AppendTime append);
+  Status ResolveHour(const Event& event, Rows* rows);
+  Status ResolveCollection(const Event& event, Rows* rows);
   bool NeedsCare(const Event& event, const Rows& rows) const;
   void TouchAll(const Rows& rows);
   void AddOperation(const Event& event, const Rows& rows);

@@ -169,5 +169,19 @@ TEST(KeysProperty, ANameStandsForExactlyItsKey) {
   }
 }
 
+TEST(KeyGoesOn, IsTrueForTheTextsThatFollowAndForNothingElse) {
+  std::string key =
+      KeyBuilder().Begin(RowKind::kServiceDay).Text("t").Number(7).Text("chat").Text("").Text("m").str();
+  size_t from = 1 + 3 + 8;
+  EXPECT_TRUE(KeyGoesOn(key, from, {"chat", "", "m"}));
+  EXPECT_FALSE(KeyGoesOn(key, from, {"chat", ""}));
+  EXPECT_FALSE(KeyGoesOn(key, from, {"chat", "", "m", ""}));
+  EXPECT_FALSE(KeyGoesOn(key, from, {"chat", "", "n"}));
+  EXPECT_FALSE(KeyGoesOn(key, from, {"cha", "t", "m"}));
+  EXPECT_FALSE(KeyGoesOn(key, from, {"chat", "m", ""}));
+  EXPECT_FALSE(KeyGoesOn(key, key.size(), {"chat"}));
+  EXPECT_TRUE(KeyGoesOn(key, key.size(), {}));
+}
+
 }  // namespace
 }  // namespace odometer
