@@ -68,6 +68,9 @@ class PendingPostings {
   size_t bytes() const { return size_ * sizeof(Entry); }
   void Clear();
 
+  [[gnu::always_inline]] void AskForLast(const PendingList& list) {
+    if (list.count > 0) AskFor(&Of(list.last), sizeof(Entry));
+  }
   template <class F>
   void ForEach(const PendingList& list, Link link, F&& f) {
     chain_.clear();

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "state/ask_for.h"
+
 namespace odometer {
 
 // Bytes [from, from + 8) as a number that orders as they do; 0 where the key has ended.
@@ -24,8 +26,11 @@ void SortByKey(std::vector<T*>* objects, KeyOf&& key_of) {
   if (objects->size() < 2) return;
   std::string_view first = key_of(objects->front());
   size_t shared = first.size();
-  for (T* object : *objects) {
-    std::string_view key = key_of(object);
+  constexpr size_t kAhead = 8;
+  for (size_t i = 0; i < objects->size(); ++i) {
+    // Objects begin with their keys, or nearly.
+    if (i + kAhead < objects->size()) AskFor((*objects)[i + kAhead], 2 * kCacheLineBytes);
+    std::string_view key = key_of((*objects)[i]);
     shared = std::min(shared, key.size());
     shared = static_cast<size_t>(
         std::mismatch(first.begin(), first.begin() + static_cast<std::ptrdiff_t>(shared), key.begin()).first -
@@ -37,7 +42,9 @@ void SortByKey(std::vector<T*>* objects, KeyOf&& key_of) {
   };
   std::vector<Entry> entries;
   entries.reserve(objects->size());
-  for (T* object : *objects) {
+  for (size_t i = 0; i < objects->size(); ++i) {
+    if (i + kAhead < objects->size()) AskFor((*objects)[i + kAhead], 2 * kCacheLineBytes);
+    T* object = (*objects)[i];
     std::string_view key = key_of(object);
     entries.push_back({{KeyWord(key, shared), KeyWord(key, shared + 8)}, object});
   }

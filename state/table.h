@@ -21,6 +21,7 @@
 
 #include "core/planted.h"
 #include "core/status.h"
+#include "state/ask_for.h"
 #include "state/codec.h"
 #include "state/hash.h"
 #include "state/slab.h"
@@ -206,7 +207,10 @@ class RowTable {
   void WriteTo(RowBatch* batch) {
     std::string value;
     size_t skip = PlantedBug("lost_write_back") && dirty_.size() > 3 ? 1 : 0;
-    for (Node* node : dirty_) {
+    for (size_t i = 0; i < dirty_.size(); ++i) {
+      constexpr size_t kAhead = 4;
+      if (i + kAhead < dirty_.size()) AskFor(dirty_[i + kAhead], sizeof(Node));
+      Node* node = dirty_[i];
       if (skip != 0 && skip++ % 5 == 0) continue;
       value.clear();
       EncodeRow(node->row, &value);

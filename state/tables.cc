@@ -31,7 +31,12 @@ void WriteHours(PendingPostings& pending, const ProjectNode& project, KeyBuilder
 template <class Row>
 void WriteLists(PendingPostings& pending, const RowTable<Row>& table, RowKind kind, PendingPostings::Link link,
                 KeyBuilder* key, RowBatch* batch) {
-  for (const auto* node : table.dirty_nodes()) {
+  const auto& dirty = table.dirty_nodes();
+  constexpr size_t kAhead = 4;
+  for (size_t i = 0; i < dirty.size(); ++i) {
+    if (i + 2 * kAhead < dirty.size()) AskFor(dirty[i + 2 * kAhead], 4 * kCacheLineBytes);
+    if (i + kAhead < dirty.size()) pending.AskForLast(dirty[i + kAhead]->hints.postings);
+    const auto* node = dirty[i];
     if (node->hints.postings.count == 0) continue;
     ChunkWriter chunks(batch, &Renamed(node->key.view(), kind, key));
     pending.ForEach(node->hints.postings, link, [&](const Posting& posting) { chunks.Add(posting); });
