@@ -1,6 +1,7 @@
 // bench ingest: POST /v1/events in batches of 500 by 1 and 4 clients, and how long one posted event takes until a view
 // holds it on an idle log; on the embedded log with fsync and without, and on a real broker.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -69,6 +70,9 @@ struct Latency {
 
 // From the first byte of the post to the answer that a view holds it.
 Latency Visible(const std::string& url, const Flags& flags) {
+  // An idle machine, not one that is still busy with what the batches left behind.
+  sync();
+  std::this_thread::sleep_for(std::chrono::seconds(3));
   cli::HttpClient client({.server = url, .tenant = "visible"});
   std::vector<double> times;
   for (int i = 0; i < flags.visible; ++i) {
