@@ -20,6 +20,14 @@ double CpuSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+double StolenSeconds() {
+  std::ifstream file("/proc/stat");
+  std::string name;
+  double user = 0, nice = 0, system = 0, idle = 0, waiting = 0, irq = 0, soft_irq = 0, stolen = 0;
+  file >> name >> user >> nice >> system >> idle >> waiting >> irq >> soft_irq >> stolen;
+  return stolen / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];

@@ -12,6 +12,9 @@ namespace odometer {
 
 double Seconds(std::chrono::steady_clock::time_point since);
 double CpuSeconds();  // of this process, all threads
+// CPU time that the host of this virtual machine has given to others while a core here had work to do, of all cores
+// since it began; in ticks of 10 ms. What wall time lost by it says nothing of a program.
+double StolenSeconds();
 double Median(std::vector<double> values);
 double Percentile(std::vector<double> values, int percent);  // 0 of none
 

@@ -16,6 +16,7 @@ std::optional<std::vector<std::string>> WrittenKeys::Since(std::string_view pref
   }
   Watch& watch = at->second;
   watch.asked_at = ++asked_;
+  watch.known = cursor;
   if (cursor < watch.since) return std::nullopt;
   auto first = std::partition_point(watch.keys.begin(), watch.keys.end(),
                                     [&](const auto& noted) { return noted.first <= cursor; });
@@ -37,7 +38,19 @@ void WrittenKeys::Note(RowBatch& rows, uint64_t cursor) {
     rows.ForEachKey(prefix, [&, &watch = watch](std::string_view key) { watch.keys.emplace_back(cursor_, key); });
     keys_ += watch.keys.size() - before;
   }
+  if (keys_ <= kKeysMax) return;
+  for (auto& [prefix, watch] : watches_) ForgetKnown(&watch);
   while (keys_ > kKeysMax) ForgetOldest();
+}
+
+// A cache goes on from what it knows, so it does not ask for that again; one that does is told that it is not known.
+void WrittenKeys::ForgetKnown(Watch* watch) {
+  auto first = std::partition_point(watch->keys.begin(), watch->keys.end(),
+                                    [&](const auto& noted) { return noted.first <= watch->known; });
+  if (first == watch->keys.begin()) return;
+  keys_ -= static_cast<size_t>(first - watch->keys.begin());
+  watch->since = std::max(watch->since, watch->known);
+  watch->keys.erase(watch->keys.begin(), first);
 }
 
 void WrittenKeys::ForgetOldest() {

@@ -5,8 +5,8 @@
 //   written.Note(batch, next_cursor);             // by each commit, before it writes
 //   written.Since(prefix, cursor);                // the keys that commits beyond that cursor have written
 //
-// A prefix that nobody asks for costs no commit anything: what is remembered is bounded, and who asked longest ago is
-// forgotten first. Thread-safe.
+// A prefix that nobody asks for costs no commit anything. What is remembered is bounded: when it is too much, what the
+// last one to ask for a prefix knew already goes, and then who asked longest ago. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -40,9 +40,11 @@ class WrittenKeys {
   struct Watch {
     uint64_t since = 0;                                  // every commit beyond this cursor is noted
     uint64_t asked_at = 0;                               // of asked_
+    uint64_t known = 0;                                  // the cursor that was asked with last
     std::vector<std::pair<uint64_t, std::string>> keys;  // (cursor of the commit, key), by cursor
   };
   void Forget(std::map<std::string, Watch, std::less<>>::iterator watch);
+  void ForgetKnown(Watch* watch);
   void ForgetOldest();
 
   std::mutex mutex_;  // guards everything below

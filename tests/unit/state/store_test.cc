@@ -133,6 +133,20 @@ TEST(WrittenKeys, OfAPrefixThatNobodyAsksForAreForgottenBeforeTheyBecomeTooMany)
   EXPECT_EQ(written.Since("once", kCommits), std::vector<std::string>());
 }
 
+TEST(WrittenKeys, OfAPrefixThatIsAskedForAgainAndAgainStayKnownHoweverManyTheyAre) {
+  WrittenKeys written;
+  ASSERT_TRUE(written.Since("a", 0).has_value());
+  for (uint64_t commit = 1; commit <= 50; ++commit) {
+    RowBatch batch;
+    for (size_t i = 0; i < WrittenKeys::kKeysMax / 10; ++i) batch.Put("a" + std::to_string(i), "");
+    written.Note(batch, commit);
+    std::optional<std::vector<std::string>> keys = written.Since("a", commit - 1);
+    ASSERT_TRUE(keys.has_value()) << "commit " << commit;
+    ASSERT_EQ(keys->size(), WrittenKeys::kKeysMax / 10);
+  }
+  EXPECT_EQ(written.Since("a", 0), std::nullopt);
+}
+
 TEST(Store, AScanGivesItsRangeInOrderUntilItIsToldToStop) {
   MemoryDisk disk;
   std::unique_ptr<Store> store = disk.Open();
