@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/ids.h"
+#include "core/limit.h"
 #include "core/reason.h"
 #include "core/time.h"
 
@@ -44,6 +45,18 @@ enum class EventType : uint8_t {
   kCollectionCreated = 17,
   kCollectionDropped = 18,
   kConfigChanged = 19,
+  kAdmitAsked = 20,
+  kHoldAsked = 21,
+  kLeaseAsked = 22,
+  kHoldSettled = 23,
+  kHoldReleased = 24,
+  kLeaseSettled = 25,
+  kProfileDefined = 30,
+  kProfileAssigned = 31,
+  kLimitOverridden = 32,
+  kQuotaSet = 33,
+  kEnforcementSet = 34,
+  kZoneSet = 36,
   kGenesis = 60,
   kTick = 61,
   kGapReported = 62,
@@ -56,6 +69,12 @@ const std::vector<EventType>& AllEventTypes();
 bool IsOwn(EventType type);
 // The seven vector operations.
 bool IsVector(EventType type);
+// AdmitAsked, HoldAsked, LeaseAsked: what gets a verdict.
+inline bool IsAsk(EventType type) { return type >= EventType::kAdmitAsked && type <= EventType::kLeaseAsked; }
+// HoldSettled, HoldReleased, LeaseSettled.
+inline bool IsHoldEnd(EventType type) { return type >= EventType::kHoldSettled && type <= EventType::kLeaseSettled; }
+// ProfileDefined to ZoneSet.
+inline bool IsDefinition(EventType type) { return type >= EventType::kProfileDefined && type <= EventType::kZoneSet; }
 
 enum class IdKind : uint8_t { kMinted = 1, kDerived = 2 };
 enum class TurnStatus : uint8_t { kSuccess = 1, kFailed = 2, kError = 3, kCancelled = 4, kPartial = 5, kTimeout = 6 };
@@ -197,6 +216,52 @@ struct ConfigChange {
   std::string_view metadata;
 };
 
+// AdmitAsked, HoldAsked, LeaseAsked.
+struct Ask {
+  std::string_view user;
+  std::string_view project;     // may be empty
+  std::string_view collection;  // likewise; of the project
+  std::vector<Amount> amounts;  // each meter at most once
+  int64_t ttl_us = 0;           // of a hold or lease
+};
+
+// HoldSettled (amounts), HoldReleased (reason), LeaseSettled (amounts, is_final).
+struct HoldEnd {
+  Uuid hold;
+  std::vector<Amount> amounts;
+  std::string_view reason;
+  bool is_final = false;
+};
+
+// From at_us on, local time is UTC + offset_s.
+struct ZoneShift {
+  int64_t at_us = 0;
+  int64_t offset_s = 0;
+  friend bool operator==(const ZoneShift&, const ZoneShift&) = default;
+};
+
+// ProfileDefined (name, description, limits, is_deleted), ProfileAssigned (user, name), LimitOverridden (user, limits),
+// QuotaSet (level, user, project, collection, limits), EnforcementSet (enforcement), ZoneSet (name, first_offset_s,
+// shifts).
+struct Definition {
+  std::string_view name;  // of the profile or the zone
+  std::string_view description;
+  std::string_view user;
+  std::string_view project;
+  std::string_view collection;
+  QuotaLevel level = QuotaLevel::kDefault;
+  Enforcement enforcement = Enforcement::kOn;
+  std::vector<Limit> limits;  // no two of one meter and window
+  bool is_deleted = false;
+  int64_t first_offset_s = 0;     // until the first shift
+  std::vector<ZoneShift> shifts;  // in the order of their moments
+  // The event that made what this one replaces, nil when nothing stands there; absent: whatever does. Another one:
+  // the fold refuses it.
+  std::optional<Uuid> expected;
+  std::string_view who;
+  std::string_view why;
+};
+
 struct GenesisFact {
   Uuid log_id;
   uint32_t partition = 0;
@@ -234,6 +299,9 @@ struct Event {
   Knowledge knowledge;
   Operation operation;
   ConfigChange config;
+  Ask asked;
+  HoldEnd end;
+  Definition definition;
   GenesisFact genesis;
   std::string_view tick_reason;
   Gap gap;
@@ -252,6 +320,12 @@ inline constexpr size_t kRagCollectionsMax = 64;
 inline constexpr size_t kGapRangesMax = 1024;
 inline constexpr uint64_t kSeqMax = uint64_t{1} << 62;  // of a producer: what is counted up from it still fits
 inline constexpr size_t kQueryDigestBytesMax = 64;
+inline constexpr size_t kWhyBytesMax = 1024;      // who and why of a definition, its description, a release's reason
+inline constexpr size_t kZoneShiftsMax = 1024;
+inline constexpr int64_t kZoneOffsetMaxS = 18 * 3600;
+inline constexpr int64_t kHoldTtlMinUs = kUsPerSecond;
+inline constexpr int64_t kHoldTtlMaxUs = kUsPerDay;
+inline constexpr int64_t kLeaseTtlMaxUs = kUsPerHour;
 
 // Verifies, decodes and checks the meaning; `bytes` must be 8-aligned. On a reason other than kNone, `event` is partly
 // filled and must not be used.

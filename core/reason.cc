@@ -26,6 +26,9 @@ std::string_view ReasonName(Reason reason) {
     case Reason::kTooManyGaps: return "too_many_gaps";
     case Reason::kOverflow: return "overflow";
     case Reason::kCardinality: return "cardinality";
+    case Reason::kUnknownProfile: return "unknown_profile";
+    case Reason::kProfileInUse: return "profile_in_use";
+    case Reason::kNotExpected: return "not_expected";
   }
   return "unknown";
 }

@@ -34,8 +34,12 @@ enum class Reason : uint8_t {
   kTooManyGaps = 19, // above 1,024 disjoint intervals of seqs
   kOverflow = 20,    // a figure would leave the 64-bit range
   kCardinality = 21, // above 10 million users or 100,000 projects of one tenant
+  // Definitions, which change nothing when they are refused.
+  kUnknownProfile = 22,  // assigned, but neither defined nor built in
+  kProfileInUse = 23,    // deleted, but somebody has it
+  kNotExpected = 24,     // another definition stands where this one expected its own
 };
-inline constexpr int kReasons = 22;
+inline constexpr int kReasons = 25;
 
 // "negative_amount"
 std::string_view ReasonName(Reason reason);
