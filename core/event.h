@@ -123,6 +123,7 @@ struct Turn {
   std::string_view metadata;      // returned as posted
   std::string_view query_digest;  // raw bytes, at most 64
   std::optional<uint64_t> query_length_bytes;
+  bool is_admitted = false;  // never stored: the fold's, when the turn names an ask that has counted its request
 
   // The model that counts: served if known, else requested.
   std::string_view model() const { return model_served.empty() ? model_requested : model_served; }

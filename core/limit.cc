@@ -35,7 +35,7 @@ BuiltInProfile MakeBuiltIn(std::string_view name, int64_t hourly, int64_t daily,
                            std::optional<int64_t> input, std::optional<int64_t> output) {
   BuiltInProfile profile{name, {}};
   auto add = [&](Meter meter, Window window, std::optional<int64_t> cap) {
-    if (cap) profile.limits.push_back({.meter = meter, .window = window, .over = {}, .cap = cap});
+    profile.limits.push_back({.meter = meter, .window = window, .over = {}, .cap = cap});
   };
   add(Meter::kRequests, Window::kRollingHour, hourly);
   add(Meter::kRequests, Window::kRolling24h, daily);

@@ -48,6 +48,38 @@ Result<Reason> AccountFold::Fold(const Event& event, const Ahead& ahead, AppendT
   return fits ? Reason::kNone : Reason::kOverflow;
 }
 
+Result<Reason> AccountFold::AddRequests(std::string_view tenant, std::string_view user, FoldTime time,
+                                        int64_t requests) {
+  refusal_ = Reason::kNone;
+  places_.clear();
+  Rows rows;
+  rows.time = time;
+  if (user.empty()) {
+    Result<TenantNode*> node = tables_.tenants.FindOrMake(tables_.key.Begin(RowKind::kTenant).Text(tenant).view());
+    if (!node.ok()) return node.status();
+    change_.Begin(true);
+    change_.Touch(tables_.tenants, *node);
+    change_.Add(*node, (*node)->row.usage.requests, requests);
+    return change_.Finish() ? Reason::kNone : Reason::kOverflow;
+  }
+  ODOMETER_RETURN_IF_ERROR(ResolveUser(Ahead(), tenant, user, time, &rows));
+  change_.Begin(true);
+  TouchAll(rows);
+  auto add = [&](auto* node) { change_.Add(node, node->row.usage.requests, requests); };
+  add(rows.account);
+  add(rows.period);
+  add(rows.tenant);
+  change_.Add(rows.day, rows.day->row.requests, requests);
+  int64_t hour = HourOf(time);
+  for (int64_t i = 0; i < requests; ++i) {
+    change_.AddToRing(rows.account, rows.account->row.requests_ring, hour);
+    change_.AddCount(rows.day, rows.day->row.hours[static_cast<size_t>(hour % 24)]);
+  }
+  bool fits = change_.Finish();
+  if (refusal_ != Reason::kNone) return refusal_;
+  return fits ? Reason::kNone : Reason::kOverflow;
+}
+
 Status AccountFold::FoldOne(const Event& event, const Ahead& ahead, AppendTime append) {
   switch (event.type) {
     case EventType::kTurnRecorded:

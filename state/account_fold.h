@@ -22,6 +22,8 @@ class AccountFold {
   // kNone: folded whole. kOverflow, kCardinality: nothing changed. An error: the store could not be read, and the
   // projection must be thrown away. `ahead` is of this event.
   Result<Reason> Fold(const Event& event, const Ahead& ahead, AppendTime append);
+  // Requests that an ask was let through with; no user: of the tenant alone. As Fold().
+  Result<Reason> AddRequests(std::string_view tenant, std::string_view user, FoldTime time, int64_t requests);
   // After Fold() gave kNone: where to find the event again.
   void Post(const Record& record);
 

@@ -22,7 +22,7 @@ FoldTime TimeOf(const Event& event, AppendTime append) {
 
 TurnUsage UsageOf(const Turn& turn) {
   TurnUsage usage;
-  usage.requests = 1;
+  usage.requests = turn.is_admitted ? 0 : 1;
   usage.llm_calls = turn.llm_calls.value_or(1);
   usage.turns[static_cast<size_t>(turn.status) - 1] = 1;
   usage.tokens = {turn.tokens.input_uncached, turn.tokens.cache_read, turn.tokens.cache_write_5m,
@@ -116,17 +116,17 @@ Status AccountFold::FoldTurn(const Event& event, const Ahead& ahead, AppendTime 
 
   int64_t hour = HourOf(time);
   change_.Add(rows.account, rows.account->row.events, 1);
-  change_.AddToRing(rows.account, rows.account->row.requests_ring, hour);
+  if (!turn.is_admitted) change_.AddToRing(rows.account, rows.account->row.requests_ring, hour);
   change_.AddToRing(rows.account, rows.account->row.turns_ring, hour);
   if (PlantedBug("ring_advanced_by_reads")) rows.account->row.turns_ring.MoveTo(HourOf(FoldTime{append.us}) + 1);
 
   DayRow& day = rows.day->row;
-  change_.Add(rows.day, day.requests, 1);
+  change_.Add(rows.day, day.requests, turn.is_admitted ? 0 : 1);
   change_.Add(rows.day, day.turns, 1);
   change_.Add(rows.day, day.llm_calls, turn.llm_calls.value_or(1));
   change_.AddTokens(rows.day, day.tokens, turn.tokens);
   change_.Add(rows.day, day.cost_nano_usd, turn.provided_cost_nano_usd.value_or(0));
-  change_.AddCount(rows.day, day.hours[static_cast<size_t>(hour % 24)]);
+  if (!turn.is_admitted) change_.AddCount(rows.day, day.hours[static_cast<size_t>(hour % 24)]);
 
   if (rows.session != nullptr) AddTurnToSession(turn, time, rows.session);
   AddTurnToService(turn, rows.service);
@@ -138,7 +138,7 @@ Status AccountFold::FoldTurn(const Event& event, const Ahead& ahead, AppendTime 
 Result<bool> AccountFold::TallyTurn(const Event& event, const Ahead& ahead, AppendTime append) {
   const Turn& turn = event.turn;
   AccountNode* account = ahead.AccountIn(tables_, turn.user);
-  if (account == nullptr || account->hints.of != tables_.hints_generation()) return false;
+  if (account == nullptr || account->hints.of != tables_.hints_generation() || turn.is_admitted) return false;
   TurnTally& tally = account->hints.tally;
   TenantNode* tenant = account->hints.tenant;
   FoldTime time = TimeOf(event, append);

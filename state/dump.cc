@@ -137,6 +137,21 @@ std::optional<FieldMap> FieldsOf(RowKind kind, std::string_view bytes, int64_t r
       return Dump<TenantRow>(bytes, ring_hour);
     case RowKind::kServiceDay:
       return Dump<ServiceDayRow>(bytes, ring_hour);
+    case RowKind::kProfile:
+      return Dump<ProfileRow>(bytes, ring_hour);
+    case RowKind::kAssignment:
+      return Dump<AssignmentRow>(bytes, ring_hour);
+    case RowKind::kLimitUse:
+      return Dump<LimitUseRow>(bytes, ring_hour);
+    case RowKind::kPolicy:
+      return Dump<PolicyRow>(bytes, ring_hour);
+    case RowKind::kAsk:
+      return Dump<AskRow>(bytes, ring_hour);
+    case RowKind::kHoldDue:
+      return Dump<DueRow>(bytes, ring_hour);
+    case RowKind::kOverride:
+    case RowKind::kQuota:
+      return Dump<LimitsRow>(bytes, ring_hour);
     case RowKind::kChain:
       return Dump<ChainRow>(bytes, ring_hour);
     case RowKind::kIdIndex:

@@ -6,12 +6,14 @@ namespace odometer {
 
 RowClass ClassOf(RowKind kind) {
   switch (kind) {
+    case RowKind::kAsk:
     case RowKind::kChain:
     case RowKind::kIdIndex:
     case RowKind::kMeta:
     case RowKind::kQuarantine:
     case RowKind::kStream:
       return RowClass::kPositional;
+    case RowKind::kHoldDue:
     case RowKind::kProjectPostings:
     case RowKind::kSessionPostings:
     case RowKind::kUserPostings:
@@ -24,10 +26,11 @@ RowClass ClassOf(RowKind kind) {
 }
 
 const std::vector<RowKind>& LogicalKinds() {
-  static const std::vector<RowKind> kinds = {RowKind::kAccount,      RowKind::kCollection, RowKind::kDay,
-                                             RowKind::kProjectHour,  RowKind::kProject,    RowKind::kProjectUser,
-                                             RowKind::kSubscription, RowKind::kPeriod,     RowKind::kSession,
-                                             RowKind::kTenant,       RowKind::kServiceDay};
+  static const std::vector<RowKind> kinds = {
+      RowKind::kAccount,  RowKind::kCollection, RowKind::kDay,          RowKind::kProfile,  RowKind::kAssignment,
+      RowKind::kProjectHour, RowKind::kProject, RowKind::kProjectUser,  RowKind::kLimitUse, RowKind::kSubscription,
+      RowKind::kOverride, RowKind::kPeriod,     RowKind::kQuota,        RowKind::kSession,  RowKind::kTenant,
+      RowKind::kServiceDay, RowKind::kPolicy};
   return kinds;
 }
 
@@ -55,6 +58,22 @@ const char* RowKindName(RowKind kind) {
       return "tenant";
     case RowKind::kServiceDay:
       return "service_day";
+    case RowKind::kProfile:
+      return "profile";
+    case RowKind::kAssignment:
+      return "assignment";
+    case RowKind::kLimitUse:
+      return "limit_use";
+    case RowKind::kOverride:
+      return "override";
+    case RowKind::kQuota:
+      return "quota";
+    case RowKind::kPolicy:
+      return "policy";
+    case RowKind::kAsk:
+      return "ask";
+    case RowKind::kHoldDue:
+      return "hold_due";
     case RowKind::kChain:
       return "chain";
     case RowKind::kIdIndex:
@@ -140,6 +159,22 @@ const char* ShapeOf(RowKind kind) {
       return "t";
     case RowKind::kServiceDay:
       return "tnttt";
+    case RowKind::kProfile:
+      return "tt";
+    case RowKind::kAssignment:
+      return "tt";
+    case RowKind::kLimitUse:
+      return "tnttt";
+    case RowKind::kOverride:
+      return "tt";
+    case RowKind::kQuota:
+      return "tnttt";
+    case RowKind::kPolicy:
+      return "t";
+    case RowKind::kAsk:
+      return "ti";
+    case RowKind::kHoldDue:
+      return "nti";
     case RowKind::kChain:
       return "n";
     case RowKind::kIdIndex:

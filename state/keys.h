@@ -35,13 +35,21 @@ enum class RowKind : char {
   kSession = 's',       // tenant, user, session
   kTenant = 't',        // tenant
   kServiceDay = 'v',    // tenant, day, service, operation, model
+  kProfile = 'f',       // tenant, name
+  kAssignment = 'g',    // tenant, user; no user: the fallback
+  kLimitUse = 'l',      // tenant, scope, user, project, collection
+  kOverride = 'o',      // tenant, user; no user: tenant-wide
+  kQuota = 'q',         // tenant, level, user, project, collection
+  kPolicy = 'y',        // tenant
   // positional
+  kAsk = 'B',         // tenant, id of the ask
   kChain = 'L',       // offset: the rolling hash before it, at every multiple of 256
   kIdIndex = 'I',     // tenant, id
   kMeta = 'M',        // name: identity, cursor and counts
   kQuarantine = 'Q',  // offset
   kStream = 'T',      // producer, epoch, slot
   // derived
+  kHoldDue = 'D',          // due, tenant, id of the ask: of open holds
   kProjectPostings = 'P',  // tenant, project, hour, offset of the first
   kSessionPostings = 'S',  // tenant, user, session, offset of the first
   kUserPostings = 'U',     // tenant, user, offset of the first

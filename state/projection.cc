@@ -9,6 +9,7 @@
 #include "state/chain.h"
 #include "state/dedupe.h"
 #include "state/hash.h"
+#include "state/limit_fold.h"
 #include "state/vector_fold.h"
 
 namespace odometer {
@@ -39,6 +40,7 @@ struct Projection::Impl {
         tables(the_store),
         accounts(tables, change, options),
         vectors(tables, change, options),
+        limits(tables, change, accounts),
         dedupe(tables, change),
         meta(the_store.meta()) {}
 
@@ -48,6 +50,9 @@ struct Projection::Impl {
   Change change;
   AccountFold accounts;
   VectorFold vectors;
+  LimitFold limits;
+  bool is_open = false;  // limits knows the open holds
+  std::vector<Answer> answers;
   Dedupe dedupe;
   MetaRow meta;
   bool meta_dirty = false;
@@ -68,7 +73,8 @@ struct Projection::Impl {
   void LookAhead(std::span<const Record> group);
   Result<Outcome> Apply(const Record& record, Coming& its);
   Result<Outcome> Judge(const Record& record, Coming& its);
-  Result<Reason> FoldNew(const Record& record, const Coming& its);
+  Result<Reason> FoldNew(const Record& record, Coming& its);
+  Result<Reason> FoldFact(const Record& record, const Coming& its);
   Reason CheckPlace(const Record& record, const Event& event) const;
   void SkipTo(uint64_t offset);
   void Chain(const Record& record, const std::array<uint64_t, 2>& hash);
@@ -80,6 +86,9 @@ Projection::Projection(Store& store, ProjectionOptions options) : impl_(std::mak
 Projection::~Projection() = default;
 
 const MetaRow& Projection::meta() const { return impl_->meta; }
+
+std::vector<Answer> Projection::TakeAnswers() { return std::exchange(impl_->answers, {}); }
+std::optional<int64_t> Projection::next_due_us() const { return impl_->limits.next_due_us(); }
 
 Status Projection::Apply(std::span<const Record> records, std::vector<Outcome>* outcomes) {
   for (size_t begun = 0; begun < records.size(); begun += Impl::kGroup) {
@@ -115,6 +124,9 @@ void Projection::Impl::LookAhead(std::span<const Record> group) {
 Result<Outcome> Projection::Impl::Apply(const Record& record, Coming& its) {
   ODOMETER_CHECK(record.offset >= meta.cursor);
   if (record.offset > meta.cursor) SkipTo(record.offset);
+  if (!is_open) ODOMETER_RETURN_IF_ERROR(limits.Open(store));
+  is_open = true;
+  ODOMETER_RETURN_IF_ERROR(limits.ExpireUntil(std::max(meta.log_time_us, record.append_time.us)));
   Result<Outcome> outcome = Judge(record, its);
   if (!outcome.ok()) return outcome;
   Chain(record, its.hash);
@@ -179,9 +191,28 @@ Reason Projection::Impl::CheckPlace(const Record& record, const Event& event) co
   return placed || PlantedBug("misplaced_folded") ? Reason::kNone : Reason::kMisplaced;
 }
 
-Result<Reason> Projection::Impl::FoldNew(const Record& record, const Coming& its) {
+Result<Reason> Projection::Impl::FoldNew(const Record& record, Coming& its) {
   const Event& event = its.event;
   if (event.type == EventType::kGapReported) return dedupe.Report(event);
+  int64_t log_time_us = std::max(meta.log_time_us, record.append_time.us);
+  if (LimitFold::IsMine(event.type)) {
+    Result<Reason> folded = limits.Fold(event, log_time_us);
+    if (folded.ok() && *folded == Reason::kNone && !IsDefinition(event.type)) {
+      std::optional<AskRow> row;
+      if (limits.last_ask() != nullptr) row = *limits.last_ask();
+      answers.push_back({record.offset, std::move(row)});
+    }
+    return folded;
+  }
+  Result<Reason> prepared = limits.Prepare(&its.event, record.append_time, log_time_us);
+  if (!prepared.ok() || *prepared != Reason::kNone) return prepared;
+  Result<Reason> folded = FoldFact(record, its);
+  if (folded.ok() && *folded == Reason::kNone) ODOMETER_RETURN_IF_ERROR(limits.Take(event));
+  return folded;
+}
+
+Result<Reason> Projection::Impl::FoldFact(const Record& record, const Coming& its) {
+  const Event& event = its.event;
   if (IsVector(event.type)) {
     Result<Reason> folded = vectors.Fold(event, its.ahead, record.append_time);
     if (folded.ok() && *folded == Reason::kNone) vectors.Post(event, record);
@@ -245,10 +276,12 @@ Status Projection::Commit() {
   RowBatch& batch = impl.batch;
   batch.Clear();
   impl.tables.WriteTo(&batch, [&](RowKind kind) {
+    if (kind == RowKind::kHoldDue) return impl.limits.WriteDue(&batch);
     for (const auto& [key, value] : kind == RowKind::kChain ? impl.marks : impl.quarantined) batch.Put(key, value);
   });
   ODOMETER_RETURN_IF_ERROR(impl.store.Commit(batch, impl.meta));
   impl.tables.MarkClean();
+  impl.limits.MarkClean();
   impl.marks.clear();
   impl.quarantined.clear();
   impl.meta_dirty = false;

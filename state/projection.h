@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "core/reason.h"
 #include "core/record.h"
 #include "core/status.h"
+#include "state/limit_rows.h"
 #include "state/store.h"
 
 namespace odometer {
@@ -29,6 +31,12 @@ struct Outcome {
   EventType type = EventType::kNone;  // when decoded
 };
 const char* OutcomeName(Outcome::Kind kind);  // "applied", "duplicate", "quarantined"
+
+// What became of an ask, or of the hold that an event meant to end: its row after that record; none: no such ask.
+struct Answer {
+  uint64_t offset = 0;
+  std::optional<AskRow> ask;
+};
 
 struct ProjectionOptions {
   uint64_t memory_bytes_max = 1ull << 30;  // of rows in RAM, between commits; what is clean is evicted above it
@@ -48,6 +56,11 @@ class Projection {
   Result<Outcome> Apply(const Record& record);
   // The log skips from the cursor to `offset`: counted as holes.
   void SkipTo(uint64_t offset);
+
+  // Of the asks and ends of holds folded since this was called last, in their order.
+  std::vector<Answer> TakeAnswers();
+  // When the next open hold expires, by log_time; nullopt: none is open, or nothing has been folded yet.
+  std::optional<int64_t> next_due_us() const;
 
   bool dirty() const;
   size_t rows_changed() const;  // since the last commit

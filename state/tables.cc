@@ -126,6 +126,8 @@ void Tables::CloseTallies() {
 void Tables::WriteTo(RowBatch* batch, const std::function<void(RowKind)>& between) {
   CloseTallies();
   ForEach([](auto& table) { table.SortDirty(); });
+  asks.WriteTo(batch);
+  between(RowKind::kHoldDue);
   ids.WriteTo(batch);
   between(RowKind::kChain);
   for (const ProjectNode* project : projects.dirty_nodes()) WriteHours(pending, *project, &key, batch);
@@ -136,14 +138,20 @@ void Tables::WriteTo(RowBatch* batch, const std::function<void(RowKind)>& betwee
   accounts.WriteTo(batch);
   collections.WriteTo(batch);
   days.WriteTo(batch);
+  profiles.WriteTo(batch);
+  assignments.WriteTo(batch);
   project_hours.WriteTo(batch);
   projects.WriteTo(batch);
   project_users.WriteTo(batch);
+  limit_uses.WriteTo(batch);
   subscriptions.WriteTo(batch);
+  overrides.WriteTo(batch);
   periods.WriteTo(batch);
+  quotas.WriteTo(batch);
   sessions.WriteTo(batch);
   tenants.WriteTo(batch);
   service_days.WriteTo(batch);
+  policies.WriteTo(batch);
 }
 
 void Tables::MarkClean() {

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "state/limit_rows.h"
 #include "state/name_ids.h"
 #include "state/postings.h"
 #include "state/streams.h"
@@ -69,7 +70,14 @@ struct Tables {
         project_hours(store),
         service_days(store),
         streams(store),
-        ids(store) {}
+        ids(store),
+        profiles(store),
+        assignments(store),
+        overrides(store),
+        quotas(store),
+        policies(store),
+        limit_uses(store),
+        asks(store) {}
 
   RowTable<TenantRow> tenants;
   RowTable<AccountRow> accounts;
@@ -84,6 +92,13 @@ struct Tables {
   RowTable<ServiceDayRow> service_days;
   RowTable<StreamRow> streams;
   RowTable<IdRow> ids;
+  RowTable<ProfileRow> profiles;
+  RowTable<AssignmentRow> assignments;
+  RowTable<LimitsRow> overrides;
+  RowTable<LimitsRow> quotas;
+  RowTable<PolicyRow> policies;
+  RowTable<LimitUseRow> limit_uses;
+  RowTable<AskRow> asks;
 
   PendingPostings pending;
   NameIds names;
@@ -104,6 +119,13 @@ struct Tables {
     f(service_days);
     f(streams);
     f(ids);
+    f(profiles);
+    f(assignments);
+    f(overrides);
+    f(quotas);
+    f(policies);
+    f(limit_uses);
+    f(asks);
   }
 
   // Moves on when a hint of an account may be void.

@@ -1,0 +1,144 @@
+// state/limit_fold.h: LimitFold, what asks, the ends of holds and definitions do to the rows of limits, and what facts
+// add to what limits have used. The rules: docs/limits.md.
+//
+//   limits.ExpireUntil(log_time);                      // before every record
+//   limits.Fold(event, log_time);                      // an ask, the end of a hold, a definition
+//   limits.Prepare(&event, append, log_time);          // any fact, before it is folded
+//   limits.Take(event);                                // and after
+//
+// Confined to the runner thread.
+#pragma once
+
+#include <deque>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/event.h"
+#include "core/reason.h"
+#include "core/time.h"
+#include "state/account_fold.h"
+#include "state/change.h"
+#include "state/judge.h"
+#include "state/tables.h"
+
+namespace odometer {
+
+// Open holds of one user, or of one project where nobody is named.
+inline constexpr int64_t kOpenHoldsMax = 1'000;
+
+class LimitFold : private DefinitionSource {
+ public:
+  LimitFold(Tables& tables, Change& change, AccountFold& accounts)
+      : tables_(tables), change_(change), accounts_(accounts) {}
+
+  // Reads which holds are open. Once, before anything else.
+  Status Open(const Store& store);
+
+  Status ExpireUntil(int64_t log_time_us);
+  // When the next hold expires; nullopt: none is open.
+  std::optional<int64_t> next_due_us() const;
+
+  static bool IsMine(EventType type) { return IsAsk(type) || IsHoldEnd(type) || IsDefinition(type); }
+  Result<Reason> Fold(const Event& event, int64_t log_time_us);
+  // The row that Fold() made or changed, for whoever waits for it; null when there is none under that id.
+  const AskRow* last_ask() const { return last_ask_; }
+
+  // kOverflow: a counter has no room for the fact. Says in the event whether its request was admitted.
+  Result<Reason> Prepare(Event* event, AppendTime append, int64_t log_time_us);
+  Status Take(const Event& event);
+
+  // At a commit: every change of the open holds since the last one.
+  void WriteDue(RowBatch* batch) const;
+  void MarkClean() { due_changes_.clear(); }
+
+ private:
+  using UseNode = RowTable<LimitUseRow>::Node;
+  using AskNode = RowTable<AskRow>::Node;
+  using Amounts = std::array<__int128, kMeters>;  // by Meter − 1
+
+  struct Key {
+    std::string tenant;
+    Uuid id;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  using Due = std::pair<int64_t, Key>;
+
+  // One part of a fact that is being folded: whose it is, what it adds, and when.
+  struct Part {
+    Subject subject;
+    Amounts amounts{};
+    int64_t at_us = 0;
+  };
+
+  // --- definitions, as DefinitionSource
+  Result<const PolicyRow*> Policy(std::string_view tenant) override;
+  Result<const ProfileRow*> Profile(std::string_view tenant, std::string_view name) override;
+  Result<const AssignmentRow*> Assignment(std::string_view tenant, std::string_view user) override;
+  Result<const LimitsRow*> Override(std::string_view tenant, std::string_view user) override;
+  Result<const LimitsRow*> Quota(QuotaLevel level, const Subject& subject) override;
+
+  Result<Reason> FoldDefinition(const Event& event);
+  Result<Reason> Define(const Event& event, PolicyRow* policy);
+  Result<Reason> DefineProfile(const Event& event);
+  Result<Reason> Assign(const Event& event, PolicyRow* policy);
+  Result<Reason> DefineLimits(RowTable<LimitsRow>& table, const Event& event, int64_t* standing);
+  Status CountAssigned(std::string_view tenant, std::string_view profile, int64_t change);
+  const Zone& ZoneOf(const PolicyRow* policy);
+
+  // --- asks
+  Result<Reason> FoldAsk(const Event& event, int64_t log_time_us);
+  Result<Verdict> JudgeAsk(const Event& event, const Subject& subject, int64_t log_time_us);
+  Result<bool> HasTooManyHolds(const Subject& subject);
+  Status Admit(const Event& event, const Subject& subject, int64_t log_time_us);
+  Status Hold(const Event& event, const Subject& subject, AskRow* row);
+  Status Count(const Subject& subject, bool allowed);
+
+  // --- the ends of holds
+  Result<Reason> FoldEnd(const Event& event, int64_t log_time_us);
+  Status EndOpen(const Event& event, AskNode* ask, int64_t log_time_us);
+  Status SettleLate(const Event& event, AskNode* ask, int64_t log_time_us);
+  Status GiveBack(std::string_view tenant, AskNode* ask);
+  Status Burn(std::string_view tenant, const AskRow& ask);
+  void Close(AskNode* ask, AskState state, int64_t at_us, const Uuid& by);
+  Status Expire(const Key& key, int64_t due_us);
+
+  // --- what is used
+  // f(scope, the key of its row in tables_.key) of each scope that the subject lies in.
+  template <class F>
+  Status ForEachScope(const Subject& subject, F&& f);
+  KeyBuilder& UseKey(Scope scope, const Subject& subject);
+  Result<UseNode*> UseOf(Scope scope, const Subject& subject);
+  Result<UseNode*> MakeUse(Scope scope, const Subject& subject);
+  Result<const std::vector<AppliedLimit>*> LimitsOf(const Subject& subject);
+  Status EnsureCounters(const Subject& subject, const std::vector<AppliedLimit>& limits, int64_t at_us);
+  Result<Counter> NewCounter(const AppliedLimit& limit, const Subject& subject, int64_t at_us);
+  Status SeedUser(const Subject& subject, int64_t at_us, Counter* counter);
+  Status SeedProject(Scope scope, const Subject& subject, int64_t at_us, Counter* counter);
+  Result<int64_t> GaugeOf(Scope scope, const Subject& subject, Meter meter);
+  Status AddTo(const Subject& subject, const Amounts& amounts, int64_t at_us);
+  Result<bool> HasRoom(const Subject& subject, const Amounts& amounts, int64_t at_us);
+  Result<Standing> StandingOf(const AppliedLimit& limit, const Subject& subject, int64_t at_us);
+
+  // --- facts
+  void PartsOf(const Event& event, AppendTime append);
+  Status NameAsk(Event* event);
+  Result<bool> HasRoomForParts();
+
+  Tables& tables_;
+  Change& change_;
+  AccountFold& accounts_;
+  std::set<Due> due_;
+  std::vector<std::pair<Due, bool>> due_changes_;
+  const AskRow* last_ask_ = nullptr;
+  std::unordered_map<std::string, std::vector<AppliedLimit>> resolved_;  // by subject, until something is defined
+  std::vector<AppliedLimit> limits_;
+  std::vector<Part> parts_;
+  AskNode* named_ask_ = nullptr;  // of the fact: allowed, of its user, and neither spent nor closed
+  Zone zone_;
+  Uuid zone_id_;
+};
+
+}  // namespace odometer
