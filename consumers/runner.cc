@@ -17,6 +17,9 @@ constexpr int64_t kAskAgainUs = kUsPerSecond / 2;
 constexpr int64_t kVerifyUs = 5 * kUsPerSecond;
 constexpr int64_t kAcknowledgeUs = 10 * kUsPerSecond;
 constexpr int64_t kBacklogUs = 60 * kUsPerSecond;
+// A hold that is due expires by the log's time: on a log that is silent this long, a Tick moves it.
+constexpr int64_t kQuietUs = kUsPerSecond;
+constexpr size_t kAnswersKept = 65'536;
 
 }  // namespace
 
@@ -52,6 +55,7 @@ Result<size_t> Runner::Step(int64_t wait_us) {
   is_poll_sound_ = true;
   Works("poll");
   ODOMETER_RETURN_IF_ERROR(Fold(*records));
+  ODOMETER_RETURN_IF_ERROR(AppendTickIfDue(records->size()));
   // Offsets after the last record that hold none.
   if (reader_->next_offset() > projection_->meta().cursor) projection_->SkipTo(reader_->next_offset());
   if (projection_->dirty() && first_uncommitted_us_ < 0) first_uncommitted_us_ = clock_.MonotonicUs();
@@ -138,6 +142,28 @@ Status Runner::Fail(const char* step, Status status) {
   return status;
 }
 
+Status Runner::AppendTickIfDue(size_t records) {
+  int64_t now_us = clock_.MonotonicUs();
+  if (records > 0 || quiet_since_us_ < 0) quiet_since_us_ = now_us;
+  std::optional<int64_t> due_us = projection_->next_due_us();
+  bool is_due = due_us && *due_us <= clock_.NowUs() && projection_->meta().log_time_us < *due_us;
+  if (!is_due || now_us - quiet_since_us_ < kQuietUs || now_us - ticked_us_ < kQuietUs || !is_log_verified())
+    return Status::Ok();
+  ticked_us_ = now_us;
+  Event tick;
+  tick.type = EventType::kTick;
+  tick.id = Uuid5(kNamespaceDns, "tick-" + std::to_string(*due_us) + "-" + std::to_string(now_us));
+  tick.event_time = EventTime{clock_.NowUs()};
+  tick.source = "odometerd";
+  tick.tick_reason = "holds are due";
+  std::string bytes = Encode(tick);
+  std::string_view one = bytes;
+  Result<Appended> appended = log_.Append({&one, 1});
+  // The next try comes by itself.
+  if (!appended.ok()) Note("warn", "tick: " + appended.status().ToString());
+  return Status::Ok();
+}
+
 bool Runner::CommitDue(std::span<const Record> records) const {
   if (!projection_->dirty()) return false;
   if (projection_->meta().cursor >= log_.range().end) return true;  // drained
@@ -189,9 +215,26 @@ Status Runner::CommitNow() {
 
 void Runner::RecordOutcomes(std::span<const Record> records, const std::vector<Outcome>& outcomes) {
   if (records.empty()) return;
+  std::vector<Answer> answers = projection_->TakeAnswers();
   std::lock_guard lock(mutex_);
   for (size_t i = 0; i < records.size(); ++i)
     outcomes_[records[i].offset % kOutcomesKept] = {records[i].offset, outcomes[i]};
+  for (Answer& answer : answers) {
+    if (answer.ask) answers_[answer.offset] = std::make_shared<const AskRow>(std::move(*answer.ask));
+  }
+  while (answers_.size() > kAnswersKept) answers_.erase(answers_.begin());
+  answered_.notify_all();
+}
+
+std::optional<Runner::Answered> Runner::WaitForAnswer(uint64_t offset, int64_t timeout_us) {
+  std::unique_lock lock(mutex_);
+  auto is_folded = [&] { return outcomes_[offset % kOutcomesKept].first == offset; };
+  // What was read of a log that is in doubt decides nothing.
+  auto is_answered = [&] { return stopping_ || (is_folded() && is_log_verified()); };
+  answered_.wait_for(lock, std::chrono::microseconds(timeout_us), is_answered);
+  if (!is_folded() || !is_log_verified()) return std::nullopt;
+  auto found = answers_.find(offset);
+  return Answered{outcomes_[offset % kOutcomesKept].second, found == answers_.end() ? nullptr : found->second};
 }
 
 void Runner::Start() {
@@ -230,6 +273,7 @@ void Runner::BeginStop() {
   }
   log_.Wake();
   committed_.notify_all();
+  answered_.notify_all();
 }
 
 Status Runner::Stop() {

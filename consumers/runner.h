@@ -11,6 +11,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -84,6 +85,13 @@ class Runner {
   std::shared_ptr<const View> WaitFor(uint64_t next_offset, int64_t timeout_us);
   // What became of a record folded lately (at least the last 65,536 of this run).
   std::optional<Outcome> OutcomeAt(uint64_t offset) const;
+  // The same with the verdict on an ask, as soon as the fold has passed it: before the commit, for who folds it again
+  // finds the same. nullopt when that is not within timeout_us.
+  struct Answered {
+    Outcome outcome;
+    std::shared_ptr<const AskRow> ask;  // null: the record is no ask, or there is none under that id
+  };
+  std::optional<Answered> WaitForAnswer(uint64_t offset, int64_t timeout_us);
   RunnerState state() const;
   // False from when the log was found to be another one, or could not be read on, until it has been shown to be the
   // right one and is read again: nothing may be appended.
@@ -103,6 +111,7 @@ class Runner {
   void Works(const char* step);
   void Note(const char* level, const std::string& text) const;
   void RecordOutcomes(std::span<const Record> records, const std::vector<Outcome>& outcomes);
+  Status AppendTickIfDue(size_t records);
 
   PartitionLog& log_;
   Clock& clock_;
@@ -114,6 +123,8 @@ class Runner {
   int64_t first_uncommitted_us_ = -1;
   int64_t verified_us_ = 0;      // monotonic: when the log was last shown to be the one that is folded
   int64_t acknowledged_us_ = 0;  // monotonic
+  int64_t quiet_since_us_ = -1;  // monotonic: since when nothing came; -1: something has just come
+  int64_t ticked_us_ = 0;        // monotonic
   std::thread thread_;
   Status last_commit_;  // of the thread, when it ended
   std::atomic<bool> is_log_verified_ = true;
@@ -122,9 +133,11 @@ class Runner {
   mutable std::mutex commit_mutex_;  // held while the store is written or copied
   mutable std::mutex mutex_;         // guards everything below
   std::condition_variable committed_;
+  std::condition_variable answered_;
   std::shared_ptr<const View> view_;
   RunnerState state_;
   std::vector<std::pair<uint64_t, Outcome>> outcomes_;  // ring by offset
+  std::map<uint64_t, std::shared_ptr<const AskRow>> answers_;  // by offset; the last ones
   bool stopping_ = false;
 };
 

@@ -135,12 +135,13 @@ Result<Verdict> LimitFold::JudgeAsk(const Event& event, const Subject& subject, 
                 .zone = &ZoneOf(policy), .has_too_many_holds = false};
   if (policy != nullptr) asked.enforcement = static_cast<Enforcement>(policy->enforcement);
   std::vector<Standing> standings;
+  std::deque<Counter> made;  // none: they are ensured
   const std::vector<AppliedLimit>* limits = nullptr;
   if (asked.enforcement != Enforcement::kOff) {
     ODOMETER_ASSIGN(limits, LimitsOf(subject));
     ODOMETER_RETURN_IF_ERROR(EnsureCounters(subject, *limits, log_time_us));
     for (const AppliedLimit& limit : *limits) {
-      Result<Standing> standing = StandingOf(limit, subject, log_time_us);
+      Result<Standing> standing = StandingOf(*this, limit, subject, *asked.zone, log_time_us, &made);
       if (!standing.ok()) return standing.status();
       standings.push_back(*standing);
     }

@@ -21,7 +21,7 @@
 #include "core/time.h"
 #include "state/account_fold.h"
 #include "state/change.h"
-#include "state/judge.h"
+#include "state/standing.h"
 #include "state/tables.h"
 
 namespace odometer {
@@ -29,7 +29,7 @@ namespace odometer {
 // Open holds of one user, or of one project where nobody is named.
 inline constexpr int64_t kOpenHoldsMax = 1'000;
 
-class LimitFold : private DefinitionSource {
+class LimitFold : private LimitSource {
  public:
   LimitFold(Tables& tables, Change& change, AccountFold& accounts)
       : tables_(tables), change_(change), accounts_(accounts) {}
@@ -73,12 +73,20 @@ class LimitFold : private DefinitionSource {
     int64_t at_us = 0;
   };
 
-  // --- definitions, as DefinitionSource
+  // --- LimitSource: the tables
   Result<const PolicyRow*> Policy(std::string_view tenant) override;
   Result<const ProfileRow*> Profile(std::string_view tenant, std::string_view name) override;
   Result<const AssignmentRow*> Assignment(std::string_view tenant, std::string_view user) override;
   Result<const LimitsRow*> Override(std::string_view tenant, std::string_view user) override;
-  Result<const LimitsRow*> Quota(QuotaLevel level, const Subject& subject) override;
+  Result<const LimitsRow*> Quota(QuotaLevel level, const Subject& own) override;
+  Result<const LimitUseRow*> Use(Scope scope, const Subject& subject) override;
+  Result<const TenantRow*> Tenant(const Subject& subject) override;
+  Result<const AccountRow*> Account(const Subject& subject) override;
+  Result<const PeriodRow*> UserPeriod(const Subject& subject, Period period) override;
+  Result<const DayRow*> UserDay(const Subject& subject, int64_t day) override;
+  Result<const ProjectRow*> Project(const Subject& subject) override;
+  Result<const ProjectRow*> UserInProject(const Subject& subject) override;
+  Result<const CollectionRow*> Collection(const Subject& subject) override;
 
   Result<Reason> FoldDefinition(const Event& event);
   Result<Reason> Define(const Event& event, PolicyRow* policy);
@@ -109,18 +117,12 @@ class LimitFold : private DefinitionSource {
   // f(scope, the key of its row in tables_.key) of each scope that the subject lies in.
   template <class F>
   Status ForEachScope(const Subject& subject, F&& f);
-  KeyBuilder& UseKey(Scope scope, const Subject& subject);
   Result<UseNode*> UseOf(Scope scope, const Subject& subject);
   Result<UseNode*> MakeUse(Scope scope, const Subject& subject);
   Result<const std::vector<AppliedLimit>*> LimitsOf(const Subject& subject);
   Status EnsureCounters(const Subject& subject, const std::vector<AppliedLimit>& limits, int64_t at_us);
-  Result<Counter> NewCounter(const AppliedLimit& limit, const Subject& subject, int64_t at_us);
-  Status SeedUser(const Subject& subject, int64_t at_us, Counter* counter);
-  Status SeedProject(Scope scope, const Subject& subject, int64_t at_us, Counter* counter);
-  Result<int64_t> GaugeOf(Scope scope, const Subject& subject, Meter meter);
   Status AddTo(const Subject& subject, const Amounts& amounts, int64_t at_us);
   Result<bool> HasRoom(const Subject& subject, const Amounts& amounts, int64_t at_us);
-  Result<Standing> StandingOf(const AppliedLimit& limit, const Subject& subject, int64_t at_us);
 
   // --- facts
   void PartsOf(const Event& event, AppendTime append);

@@ -1,5 +1,7 @@
 // The definitions of LimitFold: profiles, who has which, overrides, quotas, enforcement and zone.
 
+#include <algorithm>
+
 #include "state/limit_fold.h"
 
 namespace odometer {
@@ -44,22 +46,7 @@ Defined DefinedBy(const Event& event, bool stands) {
   return defined;
 }
 
-KeyBuilder& ProfileKey(KeyBuilder& key, std::string_view tenant, std::string_view name) {
-  return key.Begin(RowKind::kProfile).Text(tenant).Text(name);
-}
-KeyBuilder& AssignmentKey(KeyBuilder& key, std::string_view tenant, std::string_view user) {
-  return key.Begin(RowKind::kAssignment).Text(tenant).Text(user);
-}
-KeyBuilder& OverrideKey(KeyBuilder& key, std::string_view tenant, std::string_view user) {
-  return key.Begin(RowKind::kOverride).Text(tenant).Text(user);
-}
-
 }  // namespace
-
-KeyBuilder& QuotaKey(KeyBuilder& key, QuotaLevel level, const Subject& own) {
-  key.Begin(RowKind::kQuota).Text(own.tenant).Number(static_cast<int64_t>(level));
-  return key.Text(own.user).Text(own.project).Text(own.collection);
-}
 
 Result<const PolicyRow*> LimitFold::Policy(std::string_view tenant) {
   return RowIn<PolicyRow>(tables_.policies, tables_.key.Begin(RowKind::kPolicy).Text(tenant).view());
@@ -73,8 +60,44 @@ Result<const AssignmentRow*> LimitFold::Assignment(std::string_view tenant, std:
 Result<const LimitsRow*> LimitFold::Override(std::string_view tenant, std::string_view user) {
   return RowIn<LimitsRow>(tables_.overrides, OverrideKey(tables_.key, tenant, user).view());
 }
-Result<const LimitsRow*> LimitFold::Quota(QuotaLevel level, const Subject& subject) {
-  return RowIn<LimitsRow>(tables_.quotas, QuotaKey(tables_.key, level, subject).view());
+Result<const LimitsRow*> LimitFold::Quota(QuotaLevel level, const Subject& own) {
+  return RowIn<LimitsRow>(tables_.quotas, QuotaKey(tables_.key, level, own).view());
+}
+
+Result<const LimitUseRow*> LimitFold::Use(Scope scope, const Subject& subject) {
+  return RowIn<LimitUseRow>(tables_.limit_uses, UseKey(tables_.key, scope, subject).view());
+}
+Result<const TenantRow*> LimitFold::Tenant(const Subject& subject) {
+  return RowIn<TenantRow>(tables_.tenants, tables_.key.Begin(RowKind::kTenant).Text(subject.tenant).view());
+}
+// Its tally is closed: the rows of a user's period and day are whole after this, too.
+Result<const AccountRow*> LimitFold::Account(const Subject& subject) {
+  KeyBuilder& key = tables_.key.Begin(RowKind::kAccount).Text(subject.tenant).Text(subject.user);
+  Result<AccountNode*> account = tables_.accounts.Find(key.view());
+  if (!account.ok()) return account.status();
+  if (*account == nullptr) return static_cast<const AccountRow*>(nullptr);
+  tables_.CloseTally(*account);
+  return static_cast<const AccountRow*>(&(*account)->row);
+}
+Result<const PeriodRow*> LimitFold::UserPeriod(const Subject& subject, Period period) {
+  KeyBuilder& key = tables_.key.Begin(RowKind::kPeriod).Text(subject.tenant).Text(subject.user);
+  return RowIn<PeriodRow>(tables_.periods, key.Number(period.month).view());
+}
+Result<const DayRow*> LimitFold::UserDay(const Subject& subject, int64_t day) {
+  KeyBuilder& key = tables_.key.Begin(RowKind::kDay).Text(subject.tenant).Text(subject.user);
+  return RowIn<DayRow>(tables_.days, key.Number(day).view());
+}
+Result<const ProjectRow*> LimitFold::Project(const Subject& subject) {
+  KeyBuilder& key = tables_.key.Begin(RowKind::kProject).Text(subject.tenant).Text(subject.project);
+  return RowIn<ProjectRow>(tables_.projects, key.view());
+}
+Result<const ProjectRow*> LimitFold::UserInProject(const Subject& subject) {
+  KeyBuilder& key = tables_.key.Begin(RowKind::kProjectUser).Text(subject.tenant).Text(subject.user);
+  return RowIn<ProjectRow>(tables_.project_users, key.Text(subject.project).view());
+}
+Result<const CollectionRow*> LimitFold::Collection(const Subject& subject) {
+  KeyBuilder& key = tables_.key.Begin(RowKind::kCollection).Text(subject.tenant).Text(subject.project);
+  return RowIn<CollectionRow>(tables_.collections, key.Text(subject.collection).view());
 }
 
 Result<Reason> LimitFold::FoldDefinition(const Event& event) {

@@ -26,22 +26,6 @@ std::vector<Limit> LimitsOf(const std::vector<LimitItem>& items) {
   return limits;
 }
 
-bool CanCount(Scope scope, const Subject& subject) {
-  switch (scope) {
-    case Scope::kTenant:
-      return true;
-    case Scope::kUser:
-      return !subject.user.empty();
-    case Scope::kProject:
-      return !subject.project.empty();
-    case Scope::kUserInProject:
-      return !subject.user.empty() && !subject.project.empty();
-    case Scope::kCollection:
-      return !subject.project.empty() && !subject.collection.empty();
-  }
-  return false;
-}
-
 // One order of precedence: of each meter and window, the first level that says anything decides.
 class Chain {
  public:
@@ -53,7 +37,7 @@ class Chain {
       if (said_[said]) continue;
       saying_.push_back(said);
       Scope scope = limit.over.value_or(own);
-      if (!limit.cap || !CanCount(scope, subject_)) continue;
+      if (!limit.cap || !LiesIn(scope, subject_)) continue;
       limits_->push_back({limit, scope, level, std::string(source), definition});
     }
     for (size_t said : saying_) said_[said] = true;
@@ -91,10 +75,10 @@ Scope ScopeOf(QuotaLevel level) {
 
 bool IsSpokenOf(QuotaLevel level, const Subject& subject) {
   if (level == QuotaLevel::kDefault) return !subject.project.empty();
-  return level == QuotaLevel::kTenant || CanCount(ScopeOf(level), subject);
+  return level == QuotaLevel::kTenant || LiesIn(ScopeOf(level), subject);
 }
 
-Status AddQuota(DefinitionSource& source, const PolicyRow& policy, QuotaLevel level, const Subject& subject,
+Status AddQuota(LimitSource& source, const PolicyRow& policy, QuotaLevel level, const Subject& subject,
                 Chain* chain) {
   if (policy.quotas[static_cast<size_t>(level) - 1] == 0 || !IsSpokenOf(level, subject)) return Status::Ok();
   const LimitsRow* quota = nullptr;
@@ -107,7 +91,7 @@ Status AddQuota(DefinitionSource& source, const PolicyRow& policy, QuotaLevel le
   return Status::Ok();
 }
 
-Status AddOverride(DefinitionSource& source, const Subject& subject, std::string_view user, Level level,
+Status AddOverride(LimitSource& source, const Subject& subject, std::string_view user, Level level,
                    Chain* chain) {
   const LimitsRow* row = nullptr;
   ODOMETER_ASSIGN(row, source.Override(subject.tenant, user));
@@ -115,7 +99,7 @@ Status AddOverride(DefinitionSource& source, const Subject& subject, std::string
   return Status::Ok();
 }
 
-Status AddUserLimits(DefinitionSource& source, const PolicyRow& policy, const Subject& subject,
+Status AddUserLimits(LimitSource& source, const PolicyRow& policy, const Subject& subject,
                      std::vector<AppliedLimit>* limits) {
   if (subject.user.empty()) return Status::Ok();
   Chain chain(subject, limits);
@@ -138,6 +122,43 @@ std::string_view LevelName(Level level) {
   return n >= 1 && n <= kLevelNames.size() ? kLevelNames[n - 1] : std::string_view();
 }
 
+bool LiesIn(Scope scope, const Subject& subject) {
+  switch (scope) {
+    case Scope::kTenant:
+      return true;
+    case Scope::kUser:
+      return !subject.user.empty();
+    case Scope::kProject:
+      return !subject.project.empty();
+    case Scope::kUserInProject:
+      return !subject.user.empty() && !subject.project.empty();
+    case Scope::kCollection:
+      return !subject.project.empty() && !subject.collection.empty();
+  }
+  return false;
+}
+
+KeyBuilder& ProfileKey(KeyBuilder& key, std::string_view tenant, std::string_view name) {
+  return key.Begin(RowKind::kProfile).Text(tenant).Text(name);
+}
+KeyBuilder& AssignmentKey(KeyBuilder& key, std::string_view tenant, std::string_view user) {
+  return key.Begin(RowKind::kAssignment).Text(tenant).Text(user);
+}
+KeyBuilder& OverrideKey(KeyBuilder& key, std::string_view tenant, std::string_view user) {
+  return key.Begin(RowKind::kOverride).Text(tenant).Text(user);
+}
+KeyBuilder& QuotaKey(KeyBuilder& key, QuotaLevel level, const Subject& own) {
+  key.Begin(RowKind::kQuota).Text(own.tenant).Number(static_cast<int64_t>(level));
+  return key.Text(own.user).Text(own.project).Text(own.collection);
+}
+KeyBuilder& UseKey(KeyBuilder& key, Scope scope, const Subject& subject) {
+  bool has_user = scope == Scope::kUser || scope == Scope::kUserInProject;
+  bool has_project = scope != Scope::kTenant && scope != Scope::kUser;
+  key.Begin(RowKind::kLimitUse).Text(subject.tenant).Number(static_cast<int64_t>(scope));
+  key.Text(has_user ? subject.user : std::string_view()).Text(has_project ? subject.project : std::string_view());
+  return key.Text(scope == Scope::kCollection ? subject.collection : std::string_view());
+}
+
 Subject QuotaSubject(QuotaLevel level, const Subject& subject) {
   Subject own{.tenant = subject.tenant, .user = {}, .project = {}, .collection = {}};
   if (level == QuotaLevel::kUserProject || level == QuotaLevel::kUser) own.user = subject.user;
@@ -148,7 +169,7 @@ Subject QuotaSubject(QuotaLevel level, const Subject& subject) {
   return own;
 }
 
-Status FindProfile(DefinitionSource& source, const Subject& subject, Level level,
+Status FindProfile(LimitSource& source, const Subject& subject, Level level,
                    std::optional<FoundProfile>* found) {
   found->reset();
   std::string_view whose = level == Level::kProfile ? subject.user : std::string_view();
@@ -168,7 +189,7 @@ Status FindProfile(DefinitionSource& source, const Subject& subject, Level level
   return Status::Ok();
 }
 
-Status Resolve(DefinitionSource& source, const Subject& subject, std::vector<AppliedLimit>* limits) {
+Status Resolve(LimitSource& source, const Subject& subject, std::vector<AppliedLimit>* limits) {
   limits->clear();
   const PolicyRow* policy = nullptr;
   ODOMETER_ASSIGN(policy, source.Policy(subject.tenant));

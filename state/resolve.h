@@ -6,12 +6,15 @@
 // A source looks up what is defined: the fold's in its tables, a read's in a view. Order of the levels, and why: docs/limits.md.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/period.h"
 #include "core/status.h"
+#include "state/keys.h"
 #include "state/limit_rows.h"
 
 namespace odometer {
@@ -49,22 +52,41 @@ struct AppliedLimit {
 };
 
 // Null rows: nothing there. What it gives lives as long as the source is not told of changes.
-class DefinitionSource {
+class LimitSource {
  public:
-  virtual ~DefinitionSource() = default;
+  virtual ~LimitSource() = default;
   virtual Result<const PolicyRow*> Policy(std::string_view tenant) = 0;
   virtual Result<const ProfileRow*> Profile(std::string_view tenant, std::string_view name) = 0;
   virtual Result<const AssignmentRow*> Assignment(std::string_view tenant, std::string_view user) = 0;
   virtual Result<const LimitsRow*> Override(std::string_view tenant, std::string_view user) = 0;
   // Of that level, the parts of the subject that it does not speak of left empty.
-  virtual Result<const LimitsRow*> Quota(QuotaLevel level, const Subject& subject) = 0;
+  virtual Result<const LimitsRow*> Quota(QuotaLevel level, const Subject& own) = 0;
+
+  virtual Result<const LimitUseRow*> Use(Scope scope, const Subject& subject) = 0;
+  virtual Result<const TenantRow*> Tenant(const Subject& subject) = 0;
+  virtual Result<const AccountRow*> Account(const Subject& subject) = 0;
+  virtual Result<const PeriodRow*> UserPeriod(const Subject& subject, Period period) = 0;
+  virtual Result<const DayRow*> UserDay(const Subject& subject, int64_t day) = 0;
+  virtual Result<const ProjectRow*> Project(const Subject& subject) = 0;
+  virtual Result<const ProjectRow*> UserInProject(const Subject& subject) = 0;
+  virtual Result<const CollectionRow*> Collection(const Subject& subject) = 0;
 };
 
 // The subject of a quota of that level.
 Subject QuotaSubject(QuotaLevel level, const Subject& subject);
+// Whether a subject lies in a scope at all: nobody is no user.
+bool LiesIn(Scope scope, const Subject& subject);
+inline constexpr std::array<Scope, 5> kScopes = {Scope::kTenant, Scope::kUser, Scope::kProject, Scope::kUserInProject,
+                                                 Scope::kCollection};
+// Keys of the rows.
+KeyBuilder& ProfileKey(KeyBuilder& key, std::string_view tenant, std::string_view name);
+KeyBuilder& AssignmentKey(KeyBuilder& key, std::string_view tenant, std::string_view user);
+KeyBuilder& OverrideKey(KeyBuilder& key, std::string_view tenant, std::string_view user);
+KeyBuilder& QuotaKey(KeyBuilder& key, QuotaLevel level, const Subject& own);
+KeyBuilder& UseKey(KeyBuilder& key, Scope scope, const Subject& subject);
 
 // In the order of (meter, window), then of level.
-Status Resolve(DefinitionSource& source, const Subject& subject, std::vector<AppliedLimit>* limits);
+Status Resolve(LimitSource& source, const Subject& subject, std::vector<AppliedLimit>* limits);
 
 struct FoundProfile {
   std::string name;
@@ -72,6 +94,6 @@ struct FoundProfile {
   std::vector<Limit> limits;
 };
 // What the user has of that level, kProfile or kFallbackProfile; nullopt: none.
-Status FindProfile(DefinitionSource& source, const Subject& subject, Level level, std::optional<FoundProfile>* found);
+Status FindProfile(LimitSource& source, const Subject& subject, Level level, std::optional<FoundProfile>* found);
 
 }  // namespace odometer

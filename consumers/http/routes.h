@@ -36,8 +36,11 @@ struct ApiOptions {
 };
 
 class Api;
+class LimitView;
+struct ItemError;
 struct ParsedEvents;
 struct PostedEvents;
+struct Subject;
 
 // What says which partition a call needs.
 enum class Needs { kNone, kTenants, kNamed, kNamedOrTenants };
@@ -83,6 +86,15 @@ class Api {
   Result<HttpResponse> GetDigest(const Call& call);
   Result<HttpResponse> GetEvents(const Call& call);
   Result<HttpResponse> PostRecords(const Call& call);
+  Result<HttpResponse> PostCheck(const Call& call);
+  Result<HttpResponse> PostAdmit(const Call& call);
+  Result<HttpResponse> PostReserve(const Call& call);
+  Result<HttpResponse> PostLease(const Call& call);
+  Result<HttpResponse> PostSettle(const Call& call);
+  Result<HttpResponse> PostRelease(const Call& call);
+  Result<HttpResponse> GetHolds(const Call& call);
+  Result<HttpResponse> GetLimits(const Call& call);
+  Result<HttpResponse> GetQuotaStatus(const Call& call);
 
  private:
   // What a read reads from.
@@ -121,6 +133,19 @@ class Api {
   // Appends, tells readiness how it went, and answers with `answer` or a problem.
   Result<HttpResponse> Append(const Call& call, Runner& runner, std::span<const std::string_view> events,
                               const std::function<HttpResponse(const Appended&)>& answer);
+  // One event, appended and folded: an ask, or what ends a hold.
+  Result<ParsedEvents> ParseOne(const Call& call, const std::string& body);
+  HttpResponse FailItem(const Call& call, const ItemError& error) const;
+  Result<HttpResponse> Decide(
+      const Call& call, const Event& event,
+      const std::function<Result<HttpResponse>(Runner&, uint64_t offset, const Runner::Answered&)>& answer);
+  Result<HttpResponse> Ask(const Call& call, EventType type);
+  Result<HttpResponse> AnswerAsk(const Call& call, const Uuid& id, Runner& runner, uint64_t offset,
+                                 const Runner::Answered& answered);
+  Result<HttpResponse> EndHold(const Call& call, bool is_release);
+  Result<HttpResponse> AnswerEnd(const Call& call, const Event& event, Runner& runner, uint64_t offset,
+                                 const Runner::Answered& answered);
+  Status WriteProfile(JsonWriter& json, LimitView& limits, const Subject& subject);
   // Writes one turn with what amended it, as an object.
   Status WriteTurn(JsonWriter& json, PartitionLog& log, const TurnEntry& entry);
   Status WriteUserRow(JsonWriter& json, const View& view, const std::string& tenant, const std::string& user,

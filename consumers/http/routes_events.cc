@@ -1,9 +1,9 @@
 // POST /v1/events and what else touches the log directly.
 #include <algorithm>
 #include <map>
-#include <random>
 
 #include "consumers/event_json.h"
+#include "consumers/fresh_id.h"
 #include "consumers/http/routes.h"
 #include "consumers/queries_cursor.h"
 
@@ -23,19 +23,6 @@ namespace {
 
 constexpr size_t kEventsMax = 1000;
 constexpr int64_t kWaitMsMax = 30'000;
-
-// Ids need to be distinct, not secret.
-std::array<uint8_t, 10> RandomBytes() {
-  thread_local std::mt19937_64 generator = [] {
-    std::random_device device;
-    std::seed_seq seed{device(), device(), device(), device(), device(), device(), device(), device()};
-    return std::mt19937_64(seed);
-  }();
-  uint64_t words[2] = {generator(), generator()};
-  std::array<uint8_t, 10> bytes;
-  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(words[i / 8] >> (i % 8 * 8));
-  return bytes;
-}
 
 // The media type alone: without parameters, in lower case.
 std::string MediaType(std::string_view value) {
@@ -225,7 +212,7 @@ Result<HttpResponse> Api::PostEvents(const Call& call) {
   if (!wait.ok()) return wait.status();
   Result<int64_t> wait_ms = call.Number("wait_ms", 2000, 0, kWaitMsMax);
   if (!wait_ms.ok()) return wait_ms.status();
-  JsonOptions options{call.tenant, "api", &daemon_.clock(), RandomBytes, kEventsMax};
+  JsonOptions options{call.tenant, "api", &daemon_.clock(), FreshBytes, kEventsMax};
   JsonBody form = type == "application/x-ndjson" ? JsonBody::kLines : JsonBody::kWhole;
   Result<ParsedEvents> parsed = ParseEvents(call.request->body, form, options);
   if (!parsed.ok()) return parsed.status();

@@ -1,0 +1,449 @@
+// What may be done: asks and their verdicts, the ends of holds, and how limits stand.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "consumers/event_json.h"
+#include "consumers/fresh_id.h"
+#include "consumers/http/routes.h"
+#include "state/codec.h"
+#include "state/judge.h"
+#include "state/limit_view.h"
+
+namespace odometer {
+
+namespace {
+
+constexpr int64_t kVerdictWaitUs = 5 * kUsPerSecond;
+constexpr int64_t kHoldTtlUs = 300 * kUsPerSecond;  // of a reserve, and of a lease, that says none
+constexpr int64_t kLeaseTtlUs = 60 * kUsPerSecond;
+constexpr size_t kHoldsMax = 1'000;
+
+std::string_view StateName(uint8_t state) {
+  switch (static_cast<AskState>(state)) {
+    case AskState::kRefused:
+      return "refused";
+    case AskState::kAdmitted:
+      return "admitted";
+    case AskState::kOpen:
+      return "open";
+    case AskState::kSettled:
+      return "settled";
+    case AskState::kReleased:
+      return "released";
+    case AskState::kExpired:
+      return "expired";
+  }
+  return "";
+}
+
+std::string_view RefusalName(uint8_t refusal) {
+  switch (static_cast<Refusal>(refusal)) {
+    case Refusal::kNone:
+      return "";
+    case Refusal::kLimit:
+      return "limit";
+    case Refusal::kTooManyHolds:
+      return "too_many_holds";
+    case Refusal::kOverflow:
+      return "overflow";
+  }
+  return "";
+}
+
+// Seconds from a moment to another, rounded up: who waits as long finds it done.
+int64_t SecondsUntil(int64_t until_us, int64_t from_us) {
+  return std::max<int64_t>((until_us - from_us + kUsPerSecond - 1) / kUsPerSecond, 1);
+}
+
+int64_t RemainingOf(const LimitStatus& limit, bool is_taken) {
+  __int128 left = static_cast<__int128>(limit.cap) - limit.used - limit.held - (is_taken ? limit.asked : 0);
+  return static_cast<int64_t>(std::max<__int128>(left, 0));
+}
+
+// Whole percent of the cap, rounded down; of a cap of 0: 100.
+int64_t PercentOf(const LimitStatus& limit) {
+  if (limit.cap == 0) return 100;
+  __int128 percent = (static_cast<__int128>(limit.used) + limit.held) * 100 / limit.cap;
+  return static_cast<int64_t>(std::clamp<__int128>(percent, 0, INT64_MAX));
+}
+
+std::string_view WarningOf(int64_t percent) {
+  if (percent >= 100) return "critical";
+  if (percent >= 95) return "urgent";
+  return percent >= 80 ? "warning" : "none";
+}
+
+void WriteLimit(JsonWriter& json, const LimitStatus& limit, bool is_taken) {
+  json.Object().Field("meter", MeterName(static_cast<Meter>(limit.meter)));
+  json.Field("window", WindowName(static_cast<Window>(limit.window)));
+  json.Field("over", ScopeName(static_cast<Scope>(limit.over)));
+  json.Field("mode", ModeName(static_cast<LimitMode>(limit.mode)));
+  json.Field("when_unavailable", WhenUnavailableName(static_cast<WhenUnavailable>(limit.when_unavailable)));
+  json.Field("level", LevelName(static_cast<Level>(limit.level))).Field("source", limit.source);
+  json.Key("definition");
+  limit.definition.is_nil() ? json.Null() : json.Text(limit.definition.ToString());
+  json.Field("cap", limit.cap).Field("used", limit.used).Field("held", limit.held).Field("asked", limit.asked);
+  json.Field("remaining", RemainingOf(limit, is_taken)).Field("percent", PercentOf(limit));
+  json.Field("warning", WarningOf(PercentOf(limit)));
+  json.Key("exceeded").Bool(limit.exceeded).Key("resets_at").Time(limit.reset_us).End();
+}
+
+void WriteAmounts(JsonWriter& json, const std::vector<AmountItem>& amounts) {
+  json.Object();
+  for (const AmountItem& item : amounts) json.Field(MeterName(static_cast<Meter>(item.meter)), item.amount);
+  json.End();
+}
+
+void WriteVerdict(JsonWriter& json, const Verdict& verdict) {
+  json.Key("allowed").Bool(verdict.allowed);
+  json.Field("enforcement", EnforcementName(static_cast<Enforcement>(verdict.enforcement)));
+  json.Key("refused_by");
+  verdict.refusal == 0 ? json.Null() : json.Text(RefusalName(verdict.refusal));
+  json.Key("judged_at").Time(verdict.judged_us).Key("retry_after_s");
+  verdict.retry_at_us < 0 ? json.Null() : json.Int(SecondsUntil(verdict.retry_at_us, verdict.judged_us));
+  json.Key("limits").Array();
+  for (const LimitStatus& limit : verdict.limits) WriteLimit(json, limit, verdict.allowed);
+  json.End();
+}
+
+void WriteAsk(JsonWriter& json, const Uuid& id, const AskRow& ask) {
+  json.Field("id", id.ToString()).Field("type", TypeName(ask.type)).Field("state", StateName(ask.state));
+  json.Field("user", ask.user).Field("project", ask.project).Field("collection", ask.collection);
+  json.Key("amounts");
+  WriteAmounts(json, ask.amounts);
+  json.Key("expires_at").Time(ask.due_us).Key("closed_at").Time(ask.closed_us).Key("settled");
+  WriteAmounts(json, ask.settled);
+}
+
+int64_t WindowSeconds(Window window) {
+  switch (window) {
+    case Window::kRollingMinute:
+      return 60;
+    case Window::kRollingHour:
+    case Window::kHour:
+      return 3600;
+    case Window::kRolling24h:
+    case Window::kDay:
+      return 86400;
+    default:
+      return 0;
+  }
+}
+
+// RateLimit-Policy and RateLimit of draft-ietf-httpapi-ratelimit-headers: q quota, w window in seconds, r what is left,
+// t seconds until it is more. Gauges and lifetimes have no window and are left out.
+void AddRateLimits(const Verdict& verdict, HttpResponse* response) {
+  std::string policies, states;
+  for (const LimitStatus& limit : verdict.limits) {
+    auto window = static_cast<Window>(limit.window);
+    if (window >= Window::kLifetime || static_cast<LimitMode>(limit.mode) == LimitMode::kSoft) continue;
+    std::string name = fmt::format("\"{}-{}-{}\"", MeterName(static_cast<Meter>(limit.meter)), WindowName(window),
+                                   ScopeName(static_cast<Scope>(limit.over)));
+    std::string_view comma = policies.empty() ? "" : ", ";
+    policies += fmt::format("{}{};q={}", comma, name, limit.cap);
+    if (int64_t seconds = WindowSeconds(window)) policies += fmt::format(";w={}", seconds);
+    states += fmt::format("{}{};r={}", comma, name, RemainingOf(limit, verdict.allowed));
+    if (limit.reset_us >= 0) states += fmt::format(";t={}", SecondsUntil(limit.reset_us, verdict.judged_us));
+  }
+  if (!policies.empty()) {
+    response->headers.emplace_back("RateLimit-Policy", policies);
+    response->headers.emplace_back("RateLimit", states);
+  }
+  if (!verdict.allowed && verdict.retry_at_us >= 0) {
+    response->headers.emplace_back("Retry-After",
+                                   std::to_string(SecondsUntil(verdict.retry_at_us, verdict.judged_us)));
+  }
+}
+
+// The body of an ask as the event that it is; `fields` go before its own.
+Result<std::string> AsEvent(std::string_view body, std::string_view fields) {
+  size_t begin = body.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos || body[begin] != '{')
+    return Status(Code::kInvalid, R"(the body is an object: {"user":"ann","amounts":{"requests":1}})");
+  std::string_view rest = body.substr(begin + 1);
+  size_t next = rest.find_first_not_of(" \t\r\n");
+  bool is_empty = next == std::string_view::npos || rest[next] == '}';
+  return fmt::format("{{{}{}{}", fields, is_empty ? "" : ",", rest);
+}
+
+std::string FieldsOfAsk(EventType type, std::string_view body) {
+  std::string fields = fmt::format("\"type\":\"{}\"", TypeName(type));
+  bool says_ttl = body.find("\"ttl_us\"") != std::string_view::npos;
+  if (type == EventType::kAdmitAsked || says_ttl) return fields;
+  return fields + fmt::format(",\"ttl_us\":{}", type == EventType::kLeaseAsked ? kLeaseTtlUs : kHoldTtlUs);
+}
+
+Result<std::optional<AskRow>> ReadAsk(const View& view, std::string_view tenant, const Uuid& id) {
+  return ReadRow<AskRow>(view, KeyBuilder().Begin(RowKind::kAsk).Text(tenant).Id(id).view());
+}
+
+}  // namespace
+
+Result<ParsedEvents> Api::ParseOne(const Call& call, const std::string& body) {
+  JsonOptions options{call.tenant, "api", &daemon_.clock(), [] { return FreshBytes(); }, 1};
+  Result<ParsedEvents> parsed = ParseEvents(body, JsonBody::kWhole, options);
+  if (parsed.ok() && parsed->items.size() != 1) return Status(Code::kInvalid, "the body is one object");
+  return parsed;
+}
+
+// Appends the event and answers with what the fold made of it.
+Result<HttpResponse> Api::Decide(
+    const Call& call, const Event& event,
+    const std::function<Result<HttpResponse>(Runner&, uint64_t offset, const Runner::Answered&)>& answer) {
+  Runner& runner = RunnerOfTenant(call);
+  std::string bytes = Encode(event);
+  std::string_view one = bytes;
+  Result<HttpResponse> decided = HttpResponse();
+  Result<HttpResponse> response = Append(call, runner, {&one, 1}, [&](const Appended& appended) {
+    std::optional<Runner::Answered> answered;
+    for (int64_t left_us = kVerdictWaitUs; !answered && left_us > 0 && !stopping_; left_us -= kUsPerSecond)
+      answered = runner.WaitForAnswer(appended.first_offset, kUsPerSecond);
+    if (!answered) {
+      decided = Fail(call, {503, "verdict-late",
+                            "the ask is in the log and will be judged; ask again with the same id to be told", 1});
+    } else if (answered->outcome.kind == Outcome::Kind::kQuarantined) {
+      bool is_conflict = answered->outcome.reason == Reason::kConflict;
+      decided = Fail(call, {is_conflict ? 409 : 422, is_conflict ? "conflict" : "refused",
+                            fmt::format("the log holds it, but it was not folded: {}",
+                                        ReasonName(answered->outcome.reason)),
+                            0});
+    } else {
+      decided = answer(runner, appended.first_offset, *answered);
+    }
+    return HttpResponse();
+  });
+  // Append() itself refused: there is no position yet.
+  return response.ok() && response->status != 200 ? std::move(response) : std::move(decided);
+}
+
+Result<HttpResponse> Api::Ask(const Call& call, EventType type) {
+  Result<std::string> body = AsEvent(call.request->body, FieldsOfAsk(type, call.request->body));
+  if (!body.ok()) return body.status();
+  Result<ParsedEvents> parsed = ParseOne(call, *body);
+  if (!parsed.ok()) return parsed.status();
+  const ParsedEvent& item = parsed->items.front();
+  if (item.error) return FailItem(call, *item.error);
+  const Event& event = item.event;
+  return Decide(call, event, [&](Runner& runner, uint64_t offset, const Runner::Answered& answered) {
+    return AnswerAsk(call, event.id, runner, offset, answered);
+  });
+}
+
+HttpResponse Api::FailItem(const Call& call, const ItemError& error) const {
+  std::string where = error.field.empty() ? "" : "'" + error.field + "': ";
+  return Fail(call, {422, error.reason, where + error.message, 0});
+}
+
+Result<HttpResponse> Api::AnswerAsk(const Call& call, const Uuid& id, Runner& runner, uint64_t offset,
+                                    const Runner::Answered& answered) {
+  bool is_duplicate = answered.outcome.kind == Outcome::Kind::kDuplicate;
+  std::shared_ptr<const AskRow> ask = answered.ask;
+  if (is_duplicate) {
+    // The first verdict is in a view by now, or will be.
+    std::shared_ptr<const View> view = WaitFor(runner, offset + 1, kVerdictWaitUs);
+    if (view == nullptr) return Status(Code::kUnavailable, "not folded yet");
+    Result<std::optional<AskRow>> row = ReadAsk(*view, call.tenant, id);
+    if (!row.ok()) return row.status();
+    if (row->has_value()) ask = std::make_shared<const AskRow>(std::move(**row));
+  }
+  if (ask == nullptr) return Fail(call, {409, "conflict", "this id is of an event that is no ask", 0});
+  JsonWriter json;
+  json.Object();
+  WriteAsk(json, id, *ask);
+  WriteVerdict(json, ask->verdict);
+  json.Key("duplicate").Bool(is_duplicate).Field("position", Position{runner.partition(), offset + 1}.ToToken()).End();
+  HttpResponse response = JsonResponse(json);
+  AddRateLimits(ask->verdict, &response);
+  return response;
+}
+
+Result<HttpResponse> Api::PostAdmit(const Call& call) { return Ask(call, EventType::kAdmitAsked); }
+Result<HttpResponse> Api::PostReserve(const Call& call) { return Ask(call, EventType::kHoldAsked); }
+Result<HttpResponse> Api::PostLease(const Call& call) { return Ask(call, EventType::kLeaseAsked); }
+
+// As an ask of the same amounts would be answered now; nothing is written.
+Result<HttpResponse> Api::PostCheck(const Call& call) {
+  Result<std::string> body = AsEvent(call.request->body, FieldsOfAsk(EventType::kHoldAsked, ""));
+  if (!body.ok()) return body.status();
+  Result<ParsedEvents> parsed = ParseOne(call, *body);
+  if (!parsed.ok()) return parsed.status();
+  const ParsedEvent& item = parsed->items.front();
+  if (item.error) return FailItem(call, *item.error);
+  const struct Ask& asked = item.event.asked;
+  Result<Reading> reading = Read(call);
+  if (!reading.ok()) return reading.status();
+  LimitView limits(*reading->view);
+  Subject subject{call.tenant, asked.user, asked.project, asked.collection};
+  Result<Verdict> verdict = limits.Check(subject, asked.amounts, reading->now_us);
+  if (!verdict.ok()) return verdict.status();
+  JsonWriter json;
+  json.Object();
+  WriteVerdict(json, *verdict);
+  WriteAsOf(json, reading->as_of());
+  json.End();
+  HttpResponse response = JsonResponse(json);
+  AddRateLimits(*verdict, &response);
+  return response;
+}
+
+Result<HttpResponse> Api::EndHold(const Call& call, bool is_release) {
+  Result<std::string> text = call.PathText(0);
+  if (!text.ok()) return text.status();
+  std::optional<Uuid> hold = Uuid::Parse(*text);
+  if (!hold) return Status(Code::kInvalid, "a hold's id is a UUID");
+  Result<Reading> reading = Read(call);
+  if (!reading.ok()) return reading.status();
+  Result<std::optional<AskRow>> row = ReadAsk(*reading->view, call.tenant, *hold);
+  if (!row.ok()) return row.status();
+  bool is_lease = row->has_value() && (*row)->type == EventType::kLeaseAsked;
+  EventType type = is_release ? EventType::kHoldReleased
+                   : is_lease ? EventType::kLeaseSettled
+                              : EventType::kHoldSettled;
+  std::string fields = fmt::format(R"("type":"{}","hold":"{}")", TypeName(type), hold->ToString());
+  bool says_final = call.request->body.find("\"final\"") != std::string::npos;
+  if (type == EventType::kLeaseSettled && !says_final) fields += ",\"final\":true";
+  Result<std::string> body = AsEvent(call.request->body.empty() ? "{}" : call.request->body, fields);
+  if (!body.ok()) return body.status();
+  Result<ParsedEvents> parsed = ParseOne(call, *body);
+  if (!parsed.ok()) return parsed.status();
+  const ParsedEvent& item = parsed->items.front();
+  if (item.error) return FailItem(call, *item.error);
+  const Event& event = item.event;
+  return Decide(call, event, [&](Runner& runner, uint64_t offset, const Runner::Answered& answered) {
+    return AnswerEnd(call, event, runner, offset, answered);
+  });
+}
+
+Result<HttpResponse> Api::AnswerEnd(const Call& call, const Event& event, Runner& runner, uint64_t offset,
+                                    const Runner::Answered& answered) {
+  std::shared_ptr<const AskRow> ask = answered.ask;
+  bool is_duplicate = answered.outcome.kind == Outcome::Kind::kDuplicate;
+  if (is_duplicate) {
+    std::shared_ptr<const View> view = WaitFor(runner, offset + 1, kVerdictWaitUs);
+    if (view == nullptr) return Status(Code::kUnavailable, "not folded yet");
+    Result<std::optional<AskRow>> row = ReadAsk(*view, call.tenant, event.end.hold);
+    if (!row.ok()) return row.status();
+    if (row->has_value()) ask = std::make_shared<const AskRow>(std::move(**row));
+  }
+  if (ask == nullptr) return Fail(call, {404, "not-found", "no ask of this tenant has that id: nothing was changed", 0});
+  bool is_open_lease = ask->type == EventType::kLeaseAsked && !event.end.is_final &&
+                       static_cast<AskState>(ask->state) == AskState::kOpen;
+  if (ask->closed_by != event.id && !is_open_lease) {
+    return Fail(call, {409, "hold-closed",
+                       fmt::format("this {} is {} already: nothing was changed",
+                                   ask->type == EventType::kLeaseAsked ? "lease" : "hold", StateName(ask->state)),
+                       0});
+  }
+  JsonWriter json;
+  json.Object();
+  WriteAsk(json, event.end.hold, *ask);
+  json.Key("overrun");
+  std::vector<AmountItem> overrun;
+  for (const AmountItem& used : ask->settled) {
+    auto held = std::find_if(ask->amounts.begin(), ask->amounts.end(),
+                             [&](const AmountItem& item) { return item.meter == used.meter; });
+    int64_t amount = held == ask->amounts.end() ? 0 : held->amount;
+    if (used.amount > amount) overrun.push_back({used.meter, used.amount - amount});
+  }
+  WriteAmounts(json, overrun);
+  json.Key("duplicate").Bool(is_duplicate).Field("position", Position{runner.partition(), offset + 1}.ToToken()).End();
+  return JsonResponse(json);
+}
+
+Result<HttpResponse> Api::PostSettle(const Call& call) { return EndHold(call, false); }
+Result<HttpResponse> Api::PostRelease(const Call& call) { return EndHold(call, true); }
+
+// The open ones, those that expire first before others.
+Result<HttpResponse> Api::GetHolds(const Call& call) {
+  Result<std::optional<std::string>> user = call.Text("user");
+  if (!user.ok()) return user.status();
+  Result<int64_t> limit = call.Limit(100, kHoldsMax);
+  if (!limit.ok()) return limit.status();
+  Result<Reading> reading = Read(call);
+  if (!reading.ok()) return reading.status();
+  JsonWriter json;
+  json.Object().Key("holds").Array();
+  int64_t shown = 0;
+  bool has_more = false;
+  Status failure;
+  std::string begin = KeyBuilder().Begin(RowKind::kHoldDue).str();
+  Status scanned = reading->view->Scan(begin, PrefixEnd(begin), [&](std::string_view key, std::string_view) {
+    KeyReader reader(key);
+    int64_t due_us = 0;
+    std::string_view tenant;
+    Uuid id;
+    if (!reader.Number(&due_us) || !reader.Text(&tenant) || !reader.Id(&id) || tenant != call.tenant) return true;
+    Result<std::optional<AskRow>> row = ReadAsk(*reading->view, call.tenant, id);
+    if (!row.ok()) failure = row.status();
+    if (!row.ok() || !row->has_value()) return row.ok();
+    if (*user && (*row)->user != **user) return true;
+    has_more = shown == *limit;
+    if (has_more) return false;
+    json.Object();
+    WriteAsk(json, id, **row);
+    json.End();
+    ++shown;
+    return true;
+  });
+  if (!scanned.ok()) return scanned;
+  if (!failure.ok()) return failure;
+  json.End().Key("has_more").Bool(has_more);
+  WriteAsOf(json, reading->as_of());
+  json.End();
+  return JsonResponse(json);
+}
+
+// What applies to a subject, from which level, and how it stands.
+Result<HttpResponse> Api::GetLimits(const Call& call) {
+  Result<std::optional<std::string>> user = call.Text("user"), project = call.Text("project"),
+                                     collection = call.Text("collection");
+  for (const auto* each : {&user, &project, &collection}) {
+    if (!each->ok()) return each->status();
+  }
+  if (!*user && !*project) return Status(Code::kInvalid, "name a user, a project, or both");
+  if (*collection && !*project) return Status(Code::kInvalid, "a collection is one of a project: name it, too");
+  Result<Reading> reading = Read(call);
+  if (!reading.ok()) return reading.status();
+  LimitView limits(*reading->view);
+  auto text = [](const std::optional<std::string>& value) { return value ? std::string_view(*value) : std::string_view(); };
+  Subject subject{call.tenant, text(*user), text(*project), text(*collection)};
+  Result<Verdict> verdict = limits.Check(subject, {}, reading->now_us);
+  if (!verdict.ok()) return verdict.status();
+  JsonWriter json;
+  json.Object().Field("user", subject.user).Field("project", subject.project).Field("collection", subject.collection);
+  json.Field("enforcement", EnforcementName(static_cast<Enforcement>(verdict->enforcement)));
+  WriteProfile(json, limits, subject);
+  int64_t most = 0;
+  for (const LimitStatus& limit : verdict->limits) most = std::max(most, PercentOf(limit));
+  json.Field("warning", WarningOf(most)).Key("limits").Array();
+  for (const LimitStatus& limit : verdict->limits) WriteLimit(json, limit, false);
+  json.End();
+  WriteAsOf(json, reading->as_of());
+  json.End();
+  HttpResponse response = JsonResponse(json);
+  AddRateLimits(*verdict, &response);
+  return response;
+}
+
+Status Api::WriteProfile(JsonWriter& json, LimitView& limits, const Subject& subject) {
+  std::optional<FoundProfile> profile;
+  Level level = Level::kProfile;
+  ODOMETER_RETURN_IF_ERROR(FindProfile(limits, subject, level, &profile));
+  if (!profile) {
+    level = Level::kFallbackProfile;
+    ODOMETER_RETURN_IF_ERROR(FindProfile(limits, subject, level, &profile));
+  }
+  json.Key("profile");
+  profile ? json.Text(profile->name) : json.Null();
+  json.Field("profile_level", LevelName(profile ? level : Level::kBuiltIn));
+  return Status::Ok();
+}
+
+Result<HttpResponse> Api::GetQuotaStatus(const Call& call) {
+  Result<std::string> user = call.RequiredText("user");
+  if (!user.ok()) return user.status();
+  return GetLimits(call);
+}
+
+}  // namespace odometer
