@@ -20,6 +20,7 @@
 #include "core/limit.h"
 #include "core/reason.h"
 #include "core/time.h"
+#include "core/zone.h"
 
 namespace odometer {
 
@@ -233,13 +234,6 @@ struct HoldEnd {
   bool is_final = false;
 };
 
-// From at_us on, local time is UTC + offset_s.
-struct ZoneShift {
-  int64_t at_us = 0;
-  int64_t offset_s = 0;
-  friend bool operator==(const ZoneShift&, const ZoneShift&) = default;
-};
-
 // ProfileDefined (name, description, limits, is_deleted), ProfileAssigned (user, name), LimitOverridden (user, limits),
 // QuotaSet (level, user, project, collection, limits), EnforcementSet (enforcement), ZoneSet (name, first_offset_s,
 // shifts).
@@ -322,7 +316,6 @@ inline constexpr uint64_t kSeqMax = uint64_t{1} << 62;  // of a producer: what i
 inline constexpr size_t kQueryDigestBytesMax = 64;
 inline constexpr size_t kWhyBytesMax = 1024;      // who and why of a definition, its description, a release's reason
 inline constexpr size_t kZoneShiftsMax = 1024;
-inline constexpr int64_t kZoneOffsetMaxS = 18 * 3600;
 inline constexpr int64_t kHoldTtlMinUs = kUsPerSecond;
 inline constexpr int64_t kHoldTtlMaxUs = kUsPerDay;
 inline constexpr int64_t kLeaseTtlMaxUs = kUsPerHour;
