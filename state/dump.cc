@@ -1,6 +1,7 @@
 #include "state/dump.h"
 
 #include "core/period.h"
+#include "state/limit_rows.h"
 #include "state/streams.h"
 
 namespace odometer {

@@ -114,9 +114,14 @@ class LimitFold : private LimitSource {
   Status Expire(const Key& key, int64_t due_us);
 
   // --- what is used
-  // f(scope, the key of its row in tables_.key) of each scope that the subject lies in.
+  // f(scope) of each scope that the subject lies in.
   template <class F>
-  Status ForEachScope(const Subject& subject, F&& f);
+  static Status ForEachScope(const Subject& subject, F&& f) {
+    for (Scope scope : kScopes) {
+      if (LiesIn(scope, subject)) ODOMETER_RETURN_IF_ERROR(f(scope));
+    }
+    return Status::Ok();
+  }
   Result<UseNode*> UseOf(Scope scope, const Subject& subject);
   Result<UseNode*> MakeUse(Scope scope, const Subject& subject);
   Result<const std::vector<AppliedLimit>*> LimitsOf(const Subject& subject);

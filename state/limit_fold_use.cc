@@ -49,14 +49,6 @@ void AddTokens(const Tokens& tokens, std::array<__int128, kMeters>* amounts) {
     into = *result_;                            \
   } while (0)
 
-template <class F>
-Status LimitFold::ForEachScope(const Subject& subject, F&& f) {
-  for (Scope scope : kScopes) {
-    if (LiesIn(scope, subject)) ODOMETER_RETURN_IF_ERROR(f(scope));
-  }
-  return Status::Ok();
-}
-
 Result<LimitFold::UseNode*> LimitFold::UseOf(Scope scope, const Subject& subject) {
   return tables_.limit_uses.Find(UseKey(tables_.key, scope, subject).view());
 }

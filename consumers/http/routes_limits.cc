@@ -413,7 +413,7 @@ Result<HttpResponse> Api::GetLimits(const Call& call) {
   JsonWriter json;
   json.Object().Field("user", subject.user).Field("project", subject.project).Field("collection", subject.collection);
   json.Field("enforcement", EnforcementName(static_cast<Enforcement>(verdict->enforcement)));
-  WriteProfile(json, limits, subject);
+  ODOMETER_RETURN_IF_ERROR(WriteProfile(json, limits, subject));
   int64_t most = 0;
   for (const LimitStatus& limit : verdict->limits) most = std::max(most, PercentOf(limit));
   json.Field("warning", WarningOf(most)).Key("limits").Array();
