@@ -320,6 +320,9 @@ inline constexpr size_t kZoneShiftsMax = 1024;
 inline constexpr int64_t kHoldTtlMinUs = kUsPerSecond;
 inline constexpr int64_t kHoldTtlMaxUs = kUsPerDay;
 inline constexpr int64_t kLeaseTtlMaxUs = kUsPerHour;
+// So that a sum over all that may be asked and held at a time stays within 64 bits.
+inline constexpr int64_t kAskAmountMax = int64_t{1} << 50;
+inline constexpr int64_t kCapMax = int64_t{1} << 60;
 
 // Verifies, decodes and checks the meaning; `bytes` must be 8-aligned. On a reason other than kNone, `event` is partly
 // filled and must not be used.

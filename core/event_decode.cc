@@ -26,6 +26,14 @@ bool CopyId(TableReader table, uint16_t field, Uuid* id) {
   return true;
 }
 
+[[gnu::always_inline]] inline bool CopyMaybeId(TableReader table, uint16_t field, std::optional<Uuid>* id) {
+  const void* bytes;
+  id->reset();
+  if (!table.Struct(field, sizeof(schema::Uuid), alignof(schema::Uuid), &bytes)) return false;
+  if (bytes != nullptr) std::memcpy(id->emplace().bytes.data(), bytes, sizeof(Uuid));
+  return true;
+}
+
 bool Copy(TableReader stored, Tokens* tokens) {
   using Stored = schema::Tokens;
   return stored.Number(Stored::VT_INPUT_UNCACHED, &tokens->input_uncached) &&
@@ -273,6 +281,148 @@ bool CopyConfigChanged(TableReader stored, Event* event) {
          stored.Text(Stored::VT_SETTING, &config.setting) && stored.Text(Stored::VT_METADATA, &config.metadata);
 }
 
+bool Copy(TableReader stored, Amount* amount) {
+  using Stored = schema::Amount;
+  return stored.Number(Stored::VT_METER, &amount->meter) && stored.Number(Stored::VT_AMOUNT, &amount->amount);
+}
+
+bool Copy(TableReader stored, Limit* limit) {
+  using Stored = schema::Limit;
+  return stored.Number(Stored::VT_METER, &limit->meter) && stored.Number(Stored::VT_WINDOW, &limit->window) &&
+         stored.Number(Stored::VT_OVER, &limit->over) && stored.Number(Stored::VT_CAP, &limit->cap) &&
+         stored.Number(Stored::VT_MODE, &limit->mode) &&
+         stored.Number(Stored::VT_WHEN_UNAVAILABLE, &limit->when_unavailable);
+}
+
+// Amounts or limits.
+template <class T>
+bool CopyTables(TableReader table, uint16_t field, std::vector<T>* to) {
+  to->clear();
+  OffsetList list;
+  if (!table.Offsets(field, &list)) return false;
+  if (list.count > kTablesMax) return false;  // as of the items of a batch
+  to->resize(list.count);
+  for (uint32_t i = 0; i < list.count; ++i) {
+    TableReader stored;
+    if (!table.TableOf(list, i, &stored) || !Copy(stored, &(*to)[i])) return false;
+  }
+  return true;
+}
+
+// What the three asks have in common.
+template <class Stored>
+bool CopyAsked(TableReader stored, Event* event) {
+  Ask& ask = event->asked;
+  ask.ttl_us = 0;
+  return stored.Text(Stored::VT_USER, &ask.user) && stored.Text(Stored::VT_PROJECT, &ask.project) &&
+         stored.Text(Stored::VT_COLLECTION, &ask.collection) &&
+         CopyTables(stored, Stored::VT_AMOUNTS, &ask.amounts);
+}
+
+// HoldAsked and LeaseAsked.
+template <class Stored>
+bool CopyAskedFor(TableReader stored, Event* event) {
+  return CopyAsked<Stored>(stored, event) && stored.Number(Stored::VT_TTL_US, &event->asked.ttl_us);
+}
+
+// What the three ends of a hold have in common; the other fields are emptied.
+template <class Stored>
+bool CopyEnd(TableReader stored, HoldEnd* end) {
+  end->amounts.clear();
+  end->reason = {};
+  end->is_final = false;
+  return CopyId(stored, Stored::VT_HOLD, &end->hold);
+}
+
+bool CopyHoldSettled(TableReader stored, Event* event) {
+  using Stored = schema::HoldSettled;
+  HoldEnd& end = event->end;
+  return CopyEnd<Stored>(stored, &end) && CopyTables(stored, Stored::VT_AMOUNTS, &end.amounts);
+}
+
+bool CopyHoldReleased(TableReader stored, Event* event) {
+  using Stored = schema::HoldReleased;
+  return CopyEnd<Stored>(stored, &event->end) && stored.Text(Stored::VT_REASON, &event->end.reason);
+}
+
+bool CopyLeaseSettled(TableReader stored, Event* event) {
+  using Stored = schema::LeaseSettled;
+  HoldEnd& end = event->end;
+  return CopyEnd<Stored>(stored, &end) && CopyTables(stored, Stored::VT_AMOUNTS, &end.amounts) &&
+         stored.Flag(Stored::VT_FINAL, &end.is_final);
+}
+
+// What all definitions have in common; the other fields are emptied.
+template <class Stored>
+bool CopyDefinition(TableReader stored, Definition* definition) {
+  definition->name = definition->description = definition->user = definition->project = definition->collection = {};
+  definition->level = QuotaLevel::kDefault;
+  definition->enforcement = Enforcement::kOn;
+  definition->limits.clear();
+  definition->is_deleted = false;
+  definition->first_offset_s = 0;
+  definition->shifts.clear();
+  return CopyMaybeId(stored, Stored::VT_EXPECTED, &definition->expected) &&
+         stored.Text(Stored::VT_WHO, &definition->who) && stored.Text(Stored::VT_WHY, &definition->why);
+}
+
+bool CopyProfileDefined(TableReader stored, Event* event) {
+  using Stored = schema::ProfileDefined;
+  Definition& profile = event->definition;
+  return CopyDefinition<Stored>(stored, &profile) && stored.Text(Stored::VT_NAME, &profile.name) &&
+         stored.Text(Stored::VT_DESCRIPTION, &profile.description) &&
+         CopyTables(stored, Stored::VT_LIMITS, &profile.limits) &&
+         stored.Flag(Stored::VT_DELETED, &profile.is_deleted);
+}
+
+bool CopyProfileAssigned(TableReader stored, Event* event) {
+  using Stored = schema::ProfileAssigned;
+  Definition& assigned = event->definition;
+  return CopyDefinition<Stored>(stored, &assigned) && stored.Text(Stored::VT_USER, &assigned.user) &&
+         stored.Text(Stored::VT_PROFILE, &assigned.name);
+}
+
+bool CopyLimitOverridden(TableReader stored, Event* event) {
+  using Stored = schema::LimitOverridden;
+  Definition& overridden = event->definition;
+  return CopyDefinition<Stored>(stored, &overridden) && stored.Text(Stored::VT_USER, &overridden.user) &&
+         CopyTables(stored, Stored::VT_LIMITS, &overridden.limits);
+}
+
+bool CopyQuotaSet(TableReader stored, Event* event) {
+  using Stored = schema::QuotaSet;
+  Definition& quota = event->definition;
+  return CopyDefinition<Stored>(stored, &quota) && stored.Number(Stored::VT_LEVEL, &quota.level) &&
+         stored.Text(Stored::VT_USER, &quota.user) && stored.Text(Stored::VT_PROJECT, &quota.project) &&
+         stored.Text(Stored::VT_COLLECTION, &quota.collection) &&
+         CopyTables(stored, Stored::VT_LIMITS, &quota.limits);
+}
+
+bool CopyEnforcementSet(TableReader stored, Event* event) {
+  using Stored = schema::EnforcementSet;
+  return CopyDefinition<Stored>(stored, &event->definition) &&
+         stored.Number(Stored::VT_ENFORCEMENT, &event->definition.enforcement);
+}
+
+// Elements of two 64-bit numbers. FlatBuffers does not check that a vector of structs is aligned: copied byte by byte.
+template <class Stored, class T>
+bool CopyStructs(TableReader table, uint16_t field, std::vector<T>* to) {
+  static_assert(sizeof(T) == sizeof(Stored));
+  std::string_view elements;
+  if (!table.Elements(field, sizeof(T), &elements)) return false;
+  to->resize(elements.size() / sizeof(T));
+  if (!elements.empty()) std::memcpy(to->data(), elements.data(), elements.size());
+  return true;
+}
+
+bool CopyZoneSet(TableReader stored, Event* event) {
+  using Stored = schema::ZoneSet;
+  Definition& zone = event->definition;
+  return CopyDefinition<Stored>(stored, &zone) && stored.Text(Stored::VT_ZONE, &zone.name) &&
+         stored.Number(Stored::VT_FIRST_OFFSET_S, &zone.first_offset_s) &&
+         CopyStructs<schema::ZoneShift>(stored, Stored::VT_SHIFTS, &zone.shifts);
+}
+
 bool CopyGenesis(TableReader stored, Event* event) {
   using Stored = schema::Genesis;
   GenesisFact& genesis = event->genesis;
@@ -285,17 +435,10 @@ bool CopyGenesis(TableReader stored, Event* event) {
 bool CopyGapReported(TableReader stored, Event* event) {
   using Stored = schema::GapReported;
   Gap& gap = event->gap;
-  // FlatBuffers does not check that a vector of structs is aligned: copied byte by byte.
-  static_assert(sizeof(SeqRange) == sizeof(schema::SeqRange));
-  std::string_view ranges;
-  bool is_sound = CopyId(stored, Stored::VT_PRODUCER, &gap.producer) && stored.Number(Stored::VT_EPOCH, &gap.epoch) &&
-                  stored.Number(Stored::VT_SLOT, &gap.slot) &&
-                  stored.Elements(Stored::VT_RANGES, sizeof(SeqRange), &ranges) &&
-                  stored.Text(Stored::VT_REASON, &gap.reason);
-  if (!is_sound) return false;
-  gap.ranges.resize(ranges.size() / sizeof(SeqRange));
-  if (!ranges.empty()) std::memcpy(gap.ranges.data(), ranges.data(), ranges.size());
-  return true;
+  return CopyId(stored, Stored::VT_PRODUCER, &gap.producer) && stored.Number(Stored::VT_EPOCH, &gap.epoch) &&
+         stored.Number(Stored::VT_SLOT, &gap.slot) &&
+         CopyStructs<schema::SeqRange>(stored, Stored::VT_RANGES, &gap.ranges) &&
+         stored.Text(Stored::VT_REASON, &gap.reason);
 }
 
 // Sets *is_complete to false if a part is missing that the payload cannot be without.
@@ -321,6 +464,18 @@ bool CopyPayloadOfType(TableReader stored, Event* event, bool* is_complete) {
     case EventType::kCollectionCreated: return CopyVectors<schema::CollectionCreated>(stored, event, is_complete);
     case EventType::kCollectionDropped: return CopyVectors<schema::CollectionDropped>(stored, event, is_complete);
     case EventType::kConfigChanged: return CopyConfigChanged(stored, event);
+    case EventType::kAdmitAsked: return CopyAsked<schema::AdmitAsked>(stored, event);
+    case EventType::kHoldAsked: return CopyAskedFor<schema::HoldAsked>(stored, event);
+    case EventType::kLeaseAsked: return CopyAskedFor<schema::LeaseAsked>(stored, event);
+    case EventType::kHoldSettled: return CopyHoldSettled(stored, event);
+    case EventType::kHoldReleased: return CopyHoldReleased(stored, event);
+    case EventType::kLeaseSettled: return CopyLeaseSettled(stored, event);
+    case EventType::kProfileDefined: return CopyProfileDefined(stored, event);
+    case EventType::kProfileAssigned: return CopyProfileAssigned(stored, event);
+    case EventType::kLimitOverridden: return CopyLimitOverridden(stored, event);
+    case EventType::kQuotaSet: return CopyQuotaSet(stored, event);
+    case EventType::kEnforcementSet: return CopyEnforcementSet(stored, event);
+    case EventType::kZoneSet: return CopyZoneSet(stored, event);
     case EventType::kGenesis: return CopyGenesis(stored, event);
     case EventType::kTick: return stored.Text(schema::Tick::VT_REASON, &event->tick_reason);
     case EventType::kGapReported: return CopyGapReported(stored, event);
@@ -343,14 +498,6 @@ bool CopyProducer(TableReader table, std::optional<ProducerStamp>* producer) {
   return true;
 }
 
-bool CopyAsk(TableReader table, std::optional<Uuid>* ask) {
-  const void* bytes;
-  ask->reset();
-  if (!table.Struct(schema::Event::VT_ASK, sizeof(schema::Uuid), alignof(schema::Uuid), &bytes)) return false;
-  if (bytes != nullptr) std::memcpy(ask->emplace().bytes.data(), bytes, sizeof(Uuid));
-  return true;
-}
-
 bool CopyEnvelope(TableReader stored, Event* event) {
   using Stored = schema::Event;
   std::string_view auth;  // of no use yet
@@ -358,11 +505,13 @@ bool CopyEnvelope(TableReader stored, Event* event) {
          stored.Number(Stored::VT_ID_KIND, &event->id_kind) && stored.Text(Stored::VT_TENANT, &event->tenant) &&
          stored.Number(Stored::VT_EVENT_TIME_US, &event->event_time.us) &&
          stored.Text(Stored::VT_SOURCE, &event->source) && CopyProducer(stored, &event->producer) &&
-         CopyAsk(stored, &event->ask) && stored.Elements(Stored::VT_AUTH, 1, &auth);
+         CopyMaybeId(stored, Stored::VT_ASK, &event->ask) && stored.Elements(Stored::VT_AUTH, 1, &auth);
 }
 
 bool IsKnown(EventType type) {
-  return (type >= EventType::kTurnRecorded && type <= EventType::kConfigChanged) || IsOwn(type);
+  if (type >= EventType::kTurnRecorded && type <= EventType::kLeaseSettled) return true;
+  if (type >= EventType::kProfileDefined && type <= EventType::kEnforcementSet) return true;
+  return type == EventType::kZoneSet || IsOwn(type);
 }
 
 // Whole: structure and shape; what the event means is not looked at.

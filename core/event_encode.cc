@@ -180,6 +180,103 @@ Offset<void> Put(FlatBufferBuilder& builder, const ConfigChange& config) {
   return schema::CreateConfigChanged(builder, user, project, setting, metadata).Union();
 }
 
+template <class To, class Enum>
+flatbuffers::Optional<To> StoredEnum(const std::optional<Enum>& value) {
+  return value.has_value() ? flatbuffers::Optional<To>(static_cast<To>(*value)) : flatbuffers::nullopt;
+}
+
+Offset<schema::Amount> Put(FlatBufferBuilder& builder, const Amount& amount) {
+  return schema::CreateAmount(builder, static_cast<schema::Meter>(amount.meter), amount.amount);
+}
+
+Offset<schema::Limit> Put(FlatBufferBuilder& builder, const Limit& limit) {
+  return schema::CreateLimit(builder, static_cast<schema::Meter>(limit.meter),
+                             static_cast<schema::Window>(limit.window), StoredEnum<schema::Scope>(limit.over),
+                             Stored(limit.cap), static_cast<schema::LimitMode>(limit.mode),
+                             static_cast<schema::WhenUnavailable>(limit.when_unavailable));
+}
+
+// Amounts or limits.
+template <class To, class T>
+Offset<flatbuffers::Vector<Offset<To>>> PutTables(FlatBufferBuilder& builder, const std::vector<T>& parts) {
+  if (parts.empty()) return {};
+  std::vector<Offset<To>> offsets;
+  offsets.reserve(parts.size());
+  for (const T& part : parts) offsets.push_back(Put(builder, part));
+  return builder.CreateVector(offsets);
+}
+
+Offset<void> Put(FlatBufferBuilder& builder, EventType type, const Ask& ask) {
+  Text user = Put(builder, ask.user);
+  Text project = Put(builder, ask.project);
+  Text collection = Put(builder, ask.collection);
+  auto amounts = PutTables<schema::Amount>(builder, ask.amounts);
+  if (type == EventType::kHoldAsked) {
+    return schema::CreateHoldAsked(builder, user, project, collection, amounts, ask.ttl_us).Union();
+  }
+  if (type == EventType::kLeaseAsked) {
+    return schema::CreateLeaseAsked(builder, user, project, collection, amounts, ask.ttl_us).Union();
+  }
+  return schema::CreateAdmitAsked(builder, user, project, collection, amounts).Union();
+}
+
+Offset<void> Put(FlatBufferBuilder& builder, EventType type, const HoldEnd& end) {
+  schema::Uuid hold = Stored(end.hold);
+  if (type == EventType::kHoldReleased) {
+    return schema::CreateHoldReleased(builder, &hold, Put(builder, end.reason)).Union();
+  }
+  auto amounts = PutTables<schema::Amount>(builder, end.amounts);
+  if (type == EventType::kHoldSettled) return schema::CreateHoldSettled(builder, &hold, amounts).Union();
+  return schema::CreateLeaseSettled(builder, &hold, amounts, end.is_final).Union();
+}
+
+Offset<flatbuffers::Vector<const schema::ZoneShift*>> Put(FlatBufferBuilder& builder,
+                                                          const std::vector<ZoneShift>& shifts) {
+  if (shifts.empty()) return {};
+  std::vector<schema::ZoneShift> stored;
+  stored.reserve(shifts.size());
+  for (const ZoneShift& shift : shifts) stored.emplace_back(shift.at_us, shift.offset_s);
+  return builder.CreateVectorOfStructs(stored);
+}
+
+Offset<void> Put(FlatBufferBuilder& builder, EventType type, const Definition& definition) {
+  std::optional<schema::Uuid> id;
+  if (definition.expected.has_value()) id = Stored(*definition.expected);
+  const schema::Uuid* expected = id.has_value() ? &*id : nullptr;
+  Text who = Put(builder, definition.who);
+  Text why = Put(builder, definition.why);
+  if (type == EventType::kEnforcementSet) {
+    auto enforcement = static_cast<schema::Enforcement>(definition.enforcement);
+    return schema::CreateEnforcementSet(builder, enforcement, expected, who, why).Union();
+  }
+  if (type == EventType::kZoneSet) {
+    Text zone = Put(builder, definition.name);
+    auto shifts = Put(builder, definition.shifts);
+    return schema::CreateZoneSet(builder, zone, definition.first_offset_s, shifts, expected, who, why).Union();
+  }
+  if (type == EventType::kProfileAssigned) {
+    Text user = Put(builder, definition.user);
+    Text profile = Put(builder, definition.name);
+    return schema::CreateProfileAssigned(builder, user, profile, expected, who, why).Union();
+  }
+  auto limits = PutTables<schema::Limit>(builder, definition.limits);
+  if (type == EventType::kProfileDefined) {
+    Text name = Put(builder, definition.name);
+    Text description = Put(builder, definition.description);
+    return schema::CreateProfileDefined(builder, name, description, limits, definition.is_deleted, expected, who, why)
+        .Union();
+  }
+  Text user = Put(builder, definition.user);
+  if (type == EventType::kLimitOverridden) {
+    return schema::CreateLimitOverridden(builder, user, limits, expected, who, why).Union();
+  }
+  Text project = Put(builder, definition.project);
+  Text collection = Put(builder, definition.collection);
+  return schema::CreateQuotaSet(builder, static_cast<schema::QuotaLevel>(definition.level), user, project, collection,
+                                limits, expected, who, why)
+      .Union();
+}
+
 Offset<void> Put(FlatBufferBuilder& builder, const GenesisFact& genesis) {
   schema::Uuid log_id = Stored(genesis.log_id);
   return schema::CreateGenesis(builder, &log_id, genesis.partition, genesis.partitions, genesis.placement_version)
@@ -219,6 +316,18 @@ Offset<void> PutPayload(FlatBufferBuilder& builder, const Event& event) {
     case EventType::kCollectionCreated:
     case EventType::kCollectionDropped: return Put(builder, event.type, event.operation);
     case EventType::kConfigChanged: return Put(builder, event.config);
+    case EventType::kAdmitAsked:
+    case EventType::kHoldAsked:
+    case EventType::kLeaseAsked: return Put(builder, event.type, event.asked);
+    case EventType::kHoldSettled:
+    case EventType::kHoldReleased:
+    case EventType::kLeaseSettled: return Put(builder, event.type, event.end);
+    case EventType::kProfileDefined:
+    case EventType::kProfileAssigned:
+    case EventType::kLimitOverridden:
+    case EventType::kQuotaSet:
+    case EventType::kEnforcementSet:
+    case EventType::kZoneSet: return Put(builder, event.type, event.definition);
     case EventType::kGenesis: return Put(builder, event.genesis);
     case EventType::kTick: return schema::CreateTick(builder, Put(builder, event.tick_reason)).Union();
     case EventType::kGapReported: return Put(builder, event.gap);

@@ -3,14 +3,15 @@
 // An event with several faults gets the reason that comes first here, whichever field it is in:
 //
 //   1. unknown_type, missing_payload   no such type; an InteractionRecorded without exactly one interaction
-//   2. missing_field                   an id, tenant or name that the type needs; a tenant on Genesis or Tick, which
-//                                      have none (a field of theirs that is missing on purpose)
+//   2. missing_field                   an id, tenant or name that the type needs, or all amounts of an ask; a tenant on
+//                                      Genesis or Tick, which have none (a field of theirs that is missing on purpose)
 //   3. invalid_enum                    0 or a number that this version does not know
 //   4. invalid_utf8                    a text within its limit that is not UTF-8
 //   5. text_too_long                   a text or a list above its limit; its content is not looked at, so that shared
 //                                      offsets in hostile bytes cannot buy more work than their size
 //   6. negative_amount                 a plain amount below 0; what ends in _delta is signed, INT64_MIN included
-//   7. inconsistent_amounts            amounts that cannot be true together; a seq, slot or partition out of its range
+//   7. inconsistent_amounts            amounts, limits or names that cannot be true together; a seq, slot, partition,
+//                                      time to live or offset from UTC out of its range
 //   8. time_range                      before 1970 or after 9999
 //   9. empty_batch, batch_too_large    batches only; above the limit, the items are not looked at in 2 to 8
 
@@ -19,8 +20,9 @@
 #include <span>
 
 #include "core/event.h"
+#include "core/limit_meaning.h"
 #include "core/placement.h"
-#include "core/utf8.h"
+#include "core/text_check.h"
 
 namespace odometer {
 
@@ -90,7 +92,7 @@ bool NeedsCollection(EventType type) {
   if (type == EventType::kConfigChanged) return !event.config.user.empty();
   if (type == EventType::kGenesis) return !IsNil(event.genesis.log_id);
   if (type == EventType::kGapReported) return !IsNil(event.gap.producer);
-  return true;
+  return !limit_meaning::IsAbout(type) || limit_meaning::HasFields(event);
 }
 
 // --- 3. invalid_enum
@@ -104,6 +106,7 @@ bool IsWithin(Enum value, Enum last) {
   if (!IsWithin(event.id_kind, IdKind::kDerived)) return false;
   if (type == EventType::kTurnRecorded) return IsWithin(event.turn.status, TurnStatus::kTimeout);
   if (IsOperation(type)) return IsWithin(event.operation.status, OperationStatus::kQuotaExceeded);
+  if (limit_meaning::IsAbout(type)) return limit_meaning::HasKnownEnums(event);
   if (!IsInteraction(type)) return true;
   for (const Interaction& item : Items(event)) {
     bool known = IsWithin(item.kind, InteractionKind::kCostEvent) && IsWithin(item.status, InteractionStatus::kTimeout);
@@ -113,38 +116,6 @@ bool IsWithin(Enum value, Enum last) {
 }
 
 // --- 4. invalid_utf8 and 5. text_too_long, in one pass over the texts
-
-class TextCheck {
- public:
-  void Name(std::string_view text) { Text(text, kIdTextBytesMax); }
-  template <class... Texts>
-  void Names(const Texts&... texts) {
-    (Name(texts), ...);
-  }
-  void Text(std::string_view text, size_t bytes_max) {
-    if (text.size() > bytes_max) {
-      is_too_long_ = true;
-    } else if (!IsUtf8(text)) {
-      is_invalid_ = true;
-    }
-  }
-  void List(const std::vector<std::string_view>& texts, size_t count_max, size_t bytes_max) {
-    if (texts.size() > count_max) {
-      is_too_long_ = true;
-      return;
-    }
-    for (std::string_view text : texts) Text(text, bytes_max);
-  }
-  void Bytes(std::string_view bytes, size_t bytes_max) { is_too_long_ |= bytes.size() > bytes_max; }
-
-  Reason reason() const {
-    return is_invalid_ ? Reason::kInvalidUtf8 : is_too_long_ ? Reason::kTextTooLong : Reason::kNone;
-  }
-
- private:
-  bool is_invalid_ = false;
-  bool is_too_long_ = false;
-};
 
 void CheckTexts(const Turn& turn, TextCheck& check) {
   check.Names(turn.user, turn.session, turn.provider, turn.model_requested, turn.model_served, turn.error_type,
@@ -203,6 +174,8 @@ void CheckTexts(const Operation& operation, TextCheck& check) {
     check.Name(event.tick_reason);
   } else if (type == EventType::kGapReported) {
     check.Name(event.gap.reason);
+  } else if (limit_meaning::IsAbout(type)) {
+    limit_meaning::CheckTexts(event, check);
   }
   return check.reason();
 }
@@ -246,6 +219,7 @@ bool HasAmounts(EventType type, const Operation& operation) {
 [[gnu::always_inline]] inline bool HasAmounts(EventType type, const Event& event) {
   if (type == EventType::kTurnRecorded) return HasAmounts(event.turn);
   if (IsOperation(type)) return HasAmounts(type, event.operation);
+  if (limit_meaning::IsAbout(type)) return limit_meaning::HasAmounts(event);
   if (!IsInteraction(type)) return true;
   for (const Interaction& item : Items(event)) {
     if (!HasAmounts(item)) return false;
@@ -290,6 +264,7 @@ bool IsConsistent(const Gap& gap) {
   if (IsOperation(type)) return IsConsistent(type, event.operation);
   if (type == EventType::kGapReported) return IsConsistent(event.gap);
   if (type == EventType::kGenesis) return event.genesis.partition < event.genesis.partitions;
+  if (limit_meaning::IsAbout(type)) return limit_meaning::IsConsistent(event);
   if (!IsInteraction(type)) return true;
   for (const Interaction& item : Items(event)) {
     if (item.tokens.reasoning > item.tokens.output) return false;
@@ -304,6 +279,7 @@ bool IsInRange(EventTime time) { return time.us >= 0 && time.us < kEventTimeLimi
 [[gnu::always_inline]] inline bool HasTimesInRange(EventType type, const Event& event) {
   if (!IsInRange(event.event_time)) return false;
   if (type == EventType::kTurnAmended) return IsInRange(event.amendment.original_time);
+  if (limit_meaning::IsAbout(type)) return limit_meaning::HasTimesInRange(event);
   if (type != EventType::kInteractionBatch) return true;
   for (const Interaction& item : Items(event)) {
     if (!IsInRange(item.event_time)) return false;

@@ -39,8 +39,8 @@ using Queue = std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy
 using AdminEvent = std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)>;
 
 // Sends one admin request and waits for its answer.
-Result<AdminEvent> Ask(KafkaClient& client, rd_kafka_admin_op_t operation, const std::string& what,
-                       const std::function<void(rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& send) {
+Result<AdminEvent> AskBroker(KafkaClient& client, rd_kafka_admin_op_t operation, const std::string& what,
+                             const std::function<void(rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& send) {
   Queue queue(rd_kafka_queue_new(client.get()), &rd_kafka_queue_destroy);
   std::unique_ptr<rd_kafka_AdminOptions_t, decltype(&rd_kafka_AdminOptions_destroy)> options(
       rd_kafka_AdminOptions_new(client.get(), operation), &rd_kafka_AdminOptions_destroy);
@@ -66,10 +66,10 @@ Status MakeTopic(KafkaClient& client, const KafkaAddress& address, const TopicOp
   for (const auto& [name, value] : RequiredSettings(options.replicas))
     rd_kafka_NewTopic_set_config(topic.get(), name.c_str(), value.c_str());
   rd_kafka_NewTopic_t* topics[] = {topic.get()};
-  Result<AdminEvent> event = Ask(client, RD_KAFKA_ADMIN_OP_CREATETOPICS, "create " + address.ToString(),
-                                 [&](rd_kafka_AdminOptions_t* admin, rd_kafka_queue_t* queue) {
-                                   rd_kafka_CreateTopics(client.get(), topics, 1, admin, queue);
-                                 });
+  Result<AdminEvent> event = AskBroker(client, RD_KAFKA_ADMIN_OP_CREATETOPICS, "create " + address.ToString(),
+                                       [&](rd_kafka_AdminOptions_t* admin, rd_kafka_queue_t* queue) {
+                                         rd_kafka_CreateTopics(client.get(), topics, 1, admin, queue);
+                                       });
   if (!event.ok()) return event.status();
   size_t count = 0;
   const rd_kafka_topic_result_t** results =
@@ -172,10 +172,10 @@ Result<std::vector<std::string>> CheckTopic(const KafkaAddress& address) {
   std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)> resource(
       rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, address.topic.c_str()), &rd_kafka_ConfigResource_destroy);
   rd_kafka_ConfigResource_t* resources[] = {resource.get()};
-  Result<AdminEvent> event = Ask(**admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe " + address.ToString(),
-                                 [&](rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
-                                   rd_kafka_DescribeConfigs((*admin)->get(), resources, 1, options, queue);
-                                 });
+  Result<AdminEvent> event = AskBroker(**admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe " + address.ToString(),
+                                       [&](rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+                                         rd_kafka_DescribeConfigs((*admin)->get(), resources, 1, options, queue);
+                                       });
   if (!event.ok()) return event.status();
   size_t count = 0;
   const rd_kafka_ConfigResource_t** found =

@@ -1,5 +1,6 @@
 // write_golden DIRECTORY VERSION: writes a golden buffer of each event type and what it says, run by hand when a type
-// is added. A file that exists is left alone: a released buffer never changes.
+// is added. A file that exists is left alone, for a released buffer never changes; one that would say what an earlier
+// version's says is not written.
 
 #include <cstdio>
 #include <filesystem>
@@ -22,12 +23,28 @@ void WriteOnce(const std::filesystem::path& path, const std::string& bytes) {
   std::printf("written %s\n", path.filename().c_str());
 }
 
-void WriteGolden(const std::filesystem::path& directory, const std::string& name, const Event& event) {
+// Whether a version before has the same buffer.
+bool IsReleased(const std::filesystem::path& directory, const std::string& name, const std::string& bytes) {
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    std::string file = entry.path().filename();
+    if (!file.starts_with(name + ".v") || !file.ends_with(".bin")) continue;
+    std::ifstream stored(entry.path(), std::ios::binary);
+    if (std::string(std::istreambuf_iterator<char>(stored), {}) == bytes) return true;
+  }
+  return false;
+}
+
+void WriteGolden(const std::filesystem::path& directory, const std::string& name, const std::string& version,
+                 const Event& event) {
   std::string bytes = Encode(event);
   Event decoded;
   ODOMETER_CHECK(Decode(bytes, &decoded) == Reason::kNone);
-  WriteOnce(directory / (name + ".bin"), bytes);
-  WriteOnce(directory / (name + ".json"), Describe(decoded).dump(2) + "\n");
+  if (IsReleased(directory, name, bytes)) {
+    std::printf("same    %s\n", name.c_str());
+    return;
+  }
+  WriteOnce(directory / (name + "." + version + ".bin"), bytes);
+  WriteOnce(directory / (name + "." + version + ".json"), Describe(decoded).dump(2) + "\n");
 }
 
 }  // namespace
@@ -38,11 +55,13 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: write_golden DIRECTORY VERSION, such as: write_golden schemas/golden v1\n");
     return 2;
   }
-  std::string suffix = std::string(".") + argv[2];
+  std::string version = argv[2];
   for (odometer::EventType type : odometer::AllEventTypes()) {
     std::string name(odometer::TypeName(type));
-    odometer::testing::WriteGolden(argv[1], name + suffix, odometer::testing::FullEvent(type));
+    odometer::testing::WriteGolden(argv[1], name, version, odometer::testing::FullEvent(type));
   }
-  odometer::testing::WriteGolden(argv[1], "TurnRecorded-minimal" + suffix, odometer::testing::MinimalTurn());
+  odometer::testing::WriteGolden(argv[1], "TurnRecorded-minimal", version, odometer::testing::MinimalTurn());
+  odometer::testing::WriteGolden(argv[1], "ProfileDefined-deleted", version, odometer::testing::DeletedProfile());
+  odometer::testing::WriteGolden(argv[1], "QuotaSet-user", version, odometer::testing::UserQuota());
   return 0;
 }

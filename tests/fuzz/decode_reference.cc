@@ -243,6 +243,130 @@ Reason CopyPayload(const schema::ConfigChanged& stored, Event* event) {
   return Reason::kNone;
 }
 
+void Copy(const flatbuffers::Vector<flatbuffers::Offset<schema::Amount>>* stored, std::vector<Amount>* amounts) {
+  amounts->clear();
+  if (stored == nullptr) return;
+  for (const schema::Amount* amount : *stored) {
+    amounts->push_back({static_cast<Meter>(amount->meter()), amount->amount()});
+  }
+}
+
+void Copy(const flatbuffers::Vector<flatbuffers::Offset<schema::Limit>>* stored, std::vector<Limit>* limits) {
+  limits->clear();
+  if (stored == nullptr) return;
+  for (const schema::Limit* limit : *stored) {
+    std::optional<Scope> over;
+    if (limit->over().has_value()) over = static_cast<Scope>(*limit->over());
+    limits->push_back({static_cast<Meter>(limit->meter()), static_cast<Window>(limit->window()), over,
+                       Copy(limit->cap()), static_cast<LimitMode>(limit->mode()),
+                       static_cast<WhenUnavailable>(limit->when_unavailable())});
+  }
+}
+
+template <class Stored>
+Reason CopyAsk(const Stored& stored, Event* event) {
+  event->asked = {View(stored.user()), View(stored.project()), View(stored.collection()), {}, 0};
+  Copy(stored.amounts(), &event->asked.amounts);
+  return Reason::kNone;
+}
+
+Reason CopyPayload(const schema::AdmitAsked& stored, Event* event) { return CopyAsk(stored, event); }
+
+Reason CopyPayload(const schema::HoldAsked& stored, Event* event) {
+  CopyAsk(stored, event);
+  event->asked.ttl_us = stored.ttl_us();
+  return Reason::kNone;
+}
+
+Reason CopyPayload(const schema::LeaseAsked& stored, Event* event) {
+  CopyAsk(stored, event);
+  event->asked.ttl_us = stored.ttl_us();
+  return Reason::kNone;
+}
+
+Reason CopyPayload(const schema::HoldSettled& stored, Event* event) {
+  event->end = {Copy(stored.hold()), {}, {}, false};
+  Copy(stored.amounts(), &event->end.amounts);
+  return Reason::kNone;
+}
+
+Reason CopyPayload(const schema::HoldReleased& stored, Event* event) {
+  event->end = {Copy(stored.hold()), {}, View(stored.reason()), false};
+  return Reason::kNone;
+}
+
+Reason CopyPayload(const schema::LeaseSettled& stored, Event* event) {
+  event->end = {Copy(stored.hold()), {}, {}, stored.final()};
+  Copy(stored.amounts(), &event->end.amounts);
+  return Reason::kNone;
+}
+
+template <class Stored>
+Definition& ResetDefinition(const Stored& stored, Event* event) {
+  Definition& definition = event->definition;
+  definition = Definition{};
+  if (stored.expected() != nullptr) definition.expected = Copy(stored.expected());
+  definition.who = View(stored.who());
+  definition.why = View(stored.why());
+  return definition;
+}
+
+Reason CopyPayload(const schema::ProfileDefined& stored, Event* event) {
+  Definition& profile = ResetDefinition(stored, event);
+  profile.name = View(stored.name());
+  profile.description = View(stored.description());
+  Copy(stored.limits(), &profile.limits);
+  profile.is_deleted = stored.deleted();
+  return Reason::kNone;
+}
+
+Reason CopyPayload(const schema::ProfileAssigned& stored, Event* event) {
+  Definition& assigned = ResetDefinition(stored, event);
+  assigned.user = View(stored.user());
+  assigned.name = View(stored.profile());
+  return Reason::kNone;
+}
+
+Reason CopyPayload(const schema::LimitOverridden& stored, Event* event) {
+  Definition& overridden = ResetDefinition(stored, event);
+  overridden.user = View(stored.user());
+  Copy(stored.limits(), &overridden.limits);
+  return Reason::kNone;
+}
+
+Reason CopyPayload(const schema::QuotaSet& stored, Event* event) {
+  Definition& quota = ResetDefinition(stored, event);
+  quota.level = static_cast<QuotaLevel>(stored.level());
+  quota.user = View(stored.user());
+  quota.project = View(stored.project());
+  quota.collection = View(stored.collection());
+  Copy(stored.limits(), &quota.limits);
+  return Reason::kNone;
+}
+
+Reason CopyPayload(const schema::EnforcementSet& stored, Event* event) {
+  ResetDefinition(stored, event).enforcement = static_cast<Enforcement>(stored.enforcement());
+  return Reason::kNone;
+}
+
+// The verifier does not check that a vector of structs is aligned: copied byte by byte.
+template <class Stored, class T>
+void CopyStructs(const flatbuffers::Vector<const Stored*>* stored, std::vector<T>* to) {
+  static_assert(sizeof(T) == sizeof(Stored) && FLATBUFFERS_LITTLEENDIAN);
+  to->clear();
+  if (stored == nullptr) return;
+  to->resize(stored->size());
+  if (!to->empty()) std::memcpy(to->data(), stored->Data(), to->size() * sizeof(T));
+}
+
+Reason CopyPayload(const schema::ZoneSet& stored, Event* event) {
+  Definition& zone = ResetDefinition(stored, event);
+  zone.name = View(stored.zone());
+  zone.first_offset_s = stored.first_offset_s();
+  CopyStructs(stored.shifts(), &zone.shifts);
+  return Reason::kNone;
+}
+
 Reason CopyPayload(const schema::Genesis& stored, Event* event) {
   event->genesis = {Copy(stored.log_id()), stored.partition(), stored.partitions(), stored.placement_version()};
   return Reason::kNone;
@@ -259,14 +383,7 @@ Reason CopyPayload(const schema::GapReported& stored, Event* event) {
   gap.epoch = stored.epoch();
   gap.slot = stored.slot();
   gap.reason = View(stored.reason());
-  gap.ranges.clear();
-  if (stored.ranges() == nullptr) return Reason::kNone;
-  // The verifier does not check that a vector of structs is aligned: copied byte by byte.
-  static_assert(sizeof(SeqRange) == sizeof(schema::SeqRange) && FLATBUFFERS_LITTLEENDIAN);
-  gap.ranges.resize(stored.ranges()->size());
-  if (!gap.ranges.empty()) {
-    std::memcpy(gap.ranges.data(), stored.ranges()->Data(), gap.ranges.size() * sizeof(SeqRange));
-  }
+  CopyStructs(stored.ranges(), &gap.ranges);
   return Reason::kNone;
 }
 
@@ -297,6 +414,18 @@ Reason CopyPayloadOfType(const schema::Event& stored, Event* event) {
     case EventType::kCollectionCreated: return CopyTable<schema::CollectionCreated>(stored, event);
     case EventType::kCollectionDropped: return CopyTable<schema::CollectionDropped>(stored, event);
     case EventType::kConfigChanged: return CopyTable<schema::ConfigChanged>(stored, event);
+    case EventType::kAdmitAsked: return CopyTable<schema::AdmitAsked>(stored, event);
+    case EventType::kHoldAsked: return CopyTable<schema::HoldAsked>(stored, event);
+    case EventType::kLeaseAsked: return CopyTable<schema::LeaseAsked>(stored, event);
+    case EventType::kHoldSettled: return CopyTable<schema::HoldSettled>(stored, event);
+    case EventType::kHoldReleased: return CopyTable<schema::HoldReleased>(stored, event);
+    case EventType::kLeaseSettled: return CopyTable<schema::LeaseSettled>(stored, event);
+    case EventType::kProfileDefined: return CopyTable<schema::ProfileDefined>(stored, event);
+    case EventType::kProfileAssigned: return CopyTable<schema::ProfileAssigned>(stored, event);
+    case EventType::kLimitOverridden: return CopyTable<schema::LimitOverridden>(stored, event);
+    case EventType::kQuotaSet: return CopyTable<schema::QuotaSet>(stored, event);
+    case EventType::kEnforcementSet: return CopyTable<schema::EnforcementSet>(stored, event);
+    case EventType::kZoneSet: return CopyTable<schema::ZoneSet>(stored, event);
     case EventType::kGenesis: return CopyTable<schema::Genesis>(stored, event);
     case EventType::kTick: return CopyTable<schema::Tick>(stored, event);
     case EventType::kGapReported: return CopyTable<schema::GapReported>(stored, event);
@@ -327,9 +456,7 @@ const schema::Event* Verified(std::string_view bytes) {
   return schema::VerifyEventBuffer(verifier) ? schema::GetEvent(data) : nullptr;
 }
 
-bool IsKnown(EventType type) {
-  return (type >= EventType::kTurnRecorded && type <= EventType::kConfigChanged) || IsOwn(type);
-}
+bool IsKnown(EventType type) { return !TypeName(type).empty(); }
 
 // Whether the whole of the event was read before the reason was found.
 bool IsRead(Reason reason) {

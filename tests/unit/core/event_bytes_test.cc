@@ -78,7 +78,7 @@ TEST(EventBytes, AnotherFileIdentifierIsNotAnEvent) {
 }
 
 TEST(EventBytes, AnUnknownPayloadNumberIsNamedAsSuch) {
-  for (int type : {0, 20, 44, 59, 63, 255}) {
+  for (int type : {0, 26, 29, 35, 37, 44, 59, 63, 255}) {
     EXPECT_EQ(DecodeRaw(RawEvent(static_cast<uint8_t>(type), EmptyTable)), Reason::kUnknownType) << type;
     EXPECT_EQ(DecodeRaw(RawEvent(static_cast<uint8_t>(type), nullptr)), Reason::kUnknownType) << type;
   }
@@ -170,6 +170,14 @@ Reason DecodeExactly(std::string_view bytes, Event* event) {
     EXPECT_FALSE(testing::Describe(*event).empty());
   }
   return reason;
+}
+
+TEST(EventBytes, MoreLimitsThanTablesAreNotAnEvent) {
+  Event event = FullEvent(EventType::kLimitOverridden);
+  event.definition.limits.assign(100, Limit{});
+  EXPECT_EQ(DecodeRaw(Encode(event)), Reason::kTextTooLong);
+  event.definition.limits.assign(1000, Limit{});
+  EXPECT_EQ(DecodeRaw(Encode(event)), Reason::kNotAnEvent);
 }
 
 TEST(EventBytes, EveryTruncationGetsAReason) {

@@ -36,7 +36,8 @@ Reason AfterItem(const std::function<void(Interaction&)>& change) {
   return After(EventType::kInteractionBatch, [&](Event& event) { change(event.interactions.back()); });
 }
 
-bool HasUser(EventType type) { return !IsOwn(type); }
+// Asks, ends of holds and definitions have rules of their own: limit_meaning_test.cc.
+bool HasUser(EventType type) { return type <= EventType::kConfigChanged; }
 
 void ClearUser(Event& event) {
   event.turn.user = event.amendment.user = event.session.user = event.knowledge.user = event.operation.user =
@@ -76,7 +77,7 @@ TEST(EventMeaning, EveryTypeButGenesisAndTickNeedsATenantAndThoseHaveNone) {
   }
 }
 
-TEST(EventMeaning, EveryTypeThatAHostSendsNeedsAUser) {
+TEST(EventMeaning, EveryTypeThatSaysWhatHappenedNeedsAUser) {
   for (EventType type : AllEventTypes()) {
     EXPECT_EQ(After(type, ClearUser), HasUser(type) ? Reason::kMissingField : Reason::kNone) << TypeName(type);
   }
@@ -196,6 +197,22 @@ std::vector<TextField> InteractionFields() {
   return fields;
 }
 
+std::vector<TextField> LimitFields() {
+  std::vector<TextField> fields;
+  for (EventType type : AllEventTypes()) {
+    if (IsAsk(type)) {
+      fields.push_back(ODOMETER_FIELD(type, 256, asked, user));
+      fields.push_back(ODOMETER_FIELD(type, 256, asked, project));
+      fields.push_back(ODOMETER_FIELD(type, 256, asked, collection));
+    }
+    if (IsDefinition(type)) {
+      fields.push_back(ODOMETER_FIELD(type, 1024, definition, who));
+      fields.push_back(ODOMETER_FIELD(type, 1024, definition, why));
+    }
+  }
+  return fields;
+}
+
 std::vector<TextField> TextFields() {
   using enum EventType;
   std::vector<TextField> fields = {
@@ -245,10 +262,26 @@ std::vector<TextField> TextFields() {
       ODOMETER_FIELD(kConfigChanged, 256, config, project),
       ODOMETER_FIELD(kConfigChanged, 256, config, setting),
       ODOMETER_FIELD(kConfigChanged, 4096, config, metadata),
+      ODOMETER_FIELD(kHoldReleased, 1024, end, reason),
+      ODOMETER_FIELD(kProfileDefined, 256, definition, name),
+      ODOMETER_FIELD(kProfileDefined, 1024, definition, description),
+      ODOMETER_FIELD(kProfileAssigned, 256, definition, user),
+      ODOMETER_FIELD(kProfileAssigned, 256, definition, name),
+      ODOMETER_FIELD(kLimitOverridden, 256, definition, user),
+      ODOMETER_FIELD(kQuotaSet, 256, definition, project),
+      ODOMETER_FIELD(kQuotaSet, 256, definition, collection),
+      {"definition.user", kQuotaSet, 256,
+       [](Event& event, std::string_view text) {
+         event.definition.level = QuotaLevel::kUser;
+         event.definition.user = text;
+         event.definition.project = event.definition.collection = {};
+       }},
+      ODOMETER_FIELD(kZoneSet, 256, definition, name),
       ODOMETER_FIELD(kGapReported, 256, gap, reason),
   };
   for (TextField& field : OperationFields()) fields.push_back(field);
   for (TextField& field : InteractionFields()) fields.push_back(field);
+  for (TextField& field : LimitFields()) fields.push_back(field);
   return fields;
 }
 #undef ODOMETER_FIELD
@@ -285,6 +318,14 @@ TEST(EventMeaning, ListsTakeExactlyTheirLimit) {
   };
   EXPECT_EQ(key_points(32), Reason::kNone);
   EXPECT_EQ(key_points(33), Reason::kTextTooLong);
+  auto shifts = [](int64_t count) {
+    return After(EventType::kZoneSet, [&](Event& event) {
+      event.definition.shifts.clear();
+      for (int64_t i = 0; i < count; ++i) event.definition.shifts.push_back({i, 0});
+    });
+  };
+  EXPECT_EQ(shifts(1024), Reason::kNone);
+  EXPECT_EQ(shifts(1025), Reason::kTextTooLong);
 }
 
 TEST(EventMeaning, AQueryDigestIsAnyBytesUpTo64) {
@@ -484,6 +525,7 @@ TEST(EventMeaning, TimesAreFrom1970Until9999) {
       [](int64_t us) { return After(EventType::kTurnRecorded, [&](Event& event) { event.event_time.us = us; }); },
       [](int64_t us) { return After(EventType::kTurnAmended, [&](Event& e) { e.amendment.original_time.us = us; }); },
       [](int64_t us) { return AfterItem([&](Interaction& item) { item.event_time.us = us; }); },
+      [](int64_t us) { return After(EventType::kZoneSet, [&](Event& e) { e.definition.shifts = {{us, 0}}; }); },
   };
   for (const auto& at : places) {
     EXPECT_EQ(at(0), Reason::kNone);

@@ -78,6 +78,36 @@ TEST(EventRoundTrip, AnEmptyRagPartIsNotTheSameAsNone) {
   EXPECT_FALSE(decoded.turn.rag_used);
 }
 
+TEST(EventRoundTrip, ExpectingNothingIsNotTheSameAsNoExpectation) {
+  Event event = testing::FullEvent(EventType::kEnforcementSet), decoded;
+  event.definition.expected = Uuid{};
+  std::string nothing = Encode(event);
+  ASSERT_EQ(Decode(nothing, &decoded), Reason::kNone);
+  EXPECT_EQ(decoded.definition.expected, Uuid{});
+  event.definition.expected.reset();
+  std::string whatever = Encode(event);
+  EXPECT_NE(whatever, nothing);
+  ASSERT_EQ(Decode(whatever, &decoded), Reason::kNone);
+  EXPECT_EQ(decoded.definition.expected, std::nullopt);
+}
+
+TEST(EventRoundTrip, ACapOfZeroIsNotTheSameAsNoCap) {
+  Event event = testing::FullEvent(EventType::kQuotaSet), decoded;
+  event.definition.limits = {{.cap = 0}, {.window = Window::kDay, .cap = std::nullopt}};
+  std::string bytes = Encode(event);
+  ASSERT_EQ(Decode(bytes, &decoded), Reason::kNone);
+  EXPECT_EQ(decoded.definition.limits, event.definition.limits);
+}
+
+TEST(EventRoundTrip, ADeletedProfileAndAQuotaOfAUserComeBackAsSuch) {
+  for (const Event& event : {testing::DeletedProfile(), testing::UserQuota()}) {
+    std::string bytes = Encode(event);
+    Event decoded;
+    ASSERT_EQ(Decode(bytes, &decoded), Reason::kNone);
+    EXPECT_EQ(Describe(decoded), Describe(event));
+  }
+}
+
 TEST(EventRoundTrip, ASingleInteractionHasTheIdAndTimeOfItsEvent) {
   Event event = testing::FullEvent(EventType::kInteractionRecorded);
   event.interactions[0].id = testing::UuidOf(200);  // not stored: there is one id only
@@ -105,23 +135,29 @@ TEST(EventRoundTrip, PartsOfAnotherTypeAreNotStored) {
 }
 
 TEST(EventType, NamesComeBackAndUnknownOnesDoNot) {
-  EXPECT_EQ(AllEventTypes().size(), 22u);
+  EXPECT_EQ(AllEventTypes().size(), 34u);
   for (EventType type : AllEventTypes()) EXPECT_EQ(TypeFromName(TypeName(type)), type);
   EXPECT_EQ(TypeName(EventType::kTurnRecorded), "TurnRecorded");
   EXPECT_EQ(TypeName(EventType::kNone), "");
-  EXPECT_EQ(TypeName(static_cast<EventType>(20)), "");
+  for (int reserved : {26, 29, 35, 37, 44, 63, 64}) EXPECT_EQ(TypeName(static_cast<EventType>(reserved)), "");
   EXPECT_EQ(TypeFromName("turnrecorded"), std::nullopt);
   EXPECT_EQ(TypeFromName(""), std::nullopt);
 }
 
-TEST(EventType, OwnAndVectorFamiliesAreTheNamedOnesOnly) {
-  int own = 0, vector = 0;
+TEST(EventType, FamiliesAreTheNamedOnesOnly) {
+  int own = 0, vector = 0, ask = 0, end = 0, definition = 0;
   for (EventType type : AllEventTypes()) {
     own += IsOwn(type);
     vector += IsVector(type);
+    ask += IsAsk(type);
+    end += IsHoldEnd(type);
+    definition += IsDefinition(type);
   }
   EXPECT_EQ(own, 3);
   EXPECT_EQ(vector, 7);
+  EXPECT_EQ(ask, 3);
+  EXPECT_EQ(end, 3);
+  EXPECT_EQ(definition, 6);
   EXPECT_TRUE(IsOwn(EventType::kGapReported));
   EXPECT_FALSE(IsOwn(EventType::kConfigChanged));
   EXPECT_TRUE(IsVector(EventType::kCollectionDropped));

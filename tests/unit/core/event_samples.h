@@ -5,6 +5,7 @@
 //   Event other = RandomEvent(EventType::kTurnRecorded, random, &texts);
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <limits>
@@ -112,6 +113,73 @@ inline Operation FullOperation(EventType type) {
   return operation;
 }
 
+inline Ask FullAsk(EventType type) {
+  Ask ask;
+  ask.user = "ana";
+  ask.project = "p-1";
+  ask.collection = "manuals";
+  ask.amounts = {{Meter::kRequests, 1}, {Meter::kLlmCalls, 1}, {Meter::kSearches, 1}};
+  if (type == EventType::kAdmitAsked) return ask;
+  ask.amounts = {{Meter::kRequests, 2}, {Meter::kTotalTokens, 40'000}, {Meter::kCost, 123'456'789}};
+  ask.ttl_us = 45 * kUsPerSecond;
+  return ask;
+}
+
+inline HoldEnd FullEnd(EventType type) {
+  HoldEnd end;
+  end.hold = UuidOf(0x66);
+  if (type == EventType::kHoldReleased) {
+    end.reason = "the user walked away";
+    return end;
+  }
+  end.amounts = {{Meter::kRequests, 0}, {Meter::kTotalTokens, 31'415}, {Meter::kCost, 98'765'432}};
+  end.is_final = type == EventType::kLeaseSettled;
+  return end;
+}
+
+inline std::vector<Limit> FullLimits(EventType type) {
+  Scope over = type == EventType::kQuotaSet ? Scope::kCollection : Scope::kUserInProject;
+  return {{Meter::kRequests, Window::kRollingHour, over, 50, LimitMode::kHard, WhenUnavailable::kLastKnown},
+          {Meter::kRequests, Window::kDay, Scope::kTenant, 0, LimitMode::kSoft, WhenUnavailable::kAllow},
+          {Meter::kVectors, Window::kGauge, std::nullopt, std::nullopt, LimitMode::kHard, WhenUnavailable::kDeny}};
+}
+
+inline Definition FullDefinition(EventType type) {
+  Definition definition;
+  definition.expected = UuidOf(0x67);
+  definition.who = "carla";
+  definition.why = "more seats since November";
+  bool has_limits = false;
+  switch (type) {
+    case EventType::kProfileDefined:
+      definition.name = "Team";
+      definition.description = "What a team of five needs.";
+      has_limits = true;
+      break;
+    case EventType::kProfileAssigned:
+      definition.user = "ana";
+      definition.name = "Team";
+      break;
+    case EventType::kLimitOverridden:
+      definition.user = "ana";
+      has_limits = true;
+      break;
+    case EventType::kQuotaSet:
+      definition.level = QuotaLevel::kCollection;
+      definition.project = "p-1";
+      definition.collection = "manuals";
+      has_limits = true;
+      break;
+    case EventType::kEnforcementSet: definition.enforcement = Enforcement::kObserve; break;
+    default:
+      definition.name = "Europe/Berlin";
+      definition.first_offset_s = 3208;
+      definition.shifts = {{1'679'792'400'000'000, 7200}, {1'698'541'200'000'000, 3600}};
+  }
+  if (has_limits) definition.limits = FullLimits(type);
+  return definition;
+}
+
 inline void FillPayload(Event* event) {
   EventType type = event->type;
   event->turn = FullTurn();
@@ -131,12 +199,16 @@ inline void FillPayload(Event* event) {
   event->knowledge = {"ana", "manuals", type == EventType::kCaseChampioned ? "case-5" : ""};
   event->operation = FullOperation(type);
   event->config = {"ana", "p-1", "index.lists", R"({"from":10,"to":20})"};
+  if (IsAsk(type)) event->asked = FullAsk(type);
+  if (IsHoldEnd(type)) event->end = FullEnd(type);
+  if (IsDefinition(type)) event->definition = FullDefinition(type);
   event->genesis = {UuidOf(0x99), 3, 8, 1};
   event->tick_reason = "silent";
   event->gap = {UuidOf(0x55), 4, 123, {{5, 5}, {8, 12}}, "spool lost"};
 }
 
-// An event of this type in which every field that it can have says something.
+// An event of this type in which every field that it can have says something; a QuotaSet has one level only, and a
+// ProfileDefined with limits is not deleted.
 inline Event FullEvent(EventType type) {
   Event event;
   event.type = type;
@@ -149,6 +221,25 @@ inline Event FullEvent(EventType type) {
   event.producer = ProducerStamp{UuidOf(0x44), 3, 123, 17};
   event.ask = UuidOf(0x33);
   FillPayload(&event);
+  return event;
+}
+
+// A profile that is given up: the one definition that says `deleted`.
+inline Event DeletedProfile() {
+  Event event = FullEvent(EventType::kProfileDefined);
+  event.id = UuidOf(0xab);
+  event.definition.limits.clear();
+  event.definition.is_deleted = true;
+  return event;
+}
+
+// The quota that names a user, which one of a collection cannot.
+inline Event UserQuota() {
+  Event event = FullEvent(EventType::kQuotaSet);
+  event.id = UuidOf(0xac);
+  event.definition.level = QuotaLevel::kUserProject;
+  event.definition.user = "ana";
+  event.definition.collection = "";
   return event;
 }
 
@@ -337,6 +428,108 @@ class RandomEvents {
     for (uint64_t i = Below(kKeyPointsMax + 1); i > 0; --i) fact.key_points.push_back(Text(kKeyPointBytesMax));
   }
 
+  // Each meter at most once, in the order of their numbers: in JSON they are an object.
+  std::vector<odometer::Amount> RandomAmounts(EventType type) {
+    static constexpr Meter kAdmitted[] = {Meter::kRequests, Meter::kLlmCalls, Meter::kConfigChanges, Meter::kSearches,
+                                          Meter::kOperations};
+    std::vector<odometer::Amount> amounts;
+    if (type == EventType::kAdmitAsked) {
+      for (Meter meter : kAdmitted) {
+        if (Coin()) amounts.push_back({meter, 1});
+      }
+      if (amounts.empty()) amounts.push_back({Meter::kRequests, 1});
+      return amounts;
+    }
+    int64_t least = IsAsk(type) ? 1 : 0;
+    for (size_t meter = 1; meter <= kMeters; ++meter) {
+      if (Coin()) amounts.push_back({static_cast<Meter>(meter), std::clamp(Amount(), least, kAskAmountMax)});
+    }
+    if (IsAsk(type) && amounts.empty()) amounts.push_back({Meter::kBytes, kAskAmountMax});
+    return amounts;
+  }
+
+  void FillAsk(EventType type, Ask* ask) {
+    ask->user = MaybeName();
+    ask->project = ask->user.empty() || Coin() ? Name() : std::string_view();
+    if (!ask->project.empty()) ask->collection = MaybeName();
+    ask->amounts = RandomAmounts(type);
+    if (type == EventType::kAdmitAsked) return;
+    int64_t longest = type == EventType::kHoldAsked ? kHoldTtlMaxUs : kLeaseTtlMaxUs;
+    ask->ttl_us = std::clamp(Amount(), kHoldTtlMinUs, longest);
+  }
+
+  void FillEnd(EventType type, HoldEnd* end) {
+    end->hold = Id();
+    if (type == EventType::kHoldReleased) {
+      end->reason = Coin() ? Text(kWhyBytesMax) : std::string_view();
+      return;
+    }
+    end->amounts = RandomAmounts(type);
+    if (type == EventType::kLeaseSettled) end->is_final = Coin();
+  }
+
+  // No two of one meter and window.
+  std::vector<Limit> RandomLimits(EventType type) {
+    std::vector<Limit> limits;
+    for (size_t meter = 1; meter <= kMeters; ++meter) {
+      for (int window = 1; window <= static_cast<int>(Window::kGauge) && limits.size() < kLimitsMax; ++window) {
+        Limit limit{static_cast<Meter>(meter), static_cast<Window>(window)};
+        if (!CanLimit(limit.meter, limit.window) || Below(3) != 0) continue;
+        if (Coin()) limit.over = Pick(type == EventType::kQuotaSet ? Scope::kCollection : Scope::kUser);
+        if (Coin()) limit.cap = std::min(Amount(), kCapMax);
+        limit.mode = Pick(LimitMode::kSoft);
+        limit.when_unavailable = Pick(WhenUnavailable::kLastKnown);
+        limits.push_back(limit);
+      }
+    }
+    std::shuffle(limits.begin(), limits.end(), random_);
+    return limits;
+  }
+
+  void FillQuota(Definition* quota) {
+    quota->level = Pick(QuotaLevel::kTenant);
+    bool has_user = quota->level == QuotaLevel::kUserProject || quota->level == QuotaLevel::kUser;
+    bool has_project = quota->level == QuotaLevel::kUserProject || quota->level == QuotaLevel::kProject ||
+                       quota->level == QuotaLevel::kCollection;
+    if (has_user) quota->user = Name();
+    if (has_project) quota->project = Name();
+    if (quota->level == QuotaLevel::kCollection) quota->collection = Name();
+  }
+
+  void FillZone(Definition* zone) {
+    auto offset = [&] { return static_cast<int64_t>(Below(2 * kZoneOffsetMaxS + 1)) - kZoneOffsetMaxS; };
+    zone->name = Name();
+    zone->first_offset_s = offset();
+    int64_t at_us = Time().us;
+    for (uint64_t i = Below(Coin() ? 4 : kZoneShiftsMax + 1); i > 0 && at_us < kEventTimeLimitUs; --i) {
+      zone->shifts.push_back({at_us, offset()});
+      at_us += 1 + static_cast<int64_t>(Below(200 * static_cast<uint64_t>(kUsPerDay)));
+    }
+  }
+
+  void FillDefinition(EventType type, Definition* definition) {
+    auto why = [&] {
+      std::string_view text = Text(kWhyBytesMax);
+      return text.empty() ? "w" : text;
+    };
+    if (Coin()) definition->expected = Coin() ? Id() : Uuid{};
+    definition->who = why();
+    definition->why = why();
+    if (type == EventType::kProfileDefined) {
+      definition->name = Name();
+      definition->description = Coin() ? Text(kWhyBytesMax) : std::string_view();
+      definition->is_deleted = Below(4) == 0;
+    }
+    if (type == EventType::kProfileAssigned) definition->name = MaybeName();
+    if (type == EventType::kProfileAssigned || type == EventType::kLimitOverridden) definition->user = MaybeName();
+    if (type == EventType::kQuotaSet) FillQuota(definition);
+    if (type == EventType::kEnforcementSet) definition->enforcement = Pick(Enforcement::kOff);
+    if (type == EventType::kZoneSet) FillZone(definition);
+    bool has_limits = type == EventType::kLimitOverridden || type == EventType::kQuotaSet ||
+                      (type == EventType::kProfileDefined && !definition->is_deleted);
+    if (has_limits) definition->limits = RandomLimits(type);
+  }
+
   void FillGap(Gap* gap) {
     *gap = {Id(), random_(), Below(256), {}, MaybeName()};
     for (uint64_t i = 1 + Below(Coin() ? 3 : kGapRangesMax); i > 0; --i) {
@@ -370,6 +563,9 @@ class RandomEvents {
     }
     if (IsVector(type)) event->operation = RandomOperation(type);
     if (type == EventType::kConfigChanged) event->config = {Name(), MaybeName(), MaybeName(), Metadata()};
+    if (IsAsk(type)) FillAsk(type, &event->asked);
+    if (IsHoldEnd(type)) FillEnd(type, &event->end);
+    if (IsDefinition(type)) FillDefinition(type, &event->definition);
     if (type == EventType::kGenesis) {
       event->genesis.log_id = Id();
       event->genesis.partitions = static_cast<uint32_t>(1 + Below(256));

@@ -157,6 +157,63 @@ inline Json Describe(const ConfigChange& config) {
   return {{"user", user}, {"project", project}, {"setting", setting}, {"metadata", metadata}};
 }
 
+template <class Enum>
+Json MaybeNumber(const std::optional<Enum>& value) {
+  return value.has_value() ? Json(static_cast<int>(*value)) : Json(nullptr);
+}
+
+inline Json Describe(const std::vector<Amount>& amounts) {
+  Json listed = Json::array();
+  for (const auto& [meter, amount] : amounts) listed.push_back(Json::array({static_cast<int>(meter), amount}));
+  return listed;
+}
+
+inline Json Describe(const Limit& limit) {
+  const auto& [meter, window, over, cap, mode, when_unavailable] = limit;
+  return {{"meter", static_cast<int>(meter)},
+          {"window", static_cast<int>(window)},
+          {"over", MaybeNumber(over)},
+          {"cap", Maybe(cap)},
+          {"mode", static_cast<int>(mode)},
+          {"when_unavailable", static_cast<int>(when_unavailable)}};
+}
+
+inline Json Describe(const Ask& ask) {
+  const auto& [user, project, collection, amounts, ttl_us] = ask;
+  return {{"user", user},
+          {"project", project},
+          {"collection", collection},
+          {"amounts", Describe(amounts)},
+          {"ttl_us", ttl_us}};
+}
+
+inline Json Describe(const HoldEnd& end) {
+  const auto& [hold, amounts, reason, is_final] = end;
+  return {{"hold", hold.ToString()}, {"amounts", Describe(amounts)}, {"reason", reason}, {"is_final", is_final}};
+}
+
+inline Json Describe(const Definition& definition) {
+  const auto& [name, description, user, project, collection, level, enforcement, limits, is_deleted, first_offset_s,
+               shifts, expected, who, why] = definition;
+  Json listed = Json::array(), moments = Json::array();
+  for (const Limit& limit : limits) listed.push_back(Describe(limit));
+  for (const auto& [at_us, offset_s] : shifts) moments.push_back(Json::array({at_us, offset_s}));
+  return {{"name", name},
+          {"description", description},
+          {"user", user},
+          {"project", project},
+          {"collection", collection},
+          {"level", static_cast<int>(level)},
+          {"enforcement", static_cast<int>(enforcement)},
+          {"limits", listed},
+          {"is_deleted", is_deleted},
+          {"first_offset_s", first_offset_s},
+          {"shifts", moments},
+          {"expected", expected.has_value() ? Json(expected->ToString()) : Json(nullptr)},
+          {"who", who},
+          {"why", why}};
+}
+
 inline Json Describe(const GenesisFact& genesis) {
   const auto& [log_id, partition, partitions, placement_version] = genesis;
   return {{"log_id", log_id.ToString()},
@@ -180,8 +237,11 @@ inline Json Describe(const ProducerStamp& producer) {
 // The part that belongs to the type.
 inline Json DescribePayload(const Event& event) {
   const auto& [type, id, id_kind, tenant, event_time, source, producer, ask, turn, amendment, session, interactions,
-               knowledge, operation, config, genesis, tick_reason, gap] = event;
+               knowledge, operation, config, asked, end, definition, genesis, tick_reason, gap] = event;
   if (IsVector(type)) return Describe(operation);
+  if (IsAsk(type)) return Describe(asked);
+  if (IsHoldEnd(type)) return Describe(end);
+  if (IsDefinition(type)) return Describe(definition);
   switch (type) {
     case EventType::kTurnRecorded: return Describe(turn);
     case EventType::kTurnAmended: return Describe(amendment);
