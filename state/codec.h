@@ -20,6 +20,7 @@
 #include "state/name_table.h"
 #include "state/ring.h"
 #include "state/rows.h"
+#include "state/steps.h"
 
 namespace odometer {
 
@@ -61,6 +62,11 @@ class RowWriter {
   void Write(const Ring& ring) {
     Signed(ring.newest_hour);
     ring.ForEachBack([this](uint32_t count) { Unsigned(count); });
+  }
+  void Write(const Steps& steps) {
+    Unsigned(static_cast<uint64_t>(steps.window));
+    Signed(steps.newest);
+    Write(steps.counts);
   }
   void Write(const NameCount& count) {
     Text(count.name.view());
@@ -179,6 +185,23 @@ class RowReader {
       int64_t hour = ring.newest_hour - back;
       if (ok_ && hour >= 0) ring.Bucket(hour) = count;
     }
+  }
+  // Empty when they cannot be.
+  void Read(Steps& steps) {
+    steps = Steps();
+    uint64_t window = Unsigned();
+    int64_t newest = Signed();
+    uint64_t size = Unsigned();
+    ok_ &= window >= static_cast<uint64_t>(Window::kRollingMinute) &&
+           window <= static_cast<uint64_t>(Window::kRolling24h);
+    if (!ok_) return;
+    steps.window = static_cast<Window>(window);
+    ok_ = newest >= 0 && newest <= Steps::NewestMax(steps.window) && size <= Steps::CountOf(steps.window);
+    if (!ok_) return;
+    steps.newest = newest;
+    for (uint64_t i = 0; i < size && ok_; ++i) steps.counts.push_back(Signed());
+    ok_ &= steps.counts.empty() || steps.counts.back() != 0;
+    if (!ok_) steps.counts.clear();
   }
   std::string_view Text() {
     uint64_t size = Unsigned();

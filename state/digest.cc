@@ -2,8 +2,9 @@
 
 #include <sodium.h>
 
-#include "core/period.h"
+#include "state/age.h"
 #include "state/dump.h"
+#include "state/limit_rows.h"
 
 namespace odometer {
 
@@ -32,39 +33,34 @@ class Hasher {
 };
 
 template <class Row>
-bool Age(std::string_view bytes, int64_t hour, std::string* out) {
+bool Age(std::string_view bytes, int64_t moment_us, std::string* out) {
   Row row;
   if (!DecodeRow(bytes, &row)) return false;
-  if constexpr (requires { row.requests_ring; }) {
-    row.requests_ring.MoveTo(hour);
-    row.turns_ring.MoveTo(hour);
-    row.sessions_ring.MoveTo(hour);
-  } else {
-    row.searches_ring.MoveTo(hour);
-  }
+  AgeRow(&row, moment_us);
   EncodeRow(row, out);
   return true;
 }
 
-// Rows without rings are canonical as they are stored.
-bool Canonical(RowKind kind, std::string_view bytes, int64_t hour, std::string* out) {
+// Rows without rings and steps are canonical as they are stored.
+bool Canonical(RowKind kind, std::string_view bytes, int64_t moment_us, std::string* out) {
   out->clear();
-  if (kind == RowKind::kAccount) return Age<AccountRow>(bytes, hour, out);
-  if (kind == RowKind::kProject || kind == RowKind::kProjectUser) return Age<ProjectRow>(bytes, hour, out);
+  if (kind == RowKind::kAccount) return Age<AccountRow>(bytes, moment_us, out);
+  if (kind == RowKind::kProject || kind == RowKind::kProjectUser) return Age<ProjectRow>(bytes, moment_us, out);
+  if (kind == RowKind::kLimitUse) return Age<LimitUseRow>(bytes, moment_us, out);
   *out = bytes;
   return true;
 }
 
 Result<Digest> DigestOf(const View& view, const std::string& tenant) {
-  Result<int64_t> hour = RingHourOf(view, tenant);
-  if (!hour.ok()) return hour.status();
+  Result<int64_t> moment = MomentOf(view, tenant);
+  if (!moment.ok()) return moment.status();
   Hasher hasher;
   std::string canonical;
   Status failure;
   for (RowKind kind : LogicalKinds()) {
     std::string begin = KeyBuilder().Begin(kind).Text(tenant).str();
     ODOMETER_RETURN_IF_ERROR(view.Scan(begin, PrefixEnd(begin), [&](std::string_view key, std::string_view value) {
-      if (!Canonical(kind, value, *hour, &canonical)) {
+      if (!Canonical(kind, value, *moment, &canonical)) {
         failure = Status(Code::kCorrupt, "a row's bytes cannot be read");
         return false;
       }

@@ -2,7 +2,7 @@
 //
 //   digest(tenant) = BLAKE2b-256 over the tenant's logical rows in key order: len(key) ‖ key ‖ len(bytes) ‖ bytes,
 //   lengths
-//                    as u32 little-endian, rings moved to the hour of the tenant's greatest fold_time
+//                    as u32 little-endian, rings and steps moved to the tenant's greatest fold_time
 //   digest(state)  = BLAKE2b-256 over len(tenant) ‖ tenant ‖ digest(tenant), tenants in byte order
 //
 // No partition, offset, append time, cursor, posting or cache has a part in it.

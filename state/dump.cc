@@ -1,6 +1,8 @@
 #include "state/dump.h"
 
-#include "core/period.h"
+#include <algorithm>
+
+#include "state/age.h"
 #include "state/limit_rows.h"
 #include "state/streams.h"
 
@@ -10,7 +12,7 @@ namespace {
 
 class FieldDumper {
  public:
-  FieldDumper(FieldMap* fields, int64_t ring_hour) : fields_(fields), ring_hour_(ring_hour) {}
+  explicit FieldDumper(FieldMap* fields) : fields_(fields) {}
 
   template <class T>
   void operator()(const char* name, const T& value) {
@@ -28,12 +30,22 @@ class FieldDumper {
   void Show(const std::string& name, const std::string& value) { Set(name, value); }
   void Show(const std::string& name, const Uuid& value) { Set(name, value.ToString()); }
   void Show(const std::string& name, const Ring& ring) {
-    Ring aged = ring.AgedTo(ring_hour_);
     std::string text;
     for (int64_t back = Ring::kHours - 1; back >= 0; --back) {
-      int64_t hour = aged.newest_hour - back;
-      if (aged.At(hour) == 0) continue;
-      text += (text.empty() ? "" : ",") + std::to_string(hour) + "=" + std::to_string(aged.At(hour));
+      int64_t hour = ring.newest_hour - back;
+      if (ring.At(hour) == 0) continue;
+      text += (text.empty() ? "" : ",") + std::to_string(hour) + "=" + std::to_string(ring.At(hour));
+    }
+    Set(name, text);
+  }
+  void Show(const std::string& name, const Steps& steps) {
+    std::string text(WindowName(steps.window));
+    char before = ' ';
+    for (size_t back = steps.counts.size(); back-- > 0;) {
+      if (steps.counts[back] == 0) continue;
+      text += before + std::to_string(steps.newest - static_cast<int64_t>(back)) + "=" +
+              std::to_string(steps.counts[back]);
+      before = ',';
     }
     Set(name, text);
   }
@@ -71,7 +83,7 @@ class FieldDumper {
   }
   void Show(const std::string&, const std::vector<HourCell>& cells) {
     for (const HourCell& cell : cells) {
-      FieldDumper inner(fields_, ring_hour_);
+      FieldDumper inner(fields_);
       inner.prefix_ = std::string(OperationName(cell.operation)) + "." + StatusName(cell.status) + ".";
       HourCell::Fields(cell, inner);
     }
@@ -93,110 +105,110 @@ class FieldDumper {
   template <class T>
   requires requires(const T& row, FieldDumper& dumper) { T::Fields(row, dumper); }
   void Show(const std::string& name, const T& value) {
-    FieldDumper inner(fields_, ring_hour_);
+    FieldDumper inner(fields_);
     inner.prefix_ = name + ".";
     T::Fields(value, inner);
   }
 
   FieldMap* fields_;
-  int64_t ring_hour_;
   std::string prefix_;
 };
 
 template <class Row>
-std::optional<FieldMap> Dump(std::string_view bytes, int64_t ring_hour) {
+std::optional<FieldMap> Dump(std::string_view bytes, int64_t moment_us) {
   Row row;
   if (!DecodeRow(bytes, &row)) return std::nullopt;
+  AgeRow(&row, moment_us);
   FieldMap fields;
-  FieldDumper dumper(&fields, ring_hour);
+  FieldDumper dumper(&fields);
   Row::Fields(row, dumper);
   return fields;
 }
 
 }  // namespace
 
-std::optional<FieldMap> FieldsOf(RowKind kind, std::string_view bytes, int64_t ring_hour) {
+std::optional<FieldMap> FieldsOf(RowKind kind, std::string_view bytes, int64_t moment_us) {
   switch (kind) {
     case RowKind::kAccount:
-      return Dump<AccountRow>(bytes, ring_hour);
+      return Dump<AccountRow>(bytes, moment_us);
     case RowKind::kCollection:
-      return Dump<CollectionRow>(bytes, ring_hour);
+      return Dump<CollectionRow>(bytes, moment_us);
     case RowKind::kDay:
-      return Dump<DayRow>(bytes, ring_hour);
+      return Dump<DayRow>(bytes, moment_us);
     case RowKind::kProjectHour:
-      return Dump<ProjectHourRow>(bytes, ring_hour);
+      return Dump<ProjectHourRow>(bytes, moment_us);
     case RowKind::kProject:
     case RowKind::kProjectUser:
-      return Dump<ProjectRow>(bytes, ring_hour);
+      return Dump<ProjectRow>(bytes, moment_us);
     case RowKind::kSubscription:
-      return Dump<SubscriptionRow>(bytes, ring_hour);
+      return Dump<SubscriptionRow>(bytes, moment_us);
     case RowKind::kPeriod:
-      return Dump<PeriodRow>(bytes, ring_hour);
+      return Dump<PeriodRow>(bytes, moment_us);
     case RowKind::kSession:
-      return Dump<SessionRow>(bytes, ring_hour);
+      return Dump<SessionRow>(bytes, moment_us);
     case RowKind::kTenant:
-      return Dump<TenantRow>(bytes, ring_hour);
+      return Dump<TenantRow>(bytes, moment_us);
     case RowKind::kServiceDay:
-      return Dump<ServiceDayRow>(bytes, ring_hour);
+      return Dump<ServiceDayRow>(bytes, moment_us);
     case RowKind::kProfile:
-      return Dump<ProfileRow>(bytes, ring_hour);
+      return Dump<ProfileRow>(bytes, moment_us);
     case RowKind::kAssignment:
-      return Dump<AssignmentRow>(bytes, ring_hour);
+      return Dump<AssignmentRow>(bytes, moment_us);
     case RowKind::kLimitUse:
-      return Dump<LimitUseRow>(bytes, ring_hour);
+      return Dump<LimitUseRow>(bytes, moment_us);
     case RowKind::kPolicy:
-      return Dump<PolicyRow>(bytes, ring_hour);
+      return Dump<PolicyRow>(bytes, moment_us);
     case RowKind::kAsk:
-      return Dump<AskRow>(bytes, ring_hour);
+      return Dump<AskRow>(bytes, moment_us);
     case RowKind::kHoldDue:
-      return Dump<DueRow>(bytes, ring_hour);
+      return Dump<DueRow>(bytes, moment_us);
     case RowKind::kOverride:
     case RowKind::kQuota:
-      return Dump<LimitsRow>(bytes, ring_hour);
+      return Dump<LimitsRow>(bytes, moment_us);
     case RowKind::kChain:
-      return Dump<ChainRow>(bytes, ring_hour);
+      return Dump<ChainRow>(bytes, moment_us);
     case RowKind::kIdIndex:
-      return Dump<IdRow>(bytes, ring_hour);
+      return Dump<IdRow>(bytes, moment_us);
     case RowKind::kMeta:
-      return Dump<MetaRow>(bytes, ring_hour);
+      return Dump<MetaRow>(bytes, moment_us);
     case RowKind::kQuarantine:
-      return Dump<QuarantineRow>(bytes, ring_hour);
+      return Dump<QuarantineRow>(bytes, moment_us);
     case RowKind::kStream:
-      return Dump<StreamRow>(bytes, ring_hour);
+      return Dump<StreamRow>(bytes, moment_us);
     case RowKind::kProjectPostings:
     case RowKind::kSessionPostings:
     case RowKind::kUserPostings:
-      return Dump<PostingChunk>(bytes, ring_hour);
+      return Dump<PostingChunk>(bytes, moment_us);
     case RowKind::kOperational:
       return std::nullopt;
   }
   return std::nullopt;
 }
 
-Result<int64_t> RingHourOf(const View& view, std::string_view tenant) {
+Result<int64_t> MomentOf(const View& view, std::string_view tenant) {
   Result<std::optional<TenantRow>> row =
       ReadRow<TenantRow>(view, KeyBuilder().Begin(RowKind::kTenant).Text(tenant).view());
   if (!row.ok()) return row.status();
-  return row->has_value() && (*row)->max_fold_us >= 0 ? HourOf(FoldTime{(*row)->max_fold_us}) : int64_t{0};
+  return row->has_value() ? std::max<int64_t>((*row)->max_fold_us, 0) : int64_t{0};
 }
 
 Result<std::map<std::string, FieldMap>> DumpLogical(const View& view) {
   std::map<std::string, FieldMap> rows;
-  std::map<std::string, int64_t, std::less<>> hours;
+  std::map<std::string, int64_t, std::less<>> moments;
   Status failure;
   auto visit = [&](std::string_view key, std::string_view value) {
     std::optional<RowName> name = NameOf(key);
     if (!name || ClassOf(name->kind) != RowClass::kLogical) return true;
-    auto hour = hours.find(name->tenant());
-    if (hour == hours.end()) {
-      Result<int64_t> read = RingHourOf(view, name->tenant());
+    auto moment = moments.find(name->tenant());
+    if (moment == moments.end()) {
+      Result<int64_t> read = MomentOf(view, name->tenant());
       if (!read.ok()) {
         failure = read.status();
         return false;
       }
-      hour = hours.emplace(name->tenant(), *read).first;
+      moment = moments.emplace(name->tenant(), *read).first;
     }
-    std::optional<FieldMap> fields = FieldsOf(name->kind, value, hour->second);
+    std::optional<FieldMap> fields = FieldsOf(name->kind, value, moment->second);
     if (!fields) {
       failure = Status(Code::kCorrupt, "row " + name->text + " cannot be read");
       return false;

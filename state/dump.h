@@ -13,12 +13,14 @@ namespace odometer {
 
 using FieldMap = std::map<std::string, std::string>;
 
-// The fields of a row's bytes; nullopt when they are not a row of that kind. A ring is "hour=count,…" after it was
-// moved to `ring_hour`, models and providers are "models.NAME.turns" …, cells "add.success.count" ….
-std::optional<FieldMap> FieldsOf(RowKind kind, std::string_view bytes, int64_t ring_hour);
+// The fields of a row's bytes; nullopt when they are not a row of that kind. Rings and steps are first moved to
+// `moment_us`: a ring is "hour=count,…", steps are "rolling_hour step=amount,…"; models and providers are
+// "models.NAME.turns" …, cells "add.success.count" ….
+std::optional<FieldMap> FieldsOf(RowKind kind, std::string_view bytes, int64_t moment_us);
 
-// The hour to which the rings of a tenant's rows are moved before they are compared: that of its max_fold_us.
-Result<int64_t> RingHourOf(const View& view, std::string_view tenant);
+// The moment to which the rings and steps of a tenant's rows are moved before they are compared: its max_fold_us; 0
+// without one.
+Result<int64_t> MomentOf(const View& view, std::string_view tenant);
 
 // Every logical row of a view: printable name → fields.
 Result<std::map<std::string, FieldMap>> DumpLogical(const View& view);

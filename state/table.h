@@ -49,6 +49,7 @@ struct HighFinder {
     Look(ring.newest);
     for (uint32_t bucket : ring.older) Look(bucket);
   }
+  void Look(const Steps& steps) { Look(steps.counts); }
   template <size_t kNames>
   void Look(const NameTable<kNames>& table) {
     for (const NameCount& count : table.names) high |= IsHigh(count.tokens) || IsHigh(count.turns);

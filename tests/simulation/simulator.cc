@@ -335,8 +335,8 @@ class Simulation {
     Result<std::optional<std::string>> bytes = view.Get(*key);
     if (!bytes.ok() || !bytes->has_value()) return Fail("row " + name + " is not in the store" + At());
     std::optional<RowName> parsed = NameOf(*key);
-    Result<int64_t> hour = RingHourOf(view, parsed->tenant());
-    std::optional<FieldMap> fields = FieldsOf(parsed->kind, **bytes, hour.ok() ? *hour : 0);
+    Result<int64_t> moment = MomentOf(view, parsed->tenant());
+    std::optional<FieldMap> fields = FieldsOf(parsed->kind, **bytes, moment.ok() ? *moment : 0);
     if (!fields) return Fail("row " + name + " cannot be read" + At());
     CompareFields(name, *fields, model_.Row(name));
   }

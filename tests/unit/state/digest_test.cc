@@ -323,11 +323,11 @@ class DigestOfDrift : public DigestTest {
     Result<StateDigests> digests = ComputeDigests({changed}, std::nullopt);
     return digests.ok() ? digests->state.hex() : "";
   }
-  // Whether the row's figures are others, as readers see them at the tenant's hour.
+  // Whether the row's figures are others, as readers see them at the tenant's moment.
   bool Shows(const Row& row, const std::string& value) {
     RowName name = *NameOf(row.key);
-    int64_t hour = RingHourOf(*view_, name.tenant()).value();
-    return FieldsOf(name.kind, row.value, hour) != FieldsOf(name.kind, value, hour);
+    int64_t moment = MomentOf(*view_, name.tenant()).value();
+    return FieldsOf(name.kind, row.value, moment) != FieldsOf(name.kind, value, moment);
   }
 
   TestPartition partition_;

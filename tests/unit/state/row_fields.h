@@ -12,6 +12,7 @@
 #include "core/check.h"
 #include "state/codec.h"
 #include "state/keys.h"
+#include "state/limit_rows.h"
 #include "state/meta.h"
 #include "state/postings.h"
 #include "state/streams.h"
@@ -44,6 +45,21 @@ auto WithRowOf(RowKind kind, F&& f) {
       return f(TenantRow());
     case RowKind::kServiceDay:
       return f(ServiceDayRow());
+    case RowKind::kProfile:
+      return f(ProfileRow());
+    case RowKind::kAssignment:
+      return f(AssignmentRow());
+    case RowKind::kLimitUse:
+      return f(LimitUseRow());
+    case RowKind::kOverride:
+    case RowKind::kQuota:
+      return f(LimitsRow());
+    case RowKind::kPolicy:
+      return f(PolicyRow());
+    case RowKind::kAsk:
+      return f(AskRow());
+    case RowKind::kHoldDue:
+      return f(DueRow());
     case RowKind::kChain:
       return f(ChainRow());
     case RowKind::kIdIndex:
@@ -99,6 +115,11 @@ class ValueChanger {
   void Visit(Ring& ring) {
     if (IsIt()) ring.newest += 1;
     if (IsIt()) ring.MoveTo(ring.newest_hour + 1);  // what it counts from then on, though it counts the same now
+  }
+  void Visit(Steps& steps) {
+    if (IsIt()) steps.window = steps.window == Window::kRollingMinute ? Window::kRollingHour : Window::kRollingMinute;
+    if (IsIt()) steps.Add(steps.newest * Steps::StepUs(steps.window), steps.At(steps.newest) == INT64_MAX ? -1 : 1);
+    if (IsIt()) steps.MoveTo((steps.newest + 1) * Steps::StepUs(steps.window));
   }
   template <size_t kNames>
   void Visit(NameTable<kNames>& table) {
@@ -180,6 +201,13 @@ class ValueFiller {
     for (int64_t back = 0; back < Ring::kHours && back <= ring.newest_hour; ++back) {
       Fill(ring.Bucket(ring.newest_hour - back));
     }
+  }
+  void Fill(Steps& steps) {
+    steps.window = static_cast<Window>(1 + random_.Below(3));
+    steps.newest = static_cast<int64_t>(random_.Below(1'000'000));
+    steps.counts.resize(random_.Below(Steps::CountOf(steps.window) + 1));
+    for (int64_t& count : steps.counts) Fill(count);
+    if (!steps.counts.empty()) steps.counts.back() = 1;
   }
   template <size_t kNames>
   void Fill(NameTable<kNames>& table) {

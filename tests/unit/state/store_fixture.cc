@@ -114,8 +114,8 @@ FieldMap TestPartition::Row(const std::string& name) {
   EXPECT_TRUE(bytes.ok()) << bytes.status().ToString();
   if (!bytes.ok() || !bytes->has_value()) return {};
   std::optional<RowName> parsed = NameOf(*key);
-  Result<int64_t> hour = RingHourOf(*now, parsed->tenant());
-  std::optional<FieldMap> fields = FieldsOf(parsed->kind, **bytes, hour.ok() ? *hour : 0);
+  Result<int64_t> moment = MomentOf(*now, parsed->tenant());
+  std::optional<FieldMap> fields = FieldsOf(parsed->kind, **bytes, moment.ok() ? *moment : 0);
   EXPECT_TRUE(fields.has_value()) << name;
   return fields.value_or(FieldMap());
 }
