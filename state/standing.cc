@@ -152,7 +152,7 @@ Result<Counter> NewCounter(LimitSource& source, const AppliedLimit& limit, const
   counter.meter = static_cast<uint8_t>(limit.limit.meter);
   counter.window = static_cast<uint8_t>(limit.limit.window);
   counter.counting_since_us = at_us;
-  counter.steps.window = limit.limit.window;
+  if (IsRolling(limit.limit.window)) counter.steps.window = limit.limit.window;
   if (IsCalendar(limit.limit.window)) MoveTo(zone, at_us, &counter);
   if (limit.scope == Scope::kUser) ODOMETER_RETURN_IF_ERROR(SeedUser(source, subject, at_us, &counter));
   if (limit.scope == Scope::kProject || limit.scope == Scope::kUserInProject)
