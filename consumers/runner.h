@@ -136,7 +136,7 @@ class Runner {
   std::condition_variable answered_;
   std::shared_ptr<const View> view_;
   RunnerState state_;
-  std::vector<std::pair<uint64_t, Outcome>> outcomes_;  // ring by offset
+  std::vector<std::pair<uint64_t, Outcome>> outcomes_;         // ring by offset
   std::map<uint64_t, std::shared_ptr<const AskRow>> answers_;  // by offset; the last ones
   bool stopping_ = false;
 };

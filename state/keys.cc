@@ -27,10 +27,10 @@ RowClass ClassOf(RowKind kind) {
 
 const std::vector<RowKind>& LogicalKinds() {
   static const std::vector<RowKind> kinds = {
-      RowKind::kAccount,  RowKind::kCollection, RowKind::kDay,          RowKind::kProfile,  RowKind::kAssignment,
-      RowKind::kProjectHour, RowKind::kProject, RowKind::kProjectUser,  RowKind::kLimitUse, RowKind::kSubscription,
-      RowKind::kOverride, RowKind::kPeriod,     RowKind::kQuota,        RowKind::kSession,  RowKind::kTenant,
-      RowKind::kServiceDay, RowKind::kPolicy};
+      RowKind::kAccount,     RowKind::kCollection, RowKind::kDay,         RowKind::kProfile,  RowKind::kAssignment,
+      RowKind::kProjectHour, RowKind::kProject,    RowKind::kProjectUser, RowKind::kLimitUse, RowKind::kSubscription,
+      RowKind::kOverride,    RowKind::kPeriod,     RowKind::kQuota,       RowKind::kSession,  RowKind::kTenant,
+      RowKind::kServiceDay,  RowKind::kPolicy};
   return kinds;
 }
 

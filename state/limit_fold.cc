@@ -6,7 +6,9 @@ namespace odometer {
 
 namespace {
 
-Subject SubjectOf(std::string_view tenant, const AskRow& ask) { return {tenant, ask.user, ask.project, ask.collection}; }
+Subject SubjectOf(std::string_view tenant, const AskRow& ask) {
+  return {tenant, ask.user, ask.project, ask.collection};
+}
 
 std::array<__int128, kMeters> AmountsOf(const std::vector<AmountItem>& items) {
   std::array<__int128, kMeters> amounts{};
@@ -45,7 +47,8 @@ Status LimitFold::Open(const Store& store) {
     int64_t due_us = 0;
     std::string_view tenant;
     Uuid id;
-    if (reader.Number(&due_us) && reader.Text(&tenant) && reader.Id(&id)) due_.insert({due_us, {std::string(tenant), id}});
+    if (reader.Number(&due_us) && reader.Text(&tenant) && reader.Id(&id))
+      due_.insert({due_us, {std::string(tenant), id}});
     return true;
   });
 }
@@ -81,7 +84,8 @@ Result<Reason> LimitFold::Fold(const Event& event, int64_t log_time_us) {
                           : IsHoldEnd(event.type) ? FoldEnd(event, log_time_us)
                                                   : FoldDefinition(event);
   if (!folded.ok() || *folded != Reason::kNone) return folded;
-  Result<TenantNode*> tenant = tables_.tenants.FindOrMake(tables_.key.Begin(RowKind::kTenant).Text(event.tenant).view());
+  Result<TenantNode*> tenant =
+      tables_.tenants.FindOrMake(tables_.key.Begin(RowKind::kTenant).Text(event.tenant).view());
   if (!tenant.ok()) return tenant.status();
   change_.Begin(false);
   change_.Touch(tables_.tenants, *tenant);
@@ -106,7 +110,8 @@ Result<Reason> LimitFold::FoldAsk(const Event& event, int64_t log_time_us) {
       if (!counted.ok() || *counted != Reason::kNone) return counted;
     }
   }
-  Result<AskNode*> node = tables_.asks.FindOrMake(tables_.key.Begin(RowKind::kAsk).Text(event.tenant).Id(event.id).view());
+  Result<AskNode*> node =
+      tables_.asks.FindOrMake(tables_.key.Begin(RowKind::kAsk).Text(event.tenant).Id(event.id).view());
   if (!node.ok()) return node.status();
   (*node)->made = false;
   tables_.asks.MarkDirty(*node);
@@ -131,8 +136,11 @@ Result<Reason> LimitFold::FoldAsk(const Event& event, int64_t log_time_us) {
 Result<Verdict> LimitFold::JudgeAsk(const Event& event, const Subject& subject, int64_t log_time_us) {
   const PolicyRow* policy = nullptr;
   ODOMETER_ASSIGN(policy, Policy(event.tenant));
-  AskedOf asked{.at_us = log_time_us, .amounts = event.asked.amounts, .enforcement = Enforcement::kOn,
-                .zone = &ZoneOf(policy), .has_too_many_holds = false};
+  AskedOf asked{.at_us = log_time_us,
+                .amounts = event.asked.amounts,
+                .enforcement = Enforcement::kOn,
+                .zone = &ZoneOf(policy),
+                .has_too_many_holds = false};
   if (policy != nullptr) asked.enforcement = static_cast<Enforcement>(policy->enforcement);
   std::vector<Standing> standings;
   std::deque<Counter> made;  // none: they are ensured
@@ -194,11 +202,13 @@ Status LimitFold::Hold(const Event& event, const Subject& subject, AskRow* row) 
 // What names no hold of this tenant, or one that is closed otherwise, changes nothing and says so by what is found.
 Result<Reason> LimitFold::FoldEnd(const Event& event, int64_t log_time_us) {
   AskNode* ask = nullptr;
-  ODOMETER_ASSIGN(ask, tables_.asks.Find(tables_.key.Begin(RowKind::kAsk).Text(event.tenant).Id(event.end.hold).view()));
+  ODOMETER_ASSIGN(ask,
+                  tables_.asks.Find(tables_.key.Begin(RowKind::kAsk).Text(event.tenant).Id(event.end.hold).view()));
   if (ask == nullptr) return Reason::kNone;
   last_ask_ = &ask->row;
   bool is_lease = ask->row.type == EventType::kLeaseAsked;
-  if (event.type != EventType::kHoldReleased && is_lease != (event.type == EventType::kLeaseSettled)) return Reason::kNone;
+  if (event.type != EventType::kHoldReleased && is_lease != (event.type == EventType::kLeaseSettled))
+    return Reason::kNone;
   auto state = static_cast<AskState>(ask->row.state);
   Subject subject = SubjectOf(event.tenant, ask->row);
   bool has_room = false;

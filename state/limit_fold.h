@@ -9,10 +9,11 @@
 // Confined to the runner thread.
 #pragma once
 
+#include <array>
 #include <deque>
+#include <map>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -134,13 +135,21 @@ class LimitFold : private LimitSource {
   Status NameAsk(Event* event);
   Result<bool> HasRoomForParts();
 
+  // Which tenants have defined nothing is asked for every fact: the last of each slot is known.
+  struct KnownPolicy {
+    std::string tenant;
+    const PolicyRow* row = nullptr;
+    uint64_t of = 0;  // generation of the policies; 0: nothing is known
+  };
+
   Tables& tables_;
   Change& change_;
   AccountFold& accounts_;
+  std::array<KnownPolicy, 256> policies_;
   std::set<Due> due_;
   std::vector<std::pair<Due, bool>> due_changes_;
   const AskRow* last_ask_ = nullptr;
-  std::unordered_map<std::string, std::vector<AppliedLimit>> resolved_;  // by subject, until something is defined
+  std::map<std::string, std::vector<AppliedLimit>> resolved_;  // by subject, until something is defined
   std::vector<AppliedLimit> limits_;
   std::vector<Part> parts_;
   AskNode* named_ask_ = nullptr;  // of the fact: allowed, of its user, and neither spent nor closed

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/placement.h"
 #include "state/limit_fold.h"
 
 namespace odometer {
@@ -49,7 +50,12 @@ Defined DefinedBy(const Event& event, bool stands) {
 }  // namespace
 
 Result<const PolicyRow*> LimitFold::Policy(std::string_view tenant) {
-  return RowIn<PolicyRow>(tables_.policies, tables_.key.Begin(RowKind::kPolicy).Text(tenant).view());
+  KnownPolicy& known = policies_[SlotOf(tenant)];
+  if (known.of == tables_.policies.generation() && known.tenant == tenant) return known.row;
+  Result<const PolicyRow*> found =
+      RowIn<PolicyRow>(tables_.policies, tables_.key.Begin(RowKind::kPolicy).Text(tenant).view());
+  if (found.ok()) known = {std::string(tenant), *found, tables_.policies.generation()};
+  return found;
 }
 Result<const ProfileRow*> LimitFold::Profile(std::string_view tenant, std::string_view name) {
   return RowIn<ProfileRow>(tables_.profiles, ProfileKey(tables_.key, tenant, name).view());
@@ -108,6 +114,7 @@ Result<Reason> LimitFold::FoldDefinition(const Event& event) {
   if (!defined.ok() || *defined != Reason::kNone) return defined;
   ++policy->row.definitions;
   tables_.policies.MarkDirty(policy);
+  policies_[SlotOf(event.tenant)] = KnownPolicy();
   resolved_.clear();
   return Reason::kNone;
 }

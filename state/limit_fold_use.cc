@@ -212,8 +212,8 @@ Status LimitFold::NameAsk(Event* event) {
   if (ask == nullptr) return Status::Ok();
   const AskRow& row = ask->row;
   const Subject& subject = parts_.front().subject;
-  bool is_its = (row.user.empty() || row.user == subject.user) && (row.project.empty() || row.project == subject.project ||
-                                                                    subject.project.empty());
+  bool is_its = (row.user.empty() || row.user == subject.user) &&
+                (row.project.empty() || row.project == subject.project || subject.project.empty());
   auto state = static_cast<AskState>(row.state);
   bool is_live = (state == AskState::kAdmitted && !row.spent) || state == AskState::kOpen;
   if (!is_its || !is_live) return Status::Ok();

@@ -1,5 +1,5 @@
-// state/limit_rows.h: the rows of limits as plain structs: what is defined, what has been used of it, and every ask with
-// its verdict. What each field means: docs/limits.md. As in state/rows.h, each row names its fields once.
+// state/limit_rows.h: the rows of limits as plain structs: what is defined, what has been used of it, and every ask
+// with its verdict. What each field means: docs/limits.md. As in state/rows.h, each row names its fields once.
 #pragma once
 
 #include <array>
@@ -96,10 +96,10 @@ struct PolicyRow {
   Defined zoned;
   std::string zone;  // empty: UTC
   int64_t first_offset_s = 0;
-  std::vector<int64_t> shifts;  // moment and offset in turn
-  int64_t definitions = 0;      // events that defined something
-  int64_t assignments = 0;      // that stand, the fallback among them
-  int64_t user_overrides = 0;   // likewise; the tenant-wide one is not among them
+  std::vector<int64_t> shifts;      // moment and offset in turn
+  int64_t definitions = 0;          // events that defined something
+  int64_t assignments = 0;          // that stand, the fallback among them
+  int64_t user_overrides = 0;       // likewise; the tenant-wide one is not among them
   std::array<int64_t, 6> quotas{};  // by QuotaLevel − 1
 
   Zone ToZone() const;
@@ -171,7 +171,7 @@ struct LimitStatus {
   uint8_t over = 0;
   uint8_t mode = 0;
   uint8_t when_unavailable = 0;
-  uint8_t level = 0;  // Level, see state/resolve.h
+  uint8_t level = 0;   // Level, see state/resolve.h
   std::string source;  // the profile's name, or whose quota or override it is
   Uuid definition;
   int64_t cap = 0;

@@ -60,7 +60,10 @@ Result<const CollectionRow*> LimitView::Collection(const Subject& subject) {
 Result<Verdict> LimitView::Check(const Subject& subject, std::span<const Amount> amounts, int64_t at_us) {
   Result<const PolicyRow*> policy = Policy(subject.tenant);
   if (!policy.ok()) return policy.status();
-  AskedOf asked{.at_us = at_us, .amounts = amounts, .enforcement = Enforcement::kOn, .zone = nullptr,
+  AskedOf asked{.at_us = at_us,
+                .amounts = amounts,
+                .enforcement = Enforcement::kOn,
+                .zone = nullptr,
                 .has_too_many_holds = false};
   Zone zone;
   if (*policy != nullptr) {

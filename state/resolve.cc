@@ -12,11 +12,11 @@ constexpr std::array<std::string_view, 11> kLevelNames = {
     "tenant_override", "user_override", "profile",       "fallback_profile", "built_in",    "user_project_quota",
     "user_quota",      "project_quota", "default_quota", "collection_quota", "tenant_quota"};
 
-#define ODOMETER_ASSIGN(into, expression)            \
-  do {                                               \
-    auto result_ = (expression);                     \
-    if (!result_.ok()) return result_.status();      \
-    into = *result_;                                 \
+#define ODOMETER_ASSIGN(into, expression)       \
+  do {                                          \
+    auto result_ = (expression);                \
+    if (!result_.ok()) return result_.status(); \
+    into = *result_;                            \
   } while (0)
 
 std::vector<Limit> LimitsOf(const std::vector<LimitItem>& items) {
@@ -78,8 +78,7 @@ bool IsSpokenOf(QuotaLevel level, const Subject& subject) {
   return level == QuotaLevel::kTenant || LiesIn(ScopeOf(level), subject);
 }
 
-Status AddQuota(LimitSource& source, const PolicyRow& policy, QuotaLevel level, const Subject& subject,
-                Chain* chain) {
+Status AddQuota(LimitSource& source, const PolicyRow& policy, QuotaLevel level, const Subject& subject, Chain* chain) {
   if (policy.quotas[static_cast<size_t>(level) - 1] == 0 || !IsSpokenOf(level, subject)) return Status::Ok();
   const LimitsRow* quota = nullptr;
   Subject own = QuotaSubject(level, subject);
@@ -91,8 +90,7 @@ Status AddQuota(LimitSource& source, const PolicyRow& policy, QuotaLevel level, 
   return Status::Ok();
 }
 
-Status AddOverride(LimitSource& source, const Subject& subject, std::string_view user, Level level,
-                   Chain* chain) {
+Status AddOverride(LimitSource& source, const Subject& subject, std::string_view user, Level level, Chain* chain) {
   const LimitsRow* row = nullptr;
   ODOMETER_ASSIGN(row, source.Override(subject.tenant, user));
   if (row != nullptr) chain->Add(LimitsOf(row->limits), level, Scope::kUser, user, row->defined.id);
@@ -169,8 +167,7 @@ Subject QuotaSubject(QuotaLevel level, const Subject& subject) {
   return own;
 }
 
-Status FindProfile(LimitSource& source, const Subject& subject, Level level,
-                   std::optional<FoundProfile>* found) {
+Status FindProfile(LimitSource& source, const Subject& subject, Level level, std::optional<FoundProfile>* found) {
   found->reset();
   std::string_view whose = level == Level::kProfile ? subject.user : std::string_view();
   const AssignmentRow* assigned = nullptr;

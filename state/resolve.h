@@ -3,7 +3,8 @@
 //   std::vector<AppliedLimit> limits;
 //   Status resolved = Resolve(source, {.tenant = "acme", .user = "ann"}, &limits);
 //
-// A source looks up what is defined: the fold's in its tables, a read's in a view. Order of the levels, and why: docs/limits.md.
+// A source looks up what is defined: the fold's in its tables, a read's in a view. Order of the levels, and why:
+// docs/limits.md.
 #pragma once
 
 #include <array>

@@ -151,8 +151,7 @@ void AddRateLimits(const Verdict& verdict, HttpResponse* response) {
     response->headers.emplace_back("RateLimit", states);
   }
   if (!verdict.allowed && verdict.retry_at_us >= 0) {
-    response->headers.emplace_back("Retry-After",
-                                   std::to_string(SecondsUntil(verdict.retry_at_us, verdict.judged_us)));
+    response->headers.emplace_back("Retry-After", std::to_string(SecondsUntil(verdict.retry_at_us, verdict.judged_us)));
   }
 }
 
@@ -204,10 +203,9 @@ Result<HttpResponse> Api::Decide(
                             "the ask is in the log and will be judged; ask again with the same id to be told", 1});
     } else if (answered->outcome.kind == Outcome::Kind::kQuarantined) {
       bool is_conflict = answered->outcome.reason == Reason::kConflict;
-      decided = Fail(call, {is_conflict ? 409 : 422, is_conflict ? "conflict" : "refused",
-                            fmt::format("the log holds it, but it was not folded: {}",
-                                        ReasonName(answered->outcome.reason)),
-                            0});
+      decided = Fail(
+          call, {is_conflict ? 409 : 422, is_conflict ? "conflict" : "refused",
+                 fmt::format("the log holds it, but it was not folded: {}", ReasonName(answered->outcome.reason)), 0});
     } else {
       decided = answer(runner, appended.first_offset, *answered);
     }
@@ -326,7 +324,8 @@ Result<HttpResponse> Api::AnswerEnd(const Call& call, const Event& event, Runner
     if (!row.ok()) return row.status();
     if (row->has_value()) ask = std::make_shared<const AskRow>(std::move(**row));
   }
-  if (ask == nullptr) return Fail(call, {404, "not-found", "no ask of this tenant has that id: nothing was changed", 0});
+  if (ask == nullptr)
+    return Fail(call, {404, "not-found", "no ask of this tenant has that id: nothing was changed", 0});
   bool is_open_lease = ask->type == EventType::kLeaseAsked && !event.end.is_final &&
                        static_cast<AskState>(ask->state) == AskState::kOpen;
   if (ask->closed_by != event.id && !is_open_lease) {
@@ -406,7 +405,9 @@ Result<HttpResponse> Api::GetLimits(const Call& call) {
   Result<Reading> reading = Read(call);
   if (!reading.ok()) return reading.status();
   LimitView limits(*reading->view);
-  auto text = [](const std::optional<std::string>& value) { return value ? std::string_view(*value) : std::string_view(); };
+  auto text = [](const std::optional<std::string>& value) {
+    return value ? std::string_view(*value) : std::string_view();
+  };
   Subject subject{call.tenant, text(*user), text(*project), text(*collection)};
   Result<Verdict> verdict = limits.Check(subject, {}, reading->now_us);
   if (!verdict.ok()) return verdict.status();

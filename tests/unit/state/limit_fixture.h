@@ -52,7 +52,8 @@ class LimitTest : public DefectTest {
     event.definition.limits = std::move(limits);
     return partition_.Apply(event);
   }
-  std::string Quota(QuotaLevel level, const Subject& of, std::vector<Limit> limits, int64_t at_us = kNoon - kUsPerHour) {
+  std::string Quota(QuotaLevel level, const Subject& of, std::vector<Limit> limits,
+                    int64_t at_us = kNoon - kUsPerHour) {
     Event event = Define(EventType::kQuotaSet, at_us);
     event.definition.level = level;
     event.definition.user = of.user;
@@ -107,12 +108,8 @@ class LimitTest : public DefectTest {
     return partition_.Read<LimitUseRow>(UseKey(key, scope, of).view());
   }
   LimitUseRow UseOfUser(std::string_view user) { return Use(Scope::kUser, {"acme", user, {}, {}}); }
-  int64_t Held(std::string_view user, Meter meter) {
-    return UseOfUser(user).held[static_cast<size_t>(meter) - 1];
-  }
-  int64_t Burned(std::string_view user, Meter meter) {
-    return UseOfUser(user).burned[static_cast<size_t>(meter) - 1];
-  }
+  int64_t Held(std::string_view user, Meter meter) { return UseOfUser(user).held[static_cast<size_t>(meter) - 1]; }
+  int64_t Burned(std::string_view user, Meter meter) { return UseOfUser(user).burned[static_cast<size_t>(meter) - 1]; }
   int64_t Used(const LimitUseRow& row, Meter meter, Window window, int64_t at_us) {
     const Counter* counter = FindCounter(row.counters, meter, window);
     EXPECT_NE(counter, nullptr);

@@ -22,7 +22,8 @@ TEST_F(Limits, WithoutAnyDefinitionEverythingIsAllowed) {
 TEST_F(Limits, AtTheCapTheNextAskIsRefusedAndSaysWhichLimitWhoseAndWhenItFits) {
   ASSERT_EQ(Override("ann", {LimitOf(Meter::kRequests, Window::kRollingHour, 3)}), "applied");
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(Admit("ann", kNoon + i * kUsPerSecond));
-  AskRow refused = Asked(AskOf(EventType::kAdmitAsked, {"acme", "ann", {}, {}}, {{Meter::kRequests, 1}}, kNoon + kMinute));
+  AskRow refused =
+      Asked(AskOf(EventType::kAdmitAsked, {"acme", "ann", {}, {}}, {{Meter::kRequests, 1}}, kNoon + kMinute));
   EXPECT_FALSE(refused.verdict.allowed);
   EXPECT_EQ(StateOf(refused), State::kRefused);
   ASSERT_EQ(refused.verdict.limits.size(), 1u);
@@ -208,8 +209,9 @@ TEST_F(Limits, ALeaseIsChargedInFullWhenItIsGrantedAndWhatIsNotUsedComesBackWhen
     ASSERT_EQ(partition_.Apply(turn), "applied");
   }
   EXPECT_EQ(UsedBy("ann", Meter::kRequests, Window::kRollingHour, kNoon + kMinute), 0) << "the lease has been charged";
-  ASSERT_EQ(partition_.Apply(End(EventType::kLeaseSettled, lease.id, {{Meter::kRequests, 30}}, kNoon + 2 * kUsPerSecond)),
-            "applied");
+  ASSERT_EQ(
+      partition_.Apply(End(EventType::kLeaseSettled, lease.id, {{Meter::kRequests, 30}}, kNoon + 2 * kUsPerSecond)),
+      "applied");
   EXPECT_EQ(UsedBy("ann", Meter::kRequests, Window::kRollingHour, kNoon + kMinute), 30);
   EXPECT_EQ(Held("ann", Meter::kRequests), 0);
   EXPECT_EQ(Account("ann").usage.requests, 30);
@@ -219,12 +221,14 @@ TEST_F(Limits, ALeaseThatNobodySettlesStaysChargedAndALateReportMovesBurnedToUse
   ASSERT_EQ(Override("ann", {LimitOf(Meter::kRequests, Window::kRollingHour, 100)}), "applied");
   Event lease = Lease("ann", {{Meter::kRequests, 80}}, kNoon);
   AskRow row = Asked(lease);
-  ASSERT_EQ(partition_.Apply(End(EventType::kLeaseSettled, lease.id, {{Meter::kRequests, 10}}, kNoon + 1, false)), "applied");
+  ASSERT_EQ(partition_.Apply(End(EventType::kLeaseSettled, lease.id, {{Meter::kRequests, 10}}, kNoon + 1, false)),
+            "applied");
   ASSERT_EQ(partition_.Apply(make_.Tick(row.due_us)), "applied");
   EXPECT_EQ(StateOf(Ask(lease.id)), State::kExpired);
   EXPECT_EQ(UsedBy("ann", Meter::kRequests, Window::kRollingHour, row.due_us), 80);
   EXPECT_EQ(Burned("ann", Meter::kRequests), 70);
-  ASSERT_EQ(partition_.Apply(End(EventType::kLeaseSettled, lease.id, {{Meter::kRequests, 45}}, row.due_us + 1)), "applied");
+  ASSERT_EQ(partition_.Apply(End(EventType::kLeaseSettled, lease.id, {{Meter::kRequests, 45}}, row.due_us + 1)),
+            "applied");
   EXPECT_EQ(UsedBy("ann", Meter::kRequests, Window::kRollingHour, row.due_us + 1), 80);
   EXPECT_EQ(Burned("ann", Meter::kRequests), 35);
 }
@@ -339,11 +343,13 @@ TEST_F(Limits, ABatchOfVectorsAsksForAllOfThemAndAfterTheCountTheNextAskIsJudged
   const Subject docs{"acme", {}, "docs", {}};
   ASSERT_EQ(Quota(QuotaLevel::kProject, docs, {LimitOf(Meter::kVectors, Window::kGauge, 1000)}), "applied");
   auto ask = [&](int64_t vectors, int64_t at_us) {
-    return Asked(AskOf(EventType::kHoldAsked, {"acme", "ann", "docs", "main"}, {{Meter::kVectors, vectors}}, at_us, kMinute));
+    return Asked(
+        AskOf(EventType::kHoldAsked, {"acme", "ann", "docs", "main"}, {{Meter::kVectors, vectors}}, at_us, kMinute));
   };
   ASSERT_EQ(partition_.Apply(make_.Vectors("ann", "docs", 600, kNoon)), "applied");
   EXPECT_FALSE(ask(500, kNoon).verdict.allowed);
-  Event hold = AskOf(EventType::kHoldAsked, {"acme", "ann", "docs", "main"}, {{Meter::kVectors, 400}}, kNoon + 1, kMinute);
+  Event hold =
+      AskOf(EventType::kHoldAsked, {"acme", "ann", "docs", "main"}, {{Meter::kVectors, 400}}, kNoon + 1, kMinute);
   ASSERT_TRUE(Asked(hold).verdict.allowed);
   EXPECT_FALSE(ask(1, kNoon + 2).verdict.allowed);
   Event added = make_.Vectors("ann", "docs", 400, kNoon + 3);
@@ -361,11 +367,14 @@ TEST_F(Limits, ABatchOfVectorsAsksForAllOfThemAndAfterTheCountTheNextAskIsJudged
 }
 
 TEST_F(Limits, AUsersQuotaOfSearchesCountsTheUserInAllProjectsAndAProjectsAllItsUsers) {
-  ASSERT_EQ(Quota(QuotaLevel::kUser, {"acme", "ann", {}, {}}, {LimitOf(Meter::kSearches, Window::kRolling24h, 8)}), "applied");
-  ASSERT_EQ(Quota(QuotaLevel::kProject, {"acme", {}, "p0", {}}, {LimitOf(Meter::kSearches, Window::kRolling24h, 2)}), "applied");
+  ASSERT_EQ(Quota(QuotaLevel::kUser, {"acme", "ann", {}, {}}, {LimitOf(Meter::kSearches, Window::kRolling24h, 8)}),
+            "applied");
+  ASSERT_EQ(Quota(QuotaLevel::kProject, {"acme", {}, "p0", {}}, {LimitOf(Meter::kSearches, Window::kRolling24h, 2)}),
+            "applied");
   static constexpr std::string_view kProjects[] = {"p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8"};
   auto search = [&](std::string_view user, std::string_view project, int64_t at_us) {
-    Event ask = AskOf(EventType::kAdmitAsked, {"acme", user, project, {}}, {{Meter::kSearches, 1}, {Meter::kOperations, 1}}, at_us);
+    Event ask = AskOf(EventType::kAdmitAsked, {"acme", user, project, {}},
+                      {{Meter::kSearches, 1}, {Meter::kOperations, 1}}, at_us);
     bool allowed = Asked(ask).verdict.allowed;
     if (!allowed) return false;
     Event fact = make_.Operation(EventType::kVectorsSearched, user, project, at_us);
@@ -379,7 +388,8 @@ TEST_F(Limits, AUsersQuotaOfSearchesCountsTheUserInAllProjectsAndAProjectsAllIts
   EXPECT_TRUE(search("bob", "p0", ++at_us));
   EXPECT_TRUE(search("cat", "p0", ++at_us));
   EXPECT_FALSE(search("bob", "p0", ++at_us));
-  EXPECT_EQ(UsedBy("ann", Meter::kSearches, Window::kRolling24h, at_us), 8) << "a search that names its ask counts once";
+  EXPECT_EQ(UsedBy("ann", Meter::kSearches, Window::kRolling24h, at_us), 8)
+      << "a search that names its ask counts once";
 }
 
 TEST_F(Limits, ATenantWideCapCountsAllUsersTogether) {

@@ -52,11 +52,15 @@ class Book : public LimitSource {
   Result<const LimitUseRow*> Use(Scope, const Subject&) override { return static_cast<const LimitUseRow*>(nullptr); }
   Result<const TenantRow*> Tenant(const Subject&) override { return static_cast<const TenantRow*>(nullptr); }
   Result<const AccountRow*> Account(const Subject&) override { return static_cast<const AccountRow*>(nullptr); }
-  Result<const PeriodRow*> UserPeriod(const Subject&, Period) override { return static_cast<const PeriodRow*>(nullptr); }
+  Result<const PeriodRow*> UserPeriod(const Subject&, Period) override {
+    return static_cast<const PeriodRow*>(nullptr);
+  }
   Result<const DayRow*> UserDay(const Subject&, int64_t) override { return static_cast<const DayRow*>(nullptr); }
   Result<const ProjectRow*> Project(const Subject&) override { return static_cast<const ProjectRow*>(nullptr); }
   Result<const ProjectRow*> UserInProject(const Subject&) override { return static_cast<const ProjectRow*>(nullptr); }
-  Result<const CollectionRow*> Collection(const Subject&) override { return static_cast<const CollectionRow*>(nullptr); }
+  Result<const CollectionRow*> Collection(const Subject&) override {
+    return static_cast<const CollectionRow*>(nullptr);
+  }
 
  private:
   template <class Row>
@@ -192,9 +196,11 @@ TEST(Resolve, ACollectionsAndATenantsQuotaAreCheckedBesides) {
   book.Say("quota/collection//docs/main", {Vectors(5)});
   book.Say("quota/tenant///", {Vectors(1000)});
   book.Say("quota/project//docs/", {Vectors(10)});
-  EXPECT_EQ(Resolved(book, kAnnInDocs),
-            "vectors 10 project_quota project; vectors 5 collection_quota collection; vectors 1000 tenant_quota tenant");
-  EXPECT_EQ(Resolved(book, {"acme", {}, "docs", {}}), "vectors 10 project_quota project; vectors 1000 tenant_quota tenant");
+  EXPECT_EQ(
+      Resolved(book, kAnnInDocs),
+      "vectors 10 project_quota project; vectors 5 collection_quota collection; vectors 1000 tenant_quota tenant");
+  EXPECT_EQ(Resolved(book, {"acme", {}, "docs", {}}),
+            "vectors 10 project_quota project; vectors 1000 tenant_quota tenant");
 }
 
 TEST(Resolve, ALimitOverAScopeThatTheSubjectDoesNotLieInDoesNotApply) {

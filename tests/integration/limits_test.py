@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""May this user proceed? Asked over HTTP by many at once, while the daemon is killed.
+
+    python3 tests/integration/limits_test.py --bin build/release/bin
+"""
+
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import signal
+import threading
+import time
+import unittest
+import uuid
+
+import harness
+
+KILLS = 50 if os.environ.get("ODOMETER_FULL") else 5
+THREADS = 64
+
+
+class LimitTest(unittest.TestCase):
+    def setUp(self):
+        self.cleanup = contextlib.ExitStack()
+        self.addCleanup(self.cleanup.close)
+        self.folder = self.cleanup.enter_context(harness.Folder())
+        self.daemon = harness.Daemon(self.folder / "data", "--log-partitions", "1")
+        self.addCleanup(self.daemon.close)
+
+    def define(self, type_, **fields):
+        answer = self.daemon.post({"type": type_, "who": "root", "why": "test", **fields})
+        self.assertEqual(answer.json["outcomes"]["applied"], 1, answer)
+
+    def override(self, user, *limits):
+        self.define("LimitOverridden", user=user, limits=list(limits))
+
+    def ask(self, verb, expect=200, **fields):
+        answer = self.daemon.request("POST", f"/v1/limits/{verb}", json.dumps(fields).encode())
+        self.assertEqual(answer.status, expect, answer)
+        return answer
+
+    def admit(self, user="ann", **fields):
+        return self.ask("admit", user=user, amounts={"requests": 1}, **fields).json
+
+
+class Verdicts(LimitTest):
+    def test_what_is_refused_says_by_which_limit_and_when_to_come_again(self):
+        self.override("ann", {"meter": "requests", "window": "rolling_hour", "cap": 2})
+        self.assertTrue(self.admit()["allowed"])
+        self.assertTrue(self.admit()["allowed"])
+        answer = self.ask("admit", user="ann", amounts={"requests": 1})
+        self.assertFalse(answer.json["allowed"])
+        self.assertEqual(answer.json["refused_by"], "limit")
+        limit = answer.json["limits"][0]
+        self.assertEqual((limit["used"], limit["cap"], limit["remaining"], limit["level"], limit["warning"]),
+                         (2, 2, 0, "user_override", "critical"))
+        self.assertLessEqual(int(answer.headers["Retry-After"]), 3660)
+        self.assertEqual(answer.headers["RateLimit-Policy"], '"requests-rolling_hour-user";q=2;w=3600')
+        self.assertIn('"requests-rolling_hour-user";r=0;t=', answer.headers["RateLimit"])
+        check = self.ask("check", user="ann", amounts={"requests": 1}).json
+        self.assertFalse(check["allowed"])
+        status = self.daemon.get("/v1/quota-status?user=ann").json
+        self.assertEqual(status["warning"], "critical")
+        self.assertEqual(int(self.daemon.summary("ann").json["requests"]), 2)
+
+    def test_a_retry_with_the_same_key_gets_the_first_verdict(self):
+        self.override("ann", {"meter": "requests", "window": "day", "cap": 1})
+        asked = {"key": "k1", "event_time": "2026-01-01T00:00:00Z"}
+        first, second = self.admit(**asked), self.admit(**asked)
+        self.assertTrue(first["allowed"] and second["allowed"] and second["duplicate"])
+        self.assertEqual(first["id"], second["id"])
+        self.assertFalse(self.admit()["allowed"])
+        other = self.ask("admit", 409, user="bob", amounts={"requests": 1}, **asked)
+        self.assertEqual(other.json["type"].rpartition(":")[2], "conflict")
+
+    def test_a_hold_is_listed_settled_once_and_its_overrun_shown(self):
+        self.override("ann", {"meter": "total_tokens", "window": "month", "cap": 1000})
+        hold = self.ask("reserve", user="ann", amounts={"total_tokens": 800}).json
+        self.assertEqual(hold["state"], "open")
+        self.assertFalse(self.ask("reserve", user="ann", amounts={"total_tokens": 300}).json["allowed"])
+        listed = self.daemon.get(f"/v1/limits/holds?user=ann&min_position={hold['position']}").json["holds"]
+        self.assertEqual([each["id"] for each in listed], [hold["id"]])
+        settled = self.ask(f"holds/{hold['id']}/settle", amounts={"total_tokens": 900}).json
+        self.assertEqual((settled["state"], settled["overrun"]), ("settled", {"total_tokens": 100}))
+        again = self.ask(f"holds/{hold['id']}/settle", 409, amounts={"total_tokens": 1})
+        self.assertEqual(again.json["type"].rpartition(":")[2], "hold-closed")
+        self.ask(f"holds/{uuid.uuid4()}/release", 404)
+        self.assertEqual(self.daemon.get(f"/v1/limits/holds?min_position={settled['position']}").json["holds"], [])
+
+    def test_a_hold_expires_on_a_silent_log_by_itself(self):
+        self.override("ann", {"meter": "total_tokens", "window": "month", "cap": 1000})
+        self.ask("reserve", user="ann", amounts={"total_tokens": 1000}, ttl_us=1_000_000)
+        harness.await_true("the hold expires", lambda: not self.daemon.get("/v1/limits/holds").json["holds"], 30)
+        self.assertTrue(self.ask("reserve", user="ann", amounts={"total_tokens": 1000}).json["allowed"])
+
+    def test_bad_input_is_refused_with_what_to_do(self):
+        for fields in ({"user": "ann"}, {"user": "ann", "amounts": {"nonsense": 1}}, {"amounts": {"requests": 1}},
+                       {"user": "ann", "amounts": {"requests": -1}}, {"user": "ann", "amounts": {"requests": 2}},
+                       {"user": "ann", "amounts": {"requests": 1}, "ttl_us": 5}, {"user": "ann", "amounts": 7}):
+            answer = self.ask("admit", 422, **fields)
+            self.assertTrue(answer.json["detail"], fields)
+        self.assertEqual(self.daemon.request("POST", "/v1/limits/admit", b"[]").status, 400)
+        self.assertEqual(self.daemon.request("POST", "/v1/limits/admit", b"{").status, 400)
+        self.assertEqual(self.daemon.get("/v1/limits").status, 400)
+        unknown = self.daemon.post({"type": "ProfileAssigned", "user": "ann", "profile": "Gold", "who": "r", "why": "t"})
+        self.assertEqual(unknown.json["items"][0]["reason"], "unknown_profile", unknown)
+
+
+class NoOvershoot(LimitTest):
+    """Many ask for one cap at once, in three ways, while the daemon is killed."""
+
+    CAP = 2000
+
+    def hammer(self, stop, tally, number):
+        for round_ in itertools.count():
+            if stop.is_set():
+                return
+            verb = ("admit", "reserve", "lease")[(number + round_) % 3]
+            amount = 1 if verb == "admit" else 3
+            body = {"user": "ann", "amounts": {"requests": amount}, "id": str(uuid.uuid4()),
+                    "event_time": "2026-01-01T00:00:00Z"}
+            while not stop.is_set():
+                try:
+                    connection = http.client.HTTPConnection(self.daemon.host, timeout=10)
+                    connection.request("POST", f"/v1/limits/{verb}", json.dumps(body))
+                    answer = connection.getresponse()
+                    text = answer.read()
+                    connection.close()
+                except (OSError, http.client.HTTPException):
+                    time.sleep(0.05)
+                    continue
+                if answer.status == 200:
+                    verdict = json.loads(text)
+                    with tally["lock"]:
+                        tally["asks"] += 1
+                        tally["granted"] += amount if verdict["allowed"] else 0
+                        tally["refused"] += not verdict["allowed"]
+                    break
+                time.sleep(0.05)
+
+    def test_the_sum_of_what_was_granted_never_passes_the_cap(self):
+        self.override("ann", {"meter": "requests", "window": "lifetime", "cap": self.CAP})
+        stop, tally = threading.Event(), {"lock": threading.Lock(), "asks": 0, "granted": 0, "refused": 0}
+        threads = [threading.Thread(target=self.hammer, args=(stop, tally, n)) for n in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(KILLS):
+                time.sleep(0.5)
+                self.daemon.process.send_signal(signal.SIGKILL)
+                self.daemon.wait()
+                self.daemon.start()
+            harness.await_true("the cap is reached", lambda: tally["refused"] > THREADS, 60)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        self.assertLessEqual(tally["granted"], self.CAP)
+        status = self.daemon.get("/v1/limits?user=ann").json["limits"][0]
+        taken = int(status["used"]) + int(status["held"])
+        # All that was granted is taken, also what a killed daemon granted and could not say.
+        self.assertLessEqual(taken, self.CAP)
+        self.assertGreaterEqual(taken, tally["granted"])
+        self.assertGreater(taken, self.CAP - 3)
+        self.assertEqual(self.daemon.stop(), 0)
+        code, report = harness.audit(self.folder / "data", self.folder / "audit")
+        self.assertEqual((code, report.get("drift")), (0, 0), report)
+
+
+if __name__ == "__main__":
+    harness.main()
