@@ -146,6 +146,7 @@ class EventReader {
       return ReadFields(object, Envelope(), Part<Operation>{json::kOperationFields, &event.operation},
                         Part<Operation>{json::ExtraOperationFields(event.type), &event.operation});
     }
+    if (event.type >= EventType::kAdmitAsked) return ReadOfLimits(object, &event);
     switch (event.type) {
       case EventType::kTurnRecorded:
         event.turn.status = TurnStatus{};
@@ -166,6 +167,20 @@ class EventReader {
       default:
         return ReadFields(object, Envelope(), Part<SessionFact>{json::SessionFields(event.type), &event.session});
     }
+  }
+
+  // Asks, ends of holds and definitions.
+  bool ReadOfLimits(JsonReader::Object& object, Event* event) {
+    if (IsAsk(event->type)) {
+      return ReadFields(object, Envelope(), Part<Ask>{json::AskFields(event->type), &event->asked});
+    }
+    if (IsHoldEnd(event->type)) {
+      return ReadFields(object, Envelope(), Part<HoldEnd>{json::HoldEndFields(event->type), &event->end});
+    }
+    if (event->type == EventType::kQuotaSet) event->definition.level = QuotaLevel{};
+    if (event->type == EventType::kEnforcementSet) event->definition.enforcement = Enforcement{};
+    return ReadFields(object, Envelope(), Part<Definition>{json::DefinitionFields(event->type), &event->definition},
+                      Part<Definition>{json::kWhyFields, &event->definition});
   }
 
   void SetType(std::string_view name) {
@@ -248,6 +263,24 @@ class EventReader {
     return reader_.Enter(value, &object) &&
            ReadFields(object, Part<json::Envelope>{json::kItemEnvelopeFields, &envelope},
                       Part<Interaction>{json::kInteractionFields, item});
+  }
+
+  // An array of objects at a field of the event itself: "limits[3]".
+  template <class T>
+  bool ReadParts(Value value, std::span<const Field<T>> fields, const T& fresh, size_t count_max,
+                 std::vector<T>* into) {
+    if (reader_.KindOf(value) != Kind::kArray) return Mistyped(value, "give an array of objects");
+    std::string name = path_;
+    return reader_.ForEachElement(value, [&](Value element) {
+      if (has_failed()) return reader_.Skip(element);
+      if (into->size() == count_max) {
+        FailAt(name, Reason::kTextTooLong, "give at most " + std::to_string(count_max) + " of them");
+        return reader_.Skip(element);
+      }
+      path_.clear();
+      Step step(path_, name + "[" + std::to_string(into->size()) + "]");
+      return ReadObject<T>(fields, element, &into->emplace_back(fresh));
+    });
   }
 
   template <class T>
@@ -418,13 +451,60 @@ class EventReader {
   }
 
   template <class T>
+  bool ReadAt(const json::TimeUs<T>& at, Value value, T* into) {
+    EventTime time;
+    bool is_json = ReadTime(value, &time);
+    into->*at.member = time.us;
+    return is_json;
+  }
+
+  template <class T>
+  bool ReadAt(const json::MeterAmounts<T>& at, Value value, T* into) {
+    if (reader_.KindOf(value) != Kind::kObject) return Mistyped(value, "give an object, such as {\"requests\":1}");
+    std::vector<Amount>& amounts = into->*at.member;
+    uint32_t seen = 0;
+    bool is_json = reader_.ForEachField(value, [&](std::string_view key, Value amount) {
+      if (has_failed()) return reader_.Skip(amount);
+      Step step(path_, key);
+      std::optional<Meter> meter = MeterFromName(key);
+      if (!meter.has_value()) {
+        Fail(Reason::kInvalidEnum, "give meters by these names: " + NamesOf(json::kMeterNames));
+        return reader_.Skip(amount);
+      }
+      uint32_t bit = uint32_t{1} << static_cast<uint8_t>(*meter);
+      if ((seen & bit) != 0) return Duplicate(amount);
+      seen |= bit;
+      if (reader_.KindOf(amount) == Kind::kNull) return reader_.Skip(amount);
+      return ReadAmount(amount, &amounts.emplace_back(Amount{*meter, 0}).amount);
+    });
+    std::sort(amounts.begin(), amounts.end(), [](const Amount& a, const Amount& b) { return a.meter < b.meter; });
+    return is_json;
+  }
+
+  template <class T>
+  bool ReadAt(const json::LimitList<T>& at, Value value, T* into) {
+    Limit fresh;  // what is not said is a hard limit that denies
+    fresh.meter = Meter{};
+    fresh.window = Window{};
+    return ReadParts<Limit>(value, json::kLimitFields, fresh, kLimitsMax, &(into->*at.member));
+  }
+
+  template <class T>
+  bool ReadAt(const json::ShiftList<T>& at, Value value, T* into) {
+    constexpr ZoneShift kFresh{kNotSaid, kNotSaid};
+    return ReadParts<ZoneShift>(value, json::kShiftFields, kFresh, kZoneShiftsMax, &(into->*at.member));
+  }
+
+  template <class T>
   bool ReadAt(const json::Choice<T>& at, Value value, T* into) {
     std::string_view text;
     if (!ReadText(value, kIdTextBytesMax, &text)) return false;
-    for (const json::EnumName& known : at.names) {
-      if (known.name == text) at.set(into, known.number);
+    auto known = std::find_if(at.names.begin(), at.names.end(), [&](const auto& each) { return each.name == text; });
+    if (known != at.names.end()) {
+      at.set(into, known->number);
+      return true;
     }
-    if (at.get(*into) == 0) Fail(Reason::kInvalidEnum, "give one of: " + NamesOf(at.names));
+    Fail(Reason::kInvalidEnum, "give one of: " + NamesOf(at.names));
     return true;
   }
 
@@ -452,6 +532,12 @@ class EventReader {
     }
     if (event.type == EventType::kTurnAmended && event.amendment.original_time.us == kNotSaid) {
       return FailAt("original.event_time", Reason::kMissingField, "say when the amended turn happened, as it was sent");
+    }
+    for (size_t i = 0; i < event.definition.shifts.size(); ++i) {
+      const ZoneShift& shift = event.definition.shifts[i];
+      if (shift.at_us != kNotSaid && shift.offset_s != kNotSaid) continue;
+      return FailAt("shifts[" + std::to_string(i) + (shift.at_us == kNotSaid ? "].at" : "].offset_s"),
+                    Reason::kMissingField, "say from when on which offset from UTC is in force");
     }
     Check();
   }
@@ -490,7 +576,7 @@ class EventReader {
     // Only a batch can be too large while each of its texts is within its limit, and only in a body of some size.
     bool may_be_large = event.type == EventType::kInteractionBatch && reader_.body_bytes() > kBatchBytesMax / 2;
     if (reason == Reason::kNone && may_be_large && Encode(event).size() > kBatchBytesMax) reason = Reason::kTooLarge;
-    if (reason != Reason::kNone) FailAt(json::FieldOf(reason, event), reason, json::AdviceFor(reason));
+    if (reason != Reason::kNone) FailAt(json::FieldOf(reason, event), reason, json::AdviceFor(reason, event.type));
   }
 
   JsonReader& reader_;

@@ -19,6 +19,8 @@
 // - `metadata` is an object, kept as its own text exactly as posted, or a text.
 // - `null` says nothing, like a field that is left out.
 // - `query_digest` is hexadecimal.
+// - `amounts` of asks and settlements are an object of meters, {"requests":1}, whose order does not matter. A limit
+//   without `cap` limits nothing; it is hard and denies unless it says otherwise.
 #pragma once
 
 #include <array>
@@ -72,8 +74,8 @@ struct ParsedEvents {
 Result<ParsedEvents> ParseEvents(std::string_view body, JsonBody form, const JsonOptions& options);
 
 // One line in the same shape, Odometer's own types included. Parsed again it gives the same event, except that
-// ParseEvents() refuses own types and a `producer`, which are no host's to post, and that a line break between the
-// values of metadata is a space. The event must pass CheckMeaning().
+// ParseEvents() refuses own types and a `producer`, which are no host's to post, a line break between the values of
+// metadata is a space, and amounts come in the order of their meters' numbers. The event must pass CheckMeaning().
 std::string EventToJson(const Event& event);
 
 }  // namespace odometer

@@ -10,7 +10,7 @@
 namespace odometer::json {
 
 // What to do about a reason that CheckMeaning() gives for the event as a whole.
-std::string AdviceFor(Reason reason);
+std::string AdviceFor(Reason reason, EventType type);
 // The field that it is about, "" if that is none in particular.
 std::string FieldOf(Reason reason, const Event& event);
 // The way to an item of a batch, "items[3]."; "" for other types.

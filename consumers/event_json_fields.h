@@ -2,6 +2,7 @@
 // Private to event_json.cc and event_json_write.cc.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -93,6 +94,24 @@ struct MaybeCost {
   std::optional<CostParts> T::*member;
 };
 template <class T>
+struct TimeUs {
+  int64_t T::*member;
+};
+// An object of meters, {"requests":1}: read in whatever order, kept in that of their numbers.
+template <class T>
+struct MeterAmounts {
+  std::vector<odometer::Amount> T::*member;
+};
+// Arrays of objects.
+template <class T>
+struct LimitList {
+  std::vector<Limit> T::*member;
+};
+template <class T>
+struct ShiftList {
+  std::vector<ZoneShift> T::*member;
+};
+template <class T>
 struct Choice {
   std::span<const EnumName> names;
   uint8_t (*get)(const T&);
@@ -110,7 +129,7 @@ struct Field {
   std::string_view name;
   std::variant<Text<T>, Metadata<T>, HexBytes<T>, TextList<T>, Amount<T>, Delta<T>, MaybeAmount<T>, MaybeCount<T>,
                Flag<T>, Id<T>, MaybeId<T>, Time<T>, MaybeTime<T>, TokenAmounts<T>, TokenDeltas<T>, MaybeCost<T>,
-               Choice<T>, Nested<T>>
+               TimeUs<T>, MeterAmounts<T>, LimitList<T>, ShiftList<T>, Choice<T>, Nested<T>>
       at;
 };
 
@@ -118,6 +137,14 @@ template <auto Member, class T>
 constexpr Choice<T> ChoiceOf(std::span<const EnumName> names) {
   using Enum = std::remove_reference_t<decltype(std::declval<T&>().*Member)>;
   return {names, [](const T& part) { return static_cast<uint8_t>(part.*Member); },
+          [](T* part, uint8_t number) { part->*Member = static_cast<Enum>(number); }};
+}
+
+// Of an enum that need not be there: 0 is absent.
+template <auto Member, class T>
+constexpr Choice<T> MaybeChoiceOf(std::span<const EnumName> names) {
+  using Enum = typename std::remove_reference_t<decltype(std::declval<T&>().*Member)>::value_type;
+  return {names, [](const T& part) { return static_cast<uint8_t>((part.*Member).value_or(Enum{})); },
           [](T* part, uint8_t number) { part->*Member = static_cast<Enum>(number); }};
 }
 
@@ -130,6 +157,21 @@ inline constexpr EnumName kInteractionKinds[] = {
 inline constexpr EnumName kInteractionStatuses[] = {{"completed", 1}, {"failed", 2}, {"timeout", 3}};
 inline constexpr EnumName kOperationStatuses[] = {
     {"success", 1}, {"failure", 2}, {"partial_failure", 3}, {"quota_exceeded", 4}};
+
+// The words of limits are in core/limit.h: here are those of the numbers from 1 to `count`.
+template <size_t count, class Enum>
+std::array<EnumName, count> NamesBy(std::string_view (*name)(Enum)) {
+  std::array<EnumName, count> names;
+  for (uint8_t i = 0; i < count; ++i) names[i] = {name(static_cast<Enum>(i + 1)), static_cast<uint8_t>(i + 1)};
+  return names;
+}
+inline const std::array kMeterNames = NamesBy<kMeters>(MeterName);
+inline const std::array kWindowNames = NamesBy<8>(WindowName);
+inline const std::array kScopeNames = NamesBy<5>(ScopeName);
+inline const std::array kLimitModeNames = NamesBy<2>(ModeName);
+inline const std::array kWhenUnavailableNames = NamesBy<3>(WhenUnavailableName);
+inline const std::array kEnforcementNames = NamesBy<3>(EnforcementName);
+inline const std::array kQuotaLevelNames = NamesBy<6>(QuotaLevelName);
 
 // What every event says of itself; a batch's item has the first three.
 struct Envelope {
@@ -286,6 +328,92 @@ inline constexpr Field<ConfigChange> kConfigFields[] = {
     {"project", Text<ConfigChange>{&ConfigChange::project}},
     {"setting", Text<ConfigChange>{&ConfigChange::setting}},
     {"metadata", Metadata<ConfigChange>{&ConfigChange::metadata}},
+};
+
+// An AdmitAsked has no ttl_us.
+inline constexpr Field<Ask> kAskFields[] = {
+    {"user", Text<Ask>{&Ask::user}},
+    {"project", Text<Ask>{&Ask::project}},
+    {"collection", Text<Ask>{&Ask::collection}},
+    {"amounts", MeterAmounts<Ask>{&Ask::amounts}},
+    {"ttl_us", Amount<Ask>{&Ask::ttl_us}},
+};
+inline std::span<const Field<Ask>> AskFields(EventType type) {
+  return std::span<const Field<Ask>>(kAskFields).first(type == EventType::kAdmitAsked ? 4 : 5);
+}
+
+// A HoldSettled has the first two.
+inline constexpr Field<HoldEnd> kSettledFields[] = {
+    {"hold", Id<HoldEnd>{&HoldEnd::hold}},
+    {"amounts", MeterAmounts<HoldEnd>{&HoldEnd::amounts}},
+    {"final", Flag<HoldEnd>{&HoldEnd::is_final}},
+};
+inline constexpr Field<HoldEnd> kReleasedFields[] = {
+    {"hold", Id<HoldEnd>{&HoldEnd::hold}},
+    {"reason", Text<HoldEnd>{&HoldEnd::reason, kWhyBytesMax}},
+};
+inline std::span<const Field<HoldEnd>> HoldEndFields(EventType type) {
+  if (type == EventType::kHoldReleased) return kReleasedFields;
+  return std::span<const Field<HoldEnd>>(kSettledFields).first(type == EventType::kHoldSettled ? 2 : 3);
+}
+
+inline constexpr Field<Definition> kProfileDefinedFields[] = {
+    {"name", Text<Definition>{&Definition::name}},
+    {"description", Text<Definition>{&Definition::description, kWhyBytesMax}},
+    {"limits", LimitList<Definition>{&Definition::limits}},
+    {"deleted", Flag<Definition>{&Definition::is_deleted}},
+};
+inline constexpr Field<Definition> kProfileAssignedFields[] = {
+    {"user", Text<Definition>{&Definition::user}},
+    {"profile", Text<Definition>{&Definition::name}},
+};
+inline constexpr Field<Definition> kLimitOverriddenFields[] = {
+    {"user", Text<Definition>{&Definition::user}},
+    {"limits", LimitList<Definition>{&Definition::limits}},
+};
+inline constexpr Field<Definition> kQuotaSetFields[] = {
+    {"level", ChoiceOf<&Definition::level, Definition>(kQuotaLevelNames)},
+    {"user", Text<Definition>{&Definition::user}},
+    {"project", Text<Definition>{&Definition::project}},
+    {"collection", Text<Definition>{&Definition::collection}},
+    {"limits", LimitList<Definition>{&Definition::limits}},
+};
+inline constexpr Field<Definition> kEnforcementSetFields[] = {
+    {"enforcement", ChoiceOf<&Definition::enforcement, Definition>(kEnforcementNames)},
+};
+inline constexpr Field<Definition> kZoneSetFields[] = {
+    {"zone", Text<Definition>{&Definition::name}},
+    {"first_offset_s", Delta<Definition>{&Definition::first_offset_s}},
+    {"shifts", ShiftList<Definition>{&Definition::shifts}},
+};
+inline std::span<const Field<Definition>> DefinitionFields(EventType type) {
+  switch (type) {
+    case EventType::kProfileDefined: return kProfileDefinedFields;
+    case EventType::kProfileAssigned: return kProfileAssignedFields;
+    case EventType::kLimitOverridden: return kLimitOverriddenFields;
+    case EventType::kQuotaSet: return kQuotaSetFields;
+    case EventType::kEnforcementSet: return kEnforcementSetFields;
+    default: return kZoneSetFields;
+  }
+}
+// All definitions have these besides.
+inline constexpr Field<Definition> kWhyFields[] = {
+    {"expected", MaybeId<Definition>{&Definition::expected}},
+    {"who", Text<Definition>{&Definition::who, kWhyBytesMax}},
+    {"why", Text<Definition>{&Definition::why, kWhyBytesMax}},
+};
+
+inline constexpr Field<Limit> kLimitFields[] = {
+    {"meter", ChoiceOf<&Limit::meter, Limit>(kMeterNames)},
+    {"window", ChoiceOf<&Limit::window, Limit>(kWindowNames)},
+    {"over", MaybeChoiceOf<&Limit::over, Limit>(kScopeNames)},
+    {"cap", MaybeAmount<Limit>{&Limit::cap}},
+    {"mode", ChoiceOf<&Limit::mode, Limit>(kLimitModeNames)},
+    {"when_unavailable", ChoiceOf<&Limit::when_unavailable, Limit>(kWhenUnavailableNames)},
+};
+inline constexpr Field<ZoneShift> kShiftFields[] = {
+    {"at", TimeUs<ZoneShift>{&ZoneShift::at_us}},
+    {"offset_s", Delta<ZoneShift>{&ZoneShift::offset_s}},
 };
 
 inline constexpr Field<Tokens> kTokenAmountFields[] = {

@@ -105,6 +105,20 @@ class EventWriter {
   }
 
   template <class T>
+  void Objects(std::string_view name, std::span<const Field<T>> fields, const std::vector<T>& parts) {
+    if (parts.empty()) return;
+    Name(name);
+    Open('[');
+    for (const T& part : parts) {
+      Comma();
+      Open('{');
+      Fields(fields, part);
+      Close('}');
+    }
+    Close(']');
+  }
+
+  template <class T>
   void WriteAt(std::string_view name, const json::Text<T>& at, const T& part) {
     TextField(name, part.*at.member);
   }
@@ -191,6 +205,30 @@ class EventWriter {
     if (at.is_there == nullptr || part.*at.is_there) Object<T>(name, at.fields, part);
   }
   template <class T>
+  void WriteAt(std::string_view name, const json::TimeUs<T>& at, const T& part) {
+    TextField(name, TimeToString(part.*at.member));
+  }
+  template <class T>
+  void WriteAt(std::string_view name, const json::MeterAmounts<T>& at, const T& part) {
+    if ((part.*at.member).empty()) return;
+    Name(name);
+    Open('{');
+    for (const json::EnumName& meter : json::kMeterNames) {
+      for (const Amount& amount : part.*at.member) {
+        if (static_cast<uint8_t>(amount.meter) == meter.number) NumberField(meter.name, amount.amount);
+      }
+    }
+    Close('}');
+  }
+  template <class T>
+  void WriteAt(std::string_view name, const json::LimitList<T>& at, const T& part) {
+    Objects<Limit>(name, json::kLimitFields, part.*at.member);
+  }
+  template <class T>
+  void WriteAt(std::string_view name, const json::ShiftList<T>& at, const T& part) {
+    Objects<ZoneShift>(name, json::kShiftFields, part.*at.member);
+  }
+  template <class T>
   void WriteAt(std::string_view name, const json::Choice<T>& at, const T& part) {
     uint8_t number = at.get(part);
     for (const json::EnumName& known : at.names) {
@@ -263,6 +301,12 @@ class EventWriter {
     if (IsVector(event.type)) {
       Fields<Operation>(json::kOperationFields, event.operation);
       return Fields(json::ExtraOperationFields(event.type), event.operation);
+    }
+    if (IsAsk(event.type)) return Fields(json::AskFields(event.type), event.asked);
+    if (IsHoldEnd(event.type)) return Fields(json::HoldEndFields(event.type), event.end);
+    if (IsDefinition(event.type)) {
+      Fields(json::DefinitionFields(event.type), event.definition);
+      return Fields<Definition>(json::kWhyFields, event.definition);
     }
     switch (event.type) {
       case EventType::kTurnRecorded: return Fields<Turn>(json::kTurnFields, event.turn);

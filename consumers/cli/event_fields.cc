@@ -103,6 +103,28 @@ Fields OperationFields(Fields own) {
                  std::move(own)});
 }
 
+// The object of meters, one path each.
+Fields AmountFields() {
+  return {{"amounts.requests", FieldKind::kAmount},       {"amounts.llm_calls", FieldKind::kAmount},
+          {"amounts.config_changes", FieldKind::kAmount}, {"amounts.input_tokens", FieldKind::kAmount},
+          {"amounts.output_tokens", FieldKind::kAmount},  {"amounts.total_tokens", FieldKind::kAmount},
+          {"amounts.cost_nano_usd", FieldKind::kAmount},  {"amounts.searches", FieldKind::kAmount},
+          {"amounts.operations", FieldKind::kAmount},     {"amounts.vectors", FieldKind::kAmount},
+          {"amounts.collections", FieldKind::kAmount},    {"amounts.bytes", FieldKind::kAmount}};
+}
+
+Fields AskFields(Fields own) {
+  return Joined({{{"user", FieldKind::kText}, {"project", FieldKind::kText}, {"collection", FieldKind::kText}},
+                 AmountFields(),
+                 std::move(own)});
+}
+
+// Limits and shifts are lists of objects: they are given as JSON, not by flags.
+Fields DefinitionFields(Fields own) {
+  return Joined(
+      {std::move(own), {{"expected", FieldKind::kText}, {"who", FieldKind::kText}, {"why", FieldKind::kText}}});
+}
+
 Fields MakeFields(EventType type) {
   switch (type) {
     case EventType::kTurnRecorded: return TurnFields();
@@ -133,6 +155,29 @@ Fields MakeFields(EventType type) {
               {"project", FieldKind::kText},
               {"setting", FieldKind::kText},
               {"metadata", FieldKind::kText}};
+    case EventType::kAdmitAsked: return AskFields({});
+    case EventType::kHoldAsked:
+    case EventType::kLeaseAsked: return AskFields({{"ttl_us", FieldKind::kAmount}});
+    case EventType::kHoldSettled: return Joined({{{"hold", FieldKind::kText}}, AmountFields()});
+    case EventType::kHoldReleased: return {{"hold", FieldKind::kText}, {"reason", FieldKind::kText}};
+    case EventType::kLeaseSettled:
+      return Joined({{{"hold", FieldKind::kText}}, AmountFields(), {{"final", FieldKind::kBool}}});
+    case EventType::kProfileDefined:
+      return DefinitionFields(
+          {{"name", FieldKind::kText}, {"description", FieldKind::kText}, {"deleted", FieldKind::kBool}});
+    case EventType::kProfileAssigned:
+      return DefinitionFields({{"user", FieldKind::kText}, {"profile", FieldKind::kText}});
+    case EventType::kLimitOverridden: return DefinitionFields({{"user", FieldKind::kText}});
+    case EventType::kQuotaSet:
+      return DefinitionFields(
+          {{"level", FieldKind::kChoice, {"user_project", "user", "project", "default", "collection", "tenant"}},
+           {"user", FieldKind::kText},
+           {"project", FieldKind::kText},
+           {"collection", FieldKind::kText}});
+    case EventType::kEnforcementSet:
+      return DefinitionFields({{"enforcement", FieldKind::kChoice, {"on", "observe", "off"}}});
+    case EventType::kZoneSet:
+      return DefinitionFields({{"zone", FieldKind::kText}, {"first_offset_s", FieldKind::kAmount}});
     default: return {};
   }
 }

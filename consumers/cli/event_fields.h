@@ -31,7 +31,8 @@ struct EventField {
   std::vector<std::string_view> choices = {};
 };
 
-// In the order in which they are shown. InteractionBatch and Odometer's own types have none.
+// In the order in which they are shown. InteractionBatch and Odometer's own types have none; the lists of objects of
+// definitions, limits and shifts, are not among them.
 const std::vector<EventField>& EventFields(EventType type);
 // Null when an event of this type has no such field.
 const EventField* FindEventField(EventType type, std::string_view path);

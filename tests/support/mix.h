@@ -9,7 +9,8 @@
 //
 // The same options give the same bytes on every machine. Well-formed records hold every event type but Genesis, every
 // enum value, every optional field with and without; late, early and out of order; stamped and not; with gaps, reports
-// of them, duplicates and conflicts. Hostile ones hold every reason to refuse a record. Thread-compatible.
+// of them, duplicates and conflicts. Hostile ones hold every reason to refuse a record. Asks, ends of holds and
+// definitions are not among them yet. Thread-compatible.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,10 @@
 #include "tests/support/random.h"
 
 namespace odometer {
+
+// Whether a mix has records of this type, Genesis aside, or for this reason.
+inline bool IsInMix(EventType type) { return !IsAsk(type) && !IsHoldEnd(type) && !IsDefinition(type); }
+inline bool IsInMix(Reason reason) { return reason != Reason::kWrongDoor && reason < Reason::kUnknownProfile; }
 
 struct MixOptions {
   uint64_t seed = 1;

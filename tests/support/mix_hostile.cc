@@ -161,7 +161,7 @@ std::string Mix::DamagedBytes(EventType* type) {
 
 // The byte that says which type the payload is, as another one.
 std::string Mix::TypePatched(std::string bytes) {
-  static constexpr std::array<uint8_t, 6> kUnknown = {0, 20, 43, 59, 63, 255};
+  static constexpr std::array<uint8_t, 6> kUnknown = {0, 35, 43, 59, 63, 255};
   uint8_t known = static_cast<uint8_t>(random_.Between(1, 19));
   RootField type(bytes, 8);
   bytes[type.at] = static_cast<char>(random_.Percent(60) ? random_.Pick(kUnknown) : known);

@@ -382,6 +382,171 @@ TEST_F(EventJson, AmountsThatContradictEachOtherAreRefused) {
   EXPECT_EQ(Outcome(amended), "ok");
 }
 
+// --- asks, ends of holds and definitions
+
+TEST_F(EventJson, AmountsAreAnObjectOfMetersWhoseOrderDoesNotMatter) {
+  std::string begin = R"({"type":"HoldAsked","key":"k","event_time":1,"user":"ana","ttl_us":1000000,"amounts":{)";
+  ParsedEvents one = Parse(begin + R"("requests":1,"cost_nano_usd":"1125899906842624","bytes":3}})");
+  ParsedEvents other = Parse(begin + R"("bytes":3,"vectors":null,"cost_nano_usd":1125899906842624,"requests":1}})");
+  ASSERT_FALSE(one.items[0].error.has_value()) << one.items[0].error->message;
+  ASSERT_FALSE(other.items[0].error.has_value()) << other.items[0].error->message;
+  const std::vector<Amount> expected = {
+      {Meter::kRequests, 1}, {Meter::kCost, 1'125'899'906'842'624}, {Meter::kBytes, 3}};
+  EXPECT_EQ(one.items[0].event.asked.amounts, expected);
+  EXPECT_EQ(Encode(one.items[0].event), Encode(other.items[0].event));
+}
+
+TEST_F(EventJson, AnAskIsWrittenFlatWithItsAmountsInTheOrderOfTheMeters) {
+  Event event = testing::FullEvent(EventType::kAdmitAsked);
+  event.producer.reset();
+  event.ask.reset();
+  event.asked.collection = "";
+  event.asked.amounts = {{Meter::kOperations, 1}, {Meter::kRequests, 1}};
+  EXPECT_EQ(EventToJson(event),
+            R"({"type":"AdmitAsked","id":"018f3c5e-7a10-7c3d-9b1e-5a0c6d2e4f14",)"
+            R"("event_time":"2023-11-14T22:13:20.123456Z","source":"shop","tenant":"default","id_kind":"derived",)"
+            R"("user":"ana","project":"p-1","amounts":{"requests":1,"operations":1}})");
+}
+
+TEST_F(EventJson, FaultsOfAnAskNameItsField) {
+  auto ask = [&](const std::string& fields) { return Outcome(R"({"type":"AdmitAsked",)" + fields + "}"); };
+  EXPECT_EQ(ask(R"("user":"a","amounts":{"requests":1})"), "ok");
+  EXPECT_EQ(ask(R"("project":"p","collection":"c","amounts":{"searches":1,"operations":1})"), "ok");
+  EXPECT_EQ(ask(R"("amounts":{"requests":1})"), "missing_field user");
+  EXPECT_EQ(ask(R"("user":"a","collection":"c","amounts":{"requests":1})"), "missing_field project");
+  EXPECT_EQ(ask(R"("user":"a")"), "missing_field amounts");
+  EXPECT_EQ(ask(R"("user":"a","amounts":{"requests":null})"), "missing_field amounts");
+  EXPECT_EQ(ask(R"("user":"a","amounts":[1])"), "wrong_type amounts");
+  EXPECT_EQ(ask(R"("user":"a","amounts":{"turns":1})"), "invalid_enum amounts.turns");
+  EXPECT_EQ(ask(R"("user":"a","amounts":{"requests":1,"requests":1})"), "duplicate_field amounts.requests");
+  EXPECT_EQ(ask(R"("user":"a","amounts":{"requests":-1})"), "negative_amount amounts.requests");
+  EXPECT_EQ(ask(R"("user":"a","amounts":{"requests":1.5})"), "wrong_type amounts.requests");
+  EXPECT_EQ(ask(R"("user":"a","amounts":{"requests":2})"), "inconsistent_amounts ");
+  EXPECT_EQ(ask(R"("user":"a","amounts":{"requests":1},"ttl_us":1000000)"), "unknown_field ttl_us");
+  EXPECT_EQ(Outcome(R"({"type":"LeaseAsked","user":"a","amounts":{"bytes":1}})"), "inconsistent_amounts ");
+  EXPECT_EQ(Outcome(R"({"type":"LeaseAsked","user":"a","amounts":{"bytes":1},"ttl_us":-1})"), "negative_amount ttl_us");
+}
+
+TEST_F(EventJson, AnEndOfAHoldHasWhatItsTypeHas) {
+  std::string hold = R"(,"hold":"018f3c5e-7a10-7c3d-9b1e-5a0c6d2e4f66")";
+  for (const char* type : {"HoldSettled", "HoldReleased", "LeaseSettled"}) {
+    std::string begin = std::string(R"({"type":")") + type + '"';
+    EXPECT_EQ(Outcome(begin + "}"), "missing_field hold");
+    EXPECT_EQ(Outcome(begin + hold + "}"), "ok");
+    EXPECT_EQ(Outcome(begin + hold + R"(,"user":"a"})"), "unknown_field user");
+  }
+  EXPECT_EQ(Outcome(R"({"type":"HoldSettled","final":true)" + hold + "}"), "unknown_field final");
+  EXPECT_EQ(Outcome(R"({"type":"LeaseSettled","final":true,"amounts":{"requests":0})" + hold + "}"), "ok");
+  EXPECT_EQ(Outcome(R"({"type":"HoldReleased","amounts":{})" + hold + "}"), "unknown_field amounts");
+  std::string reason(1024, 'r');
+  EXPECT_EQ(Outcome(R"({"type":"HoldReleased","reason":")" + reason + '"' + hold + "}"), "ok");
+  EXPECT_EQ(Outcome(R"({"type":"HoldReleased","reason":"r)" + reason + '"' + hold + "}"), "text_too_long reason");
+}
+
+TEST_F(EventJson, ALimitIsHardAndDeniesUnlessItSaysOtherwise) {
+  ParsedEvents parsed = Parse(R"({"type":"QuotaSet","level":"tenant","who":"c","why":"w","limits":[
+      {"meter":"requests","window":"rolling_24h","cap":5},
+      {"cap":null,"window":"gauge","meter":"bytes","over":"collection","mode":"soft","when_unavailable":"last_known"},
+      {"meter":"searches","window":"lifetime","mode":null,"over":null,"cap":0}]})");
+  ASSERT_FALSE(parsed.items[0].error.has_value()) << parsed.items[0].error->message;
+  const std::vector<Limit> expected = {
+      {Meter::kRequests, Window::kRolling24h, std::nullopt, 5, LimitMode::kHard, WhenUnavailable::kDeny},
+      {Meter::kBytes, Window::kGauge, Scope::kCollection, std::nullopt, LimitMode::kSoft, WhenUnavailable::kLastKnown},
+      {Meter::kSearches, Window::kLifetime, std::nullopt, 0, LimitMode::kHard, WhenUnavailable::kDeny}};
+  EXPECT_EQ(parsed.items[0].event.definition.limits, expected);
+  EXPECT_NE(EventToJson(parsed.items[0].event)
+                .find(R"("limits":[{"meter":"requests","window":"rolling_24h","cap":5,"mode":"hard",)"
+                      R"("when_unavailable":"deny"},{"meter":"bytes","window":"gauge","over":"collection",)"
+                      R"("mode":"soft","when_unavailable":"last_known"},)"),
+            std::string::npos);
+}
+
+TEST_F(EventJson, FaultsOfALimitNameIt) {
+  std::string first = R"({"meter":"requests","window":"hour"},)";
+  auto limit = [&](const std::string& second) {
+    return Outcome(R"({"type":"LimitOverridden","who":"c","why":"w","limits":[)" + first + second + "]}");
+  };
+  EXPECT_EQ(limit(R"({"meter":"requests","window":"day"})"), "ok");
+  EXPECT_EQ(limit(R"({"window":"day"})"), "invalid_enum limits[1].meter");
+  EXPECT_EQ(limit(R"({"meter":"requests"})"), "invalid_enum limits[1].window");
+  EXPECT_EQ(limit(R"({"meter":"turns","window":"day"})"), "invalid_enum limits[1].meter");
+  EXPECT_EQ(limit(R"({"meter":"requests","window":"day","over":"all"})"), "invalid_enum limits[1].over");
+  EXPECT_EQ(limit(R"({"meter":"requests","window":"day","mode":""})"), "invalid_enum limits[1].mode");
+  EXPECT_EQ(limit(R"({"meter":"requests","window":"day","when_unavailable":"x"})"),
+            "invalid_enum limits[1].when_unavailable");
+  EXPECT_EQ(limit(R"({"meter":"requests","window":"day","cap":-1})"), "negative_amount limits[1].cap");
+  EXPECT_EQ(limit(R"({"meter":"requests","window":"day","most":1})"), "unknown_field limits[1].most");
+  EXPECT_EQ(limit(R"({"meter":"requests","window":"day","cap":1,"cap":1})"), "duplicate_field limits[1].cap");
+  EXPECT_EQ(limit("7"), "wrong_type limits[1]");
+  EXPECT_EQ(limit("null"), "wrong_type limits[1]");
+  EXPECT_EQ(limit(R"({"meter":"requests","window":"hour"})"), "inconsistent_amounts ");
+  EXPECT_EQ(limit(R"({"meter":"requests","window":"gauge"})"), "inconsistent_amounts ");
+  std::string many = R"({"meter":"requests","window":"hour"})";
+  for (int i = 2; i < 65; ++i) many += R"(,{"meter":"requests","window":"hour"})";
+  EXPECT_EQ(limit(many), "text_too_long limits");
+  EXPECT_EQ(Outcome(R"({"type":"LimitOverridden","who":"c","why":"w","limits":{}})"), "wrong_type limits");
+}
+
+TEST_F(EventJson, ADefinitionSaysWhoAndWhyAndOfWhom) {
+  EXPECT_EQ(Outcome(R"({"type":"ProfileAssigned","why":"w"})"), "missing_field who");
+  EXPECT_EQ(Outcome(R"({"type":"ProfileAssigned","who":"c"})"), "missing_field why");
+  EXPECT_EQ(Outcome(R"({"type":"ProfileAssigned","who":"c","why":"w"})"), "ok");
+  EXPECT_EQ(Outcome(R"({"type":"ProfileDefined","who":"c","why":"w"})"), "missing_field name");
+  EXPECT_EQ(Outcome(R"({"type":"ZoneSet","who":"c","why":"w"})"), "missing_field zone");
+  EXPECT_EQ(Outcome(R"({"type":"EnforcementSet","who":"c","why":"w"})"), "invalid_enum enforcement");
+  EXPECT_EQ(Outcome(R"({"type":"QuotaSet","who":"c","why":"w"})"), "invalid_enum level");
+  auto quota = [&](const std::string& fields) {
+    return Outcome(R"({"type":"QuotaSet","who":"c","why":"w","level":)" + fields + "}");
+  };
+  EXPECT_EQ(quota(R"("default")"), "ok");
+  EXPECT_EQ(quota(R"("default","project":"p")"), "inconsistent_amounts ");
+  EXPECT_EQ(quota(R"("user","project":"p")"), "missing_field user");
+  EXPECT_EQ(quota(R"("user_project","user":"a")"), "missing_field project");
+  EXPECT_EQ(quota(R"("collection","collection":"c")"), "missing_field project");
+  EXPECT_EQ(quota(R"("collection","project":"p")"), "missing_field collection");
+  EXPECT_EQ(quota(R"("everyone")"), "invalid_enum level");
+}
+
+TEST_F(EventJson, ADeletedProfileAndAQuotaOfAUserComeBack) {
+  for (Event event : {testing::DeletedProfile(), testing::UserQuota()}) {
+    event.producer.reset();
+    std::string text = EventToJson(event);
+    ParsedEvents parsed = Parse(text);
+    ASSERT_FALSE(parsed.items[0].error.has_value()) << parsed.items[0].error->message << "\n" << text;
+    EXPECT_EQ(Encode(parsed.items[0].event), Encode(event)) << text;
+  }
+}
+
+TEST_F(EventJson, ExpectingNothingIsTheNilUuidAndNotTheSameAsNoExpectation) {
+  std::string begin = R"({"type":"EnforcementSet","enforcement":"off","who":"c","why":"w")";
+  auto expected = [&](const std::string& more) { return Parse(begin + more + "}").items[0].event.definition.expected; };
+  EXPECT_EQ(expected(""), std::nullopt);
+  EXPECT_EQ(expected(R"(,"expected":null)"), std::nullopt);
+  EXPECT_EQ(expected(R"(,"expected":"00000000-0000-0000-0000-000000000000")"), Uuid{});
+  EXPECT_EQ(expected(R"(,"expected":"018f3c5e-7a10-7c3d-9b1e-5a0c6d2e4f67")"), testing::UuidOf(0x67));
+  EXPECT_EQ(Outcome(begin + R"(,"expected":""})"), "wrong_type expected");
+}
+
+TEST_F(EventJson, AShiftSaysFromWhenOnAndHowMuch) {
+  auto zone = [](const std::string& shifts) {
+    return R"({"type":"ZoneSet","zone":"z","who":"c","why":"w","first_offset_s":-3600,"shifts":)" + shifts + "}";
+  };
+  ParsedEvents parsed = Parse(zone(R"([{"at":"2023-03-26T01:00:00Z","offset_s":7200},{"at":1698541200000000,)"
+                                   R"("offset_s":-3600}])"));
+  ASSERT_FALSE(parsed.items[0].error.has_value()) << parsed.items[0].error->message;
+  const std::vector<ZoneShift> expected = {{1'679'792'400'000'000, 7200}, {1'698'541'200'000'000, -3600}};
+  EXPECT_EQ(parsed.items[0].event.definition.shifts, expected);
+  EXPECT_EQ(parsed.items[0].event.definition.first_offset_s, -3600);
+  EXPECT_NE(EventToJson(parsed.items[0].event)
+                .find(R"("first_offset_s":-3600,"shifts":[{"at":"2023-03-26T01:00:00.000000Z","offset_s":7200},)"),
+            std::string::npos);
+  EXPECT_EQ(Outcome(zone(R"([{"offset_s":1}])")), "missing_field shifts[0].at");
+  EXPECT_EQ(Outcome(zone(R"([{"at":0,"offset_s":1},{"at":1}])")), "missing_field shifts[1].offset_s");
+  EXPECT_EQ(Outcome(zone(R"([{"at":-1,"offset_s":1}])")), "time_range shifts[0].at");
+  EXPECT_EQ(Outcome(zone(R"([{"at":1,"offset_s":1},{"at":1,"offset_s":2}])")), "inconsistent_amounts ");
+  EXPECT_EQ(Outcome(zone(R"([{"at":1,"offset_s":64801}])")), "inconsistent_amounts ");
+}
+
 // --- the body
 
 TEST_F(EventJson, OneBadItemDoesNotHarmItsNeighbours) {
