@@ -46,6 +46,23 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/limits/holds", "user limit min_position wait_ms", Needs::kTenants, &Api::GetHolds},
     {"GET", "/v1/limits", "user project collection min_position wait_ms", Needs::kTenants, &Api::GetLimits},
     {"GET", "/v1/quota-status", "user min_position wait_ms", Needs::kTenants, &Api::GetQuotaStatus},
+    {"GET", "/v1/profiles", "min_position wait_ms", Needs::kTenants, &Api::ListProfiles},
+    {"GET", "/v1/profiles/{name}", "min_position wait_ms", Needs::kTenants, &Api::GetProfile},
+    {"PUT", "/v1/profiles/{name}", "", Needs::kTenants, &Api::PutProfile},
+    {"DELETE", "/v1/profiles/{name}", "", Needs::kTenants, &Api::DeleteProfile},
+    {"GET", "/v1/users/{u}/profile", "min_position wait_ms", Needs::kTenants, &Api::GetUserProfile},
+    {"PUT", "/v1/users/{u}/profile", "", Needs::kTenants, &Api::PutUserProfile},
+    {"GET", "/v1/fallback-profile", "min_position wait_ms", Needs::kTenants, &Api::GetFallbackProfile},
+    {"PUT", "/v1/fallback-profile", "", Needs::kTenants, &Api::PutFallbackProfile},
+    {"GET", "/v1/users/{u}/override", "min_position wait_ms", Needs::kTenants, &Api::GetUserOverride},
+    {"PUT", "/v1/users/{u}/override", "", Needs::kTenants, &Api::PutUserOverride},
+    {"GET", "/v1/override", "min_position wait_ms", Needs::kTenants, &Api::GetTenantOverride},
+    {"PUT", "/v1/override", "", Needs::kTenants, &Api::PutTenantOverride},
+    {"GET", "/v1/quotas", "min_position wait_ms", Needs::kTenants, &Api::ListQuotas},
+    {"PUT", "/v1/quotas", "", Needs::kTenants, &Api::PutQuota},
+    {"GET", "/v1/policy", "min_position wait_ms", Needs::kTenants, &Api::GetPolicy},
+    {"PUT", "/v1/policy/enforcement", "", Needs::kTenants, &Api::PutEnforcement},
+    {"PUT", "/v1/policy/zone", "", Needs::kTenants, &Api::PutZone},
     {"POST", "/v1/admin/checkpoint", "min_position wait_ms", Needs::kNamed, &Api::PostCheckpoint},
     {"GET", "/v1/admin/quarantine", "partition limit cursor min_position wait_ms", Needs::kNamed, &Api::GetQuarantine},
     {"GET", "/v1/admin/digest", "tenant min_position wait_ms", Needs::kNamed, &Api::GetDigest},
@@ -184,12 +201,14 @@ HttpResponse Api::Dispatch(const HttpRequest& request, const Target& target, Cal
   const Route* found = nullptr;
   std::string allow;
   for (const Route& route : kRoutes) {
-    if (!Matches(route.path, target.segments, &call->path)) continue;
+    std::vector<std::string> values;
+    if (!Matches(route.path, target.segments, &values)) continue;
+    call->path = std::move(values);
     if (route.answer == &Api::PostRecords && !options_.raw_records) continue;
-    allow = route.method == "GET" ? "GET, HEAD" : std::string(route.method);
+    allow += allow.empty() ? "" : ", ";
+    allow += route.method == "GET" ? "GET, HEAD" : route.method;
     call->route = route.path;
     if (route.method == method) found = &route;
-    break;  // no path has two methods
   }
   if (allow.empty())
     return Fail(*call,

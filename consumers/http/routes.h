@@ -38,6 +38,7 @@ struct ApiOptions {
 class Api;
 class LimitView;
 struct ItemError;
+struct LimitsRow;
 struct ParsedEvents;
 struct PostedEvents;
 struct Subject;
@@ -95,6 +96,23 @@ class Api {
   Result<HttpResponse> GetHolds(const Call& call);
   Result<HttpResponse> GetLimits(const Call& call);
   Result<HttpResponse> GetQuotaStatus(const Call& call);
+  Result<HttpResponse> ListProfiles(const Call& call);
+  Result<HttpResponse> GetProfile(const Call& call);
+  Result<HttpResponse> PutProfile(const Call& call);
+  Result<HttpResponse> DeleteProfile(const Call& call);
+  Result<HttpResponse> GetUserProfile(const Call& call);
+  Result<HttpResponse> PutUserProfile(const Call& call);
+  Result<HttpResponse> GetFallbackProfile(const Call& call);
+  Result<HttpResponse> PutFallbackProfile(const Call& call);
+  Result<HttpResponse> GetUserOverride(const Call& call);
+  Result<HttpResponse> PutUserOverride(const Call& call);
+  Result<HttpResponse> GetTenantOverride(const Call& call);
+  Result<HttpResponse> PutTenantOverride(const Call& call);
+  Result<HttpResponse> ListQuotas(const Call& call);
+  Result<HttpResponse> PutQuota(const Call& call);
+  Result<HttpResponse> GetPolicy(const Call& call);
+  Result<HttpResponse> PutEnforcement(const Call& call);
+  Result<HttpResponse> PutZone(const Call& call);
 
  private:
   // What a read reads from.
@@ -146,6 +164,10 @@ class Api {
   Result<HttpResponse> AnswerEnd(const Call& call, const Event& event, Runner& runner, uint64_t offset,
                                  const Runner::Answered& answered);
   Status WriteProfile(JsonWriter& json, LimitView& limits, const Subject& subject);
+  Result<HttpResponse> Define(const Call& call, EventType type, const std::string& fields);
+  Result<HttpResponse> AnswerProfileOf(const Call& call, std::string_view user);
+  Result<HttpResponse> AnswerOverrideOf(const Call& call, std::string_view user);
+  Result<HttpResponse> AnswerLimits(const Reading& reading, const LimitsRow* row);
   // Writes one turn with what amended it, as an object.
   Status WriteTurn(JsonWriter& json, PartitionLog& log, const TurnEntry& entry);
   Status WriteUserRow(JsonWriter& json, const View& view, const std::string& tenant, const std::string& user,
@@ -191,6 +213,8 @@ class Api {
 
 // An answer of 200 with a JSON body.
 HttpResponse JsonResponse(JsonWriter& json, int status = 200);
+// A body without its type as the event that it is; `fields` go before its own.
+Result<std::string> AsEvent(std::string_view body, std::string_view fields);
 // Errors of the log and the store that a caller did not cause, whatever their code.
 Status Internal(const Status& status);
 

@@ -155,7 +155,36 @@ void AddRateLimits(const Verdict& verdict, HttpResponse* response) {
   }
 }
 
-// The body of an ask as the event that it is; `fields` go before its own.
+std::string FieldsOfAsk(EventType type, std::string_view body) {
+  std::string fields = fmt::format("\"type\":\"{}\"", TypeName(type));
+  bool says_ttl = body.find("\"ttl_us\"") != std::string_view::npos;
+  if (type == EventType::kAdmitAsked || says_ttl) return fields;
+  return fields + fmt::format(",\"ttl_us\":{}", type == EventType::kLeaseAsked ? kLeaseTtlUs : kHoldTtlUs);
+}
+
+// What the fold says to an event that is in the log but changes nothing.
+Problem ProblemOfRefusal(Reason reason) {
+  switch (reason) {
+    case Reason::kConflict:
+      return {409, "conflict", "the id was given to another event before", 0};
+    case Reason::kNotExpected:
+      return {412, "not-expected", "something else stands there by now: read it again, and say If-Match with its ETag",
+              0};
+    case Reason::kProfileInUse:
+      return {409, "profile-in-use", "somebody has this profile: give them another one first", 0};
+    case Reason::kUnknownProfile:
+      return {422, "unknown-profile", "no profile has this name; GET /v1/profiles lists them", 0};
+    default:
+      return {422, "refused", fmt::format("the log holds it, but it was not folded: {}", ReasonName(reason)), 0};
+  }
+}
+
+Result<std::optional<AskRow>> ReadAsk(const View& view, std::string_view tenant, const Uuid& id) {
+  return ReadRow<AskRow>(view, KeyBuilder().Begin(RowKind::kAsk).Text(tenant).Id(id).view());
+}
+
+}  // namespace
+
 Result<std::string> AsEvent(std::string_view body, std::string_view fields) {
   size_t begin = body.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos || body[begin] != '{')
@@ -165,19 +194,6 @@ Result<std::string> AsEvent(std::string_view body, std::string_view fields) {
   bool is_empty = next == std::string_view::npos || rest[next] == '}';
   return fmt::format("{{{}{}{}", fields, is_empty ? "" : ",", rest);
 }
-
-std::string FieldsOfAsk(EventType type, std::string_view body) {
-  std::string fields = fmt::format("\"type\":\"{}\"", TypeName(type));
-  bool says_ttl = body.find("\"ttl_us\"") != std::string_view::npos;
-  if (type == EventType::kAdmitAsked || says_ttl) return fields;
-  return fields + fmt::format(",\"ttl_us\":{}", type == EventType::kLeaseAsked ? kLeaseTtlUs : kHoldTtlUs);
-}
-
-Result<std::optional<AskRow>> ReadAsk(const View& view, std::string_view tenant, const Uuid& id) {
-  return ReadRow<AskRow>(view, KeyBuilder().Begin(RowKind::kAsk).Text(tenant).Id(id).view());
-}
-
-}  // namespace
 
 Result<ParsedEvents> Api::ParseOne(const Call& call, const std::string& body) {
   JsonOptions options{call.tenant, "api", &daemon_.clock(), [] { return FreshBytes(); }, 1};
@@ -202,10 +218,7 @@ Result<HttpResponse> Api::Decide(
       decided = Fail(call, {503, "verdict-late",
                             "the ask is in the log and will be judged; ask again with the same id to be told", 1});
     } else if (answered->outcome.kind == Outcome::Kind::kQuarantined) {
-      bool is_conflict = answered->outcome.reason == Reason::kConflict;
-      decided = Fail(
-          call, {is_conflict ? 409 : 422, is_conflict ? "conflict" : "refused",
-                 fmt::format("the log holds it, but it was not folded: {}", ReasonName(answered->outcome.reason)), 0});
+      decided = Fail(call, ProblemOfRefusal(answered->outcome.reason));
     } else {
       decided = answer(runner, appended.first_offset, *answered);
     }
