@@ -347,16 +347,70 @@ BAD_TARGETS = {
 }
 
 
+def limits(client):
+    """Definitions, asks and how limits stand; every answer held to the document."""
+    why = {"who": "root", "why": "a test"}
+    hourly = {"meter": "requests", "window": "rolling_hour", "cap": 2}
+
+    def changed(method, target, body, expect=200, **headers):
+        return client.call(method, target, expect, {**why, **body}, headers)
+
+    _, made, _ = changed("PUT", "/v1/profiles/Gold", {"limits": [hourly], "description": "for some"}, **{"If-None-Match": "*"})
+    changed("PUT", "/v1/profiles/Gold", {"limits": []}, 412, **{"If-None-Match": "*"})
+    changed("PUT", "/v1/profiles/Gold", {"limits": [hourly]}, **{"If-Match": made["ETag"]})
+    changed("PUT", "/v1/profiles/Gold", {"limits": [hourly]}, 412, **{"If-Match": made["ETag"]})
+    changed("PUT", "/v1/profiles/Gold", {"limits": [hourly]}, 400, **{"If-Match": "nonsense"})
+    changed("PUT", "/v1/profiles/Gold", {"limits": [{"meter": "requests", "window": "fortnight", "cap": 1}]}, 422)
+    changed("PUT", "/v1/users/ann/profile", {"profile": "Gold"})
+    changed("PUT", "/v1/users/ann/profile", {"profile": "None"}, 422)
+    changed("DELETE", "/v1/profiles/Gold", {}, 409)
+    changed("PUT", "/v1/fallback-profile", {"profile": "Free"})
+    changed("PUT", "/v1/users/bob/override", {"limits": [{**hourly, "cap": 0}]})
+    changed("PUT", "/v1/override", {"limits": []})
+    changed("PUT", "/v1/quotas", {"level": "project", "project": "docs", "limits": [{"meter": "vectors", "window": "gauge", "cap": 10}]})
+    changed("PUT", "/v1/quotas", {"level": "project", "limits": []}, 422)
+    changed("PUT", "/v1/policy/enforcement", {"enforcement": "on"})
+    _, _, zoned = changed("PUT", "/v1/policy/zone", {"zone": "Asia/Kolkata", "first_offset_s": 19800})
+    at = f"min_position={zoned['position']}"
+    assert client.get(f"/v1/profiles/Gold?{at}")["assigned"] == 1
+    client.get("/v1/profiles/Nobody", 404)
+    assert len(client.get("/v1/profiles")["profiles"]) == 5
+    for target in ("/v1/users/ann/profile", "/v1/fallback-profile", "/v1/users/bob/override", "/v1/override", "/v1/quotas", "/v1/policy"):
+        client.get(target)
+
+    def asked(verb, body, expect=200):
+        return client.call("POST", f"/v1/limits/{verb}", expect, body)[2]
+
+    one = {"user": "ann", "amounts": {"requests": 1}}
+    assert asked("check", one)["allowed"] and asked("admit", one)["allowed"]
+    assert not asked("admit", {"user": "bob", "amounts": {"requests": 1}})["allowed"]
+    hold = asked("reserve", {"user": "ann", "project": "docs", "collection": "c", "amounts": {"vectors": 5}})
+    lease = asked("lease", {"user": "ann", "amounts": {"requests": 1}})
+    assert hold["allowed"] and lease["allowed"], (hold, lease)
+    assert len(client.get(f"/v1/limits/holds?user=ann&min_position={lease['position']}")["holds"]) == 2
+    asked(f"holds/{lease['id']}/settle", {"amounts": {"requests": 0}, "final": False})
+    assert asked(f"holds/{hold['id']}/settle", {"amounts": {"vectors": 7}})["overrun"] == {"vectors": 2}
+    asked(f"holds/{hold['id']}/release", {}, 409)
+    asked(f"holds/{lease['id']}/release", {"reason": "not needed"})
+    asked(f"holds/{uuid.uuid4()}/settle", {"amounts": {}}, 404)
+    asked("holds/nonsense/settle", {}, 400)
+    for bad in ({}, {"user": "ann"}, {"user": "ann", "amounts": {"requests": -1}}):
+        asked("admit", bad, 422)
+    assert client.get("/v1/limits?user=ann")["profile"] == "Gold"
+    client.get("/v1/limits?project=docs")
+    client.get("/v1/limits", 400)
+    client.get("/v1/quota-status?user=ann")
+
+
 def read_bad(client):
     for status, targets in BAD_TARGETS.items():
         for target in targets:
             client.call("GET", target, status)
     for method, path in client.document.routes():
         target = re.sub(r"\{[^}]*\}", "x", path)
-        wrong = "DELETE" if method == "GET" else "GET"
         if path == "/v1/admin/records" and client.call("GET", target, (404, 405))[0] == 404:
             continue
-        _, headers, _ = client.call(wrong, target, 405)
+        _, headers, _ = client.call("PATCH", target, 405)
         assert method in headers["Allow"], (target, headers)
     cursor = client.get("/v1/consumption/turns?user=ann&limit=1")["next_cursor"]
     client.call("GET", f"/v1/consumption/turns?user=bob&limit=1&cursor={cursor}", 400)
@@ -428,6 +482,7 @@ def main():
     position = post_good(client)
     post_bad(client)
     read_good(client, position)
+    limits(client)
     read_bad(client)
     framing(client)
     metrics(client)

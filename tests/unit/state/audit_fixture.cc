@@ -1,5 +1,8 @@
 #include "tests/unit/state/audit_fixture.h"
 
+#include "core/placement.h"
+#include "tests/unit/state/limit_records.h"
+
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -59,7 +62,11 @@ void AuditTest::Build() {
     MixOptions options{.seed = 7 + partition, .partition = partition, .partitions = kPartitions, .tenants = 2};
     options.users = 6;
     options.start_us = kStartUs;
-    for (const TestRecord& record : odometer::RecordsOf(options, kRecords)) {
+    std::vector<TestRecord> records = odometer::RecordsOf(options, kRecords - kLimitRecords);
+    std::string tenant = "limits";
+    while (PartitionOf(tenant, kPartitions) != partition) tenant += "'";
+    for (TestRecord& record : LimitRecords(tenant, records.back().append_us)) records.push_back(std::move(record));
+    for (const TestRecord& record : records) {
       std::string_view view = record.view();
       clock.Set(record.append_us);
       ASSERT_TRUE(log->partition(partition).Append({&view, 1}).ok());

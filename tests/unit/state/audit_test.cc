@@ -10,6 +10,7 @@
 #include "tests/support/event_maker.h"
 #include "tests/unit/state/audit_fixture.h"
 #include "tests/unit/state/overlay_view.h"
+#include "tests/unit/state/limit_records.h"
 #include "tests/unit/state/row_fields.h"
 
 namespace odometer {
@@ -138,6 +139,7 @@ TEST_F(AuditTest, EveryValueOfEveryKindOfRowIsCompared) {
   for (const TestRecord& record : odometer::RecordsOf({.seed = 9, .tenants = 1, .users = 3}, 200)) {
     partition.Apply(record);
   }
+  for (const TestRecord& record : LimitRecords("limits", TimeOf("2024-03-01T00:00:00Z"))) partition.Apply(record);
   std::shared_ptr<const View> view = partition.view();
   std::map<RowKind, std::vector<std::pair<std::string, std::string>>> rows;
   ASSERT_TRUE(view->Scan({}, {},
@@ -146,7 +148,7 @@ TEST_F(AuditTest, EveryValueOfEveryKindOfRowIsCompared) {
                            return true;
                          })
                   .ok());
-  EXPECT_EQ(rows.size(), 19u) << "a kind of row is missing from the mix";
+  EXPECT_EQ(rows.size(), 27u) << "a kind of row is missing from the mix";
   for (const auto& [kind, of_kind] : rows) {
     const auto& [key, value] = random_.Pick(of_kind);
     uint64_t values = CountValues(kind, value), step = IsFullRun() ? 1 : 1 + values / 80;

@@ -16,6 +16,7 @@
 #include "tests/support/event_maker.h"
 #include "tests/unit/log/temp_directory.h"
 #include "tests/unit/state/overlay_view.h"
+#include "tests/unit/state/limit_records.h"
 #include "tests/unit/state/row_fields.h"
 #include "tests/unit/state/store_fixture.h"
 
@@ -304,6 +305,9 @@ class DigestOfDrift : public DigestTest {
   DigestOfDrift() {
     for (const TestRecord& record : RecordsOf({.seed = seed_, .tenants = 2, .users = 4, .start_us = kStartUs}, 250)) {
       partition_.Apply(record);
+    }
+    for (const TestRecord& record : LimitRecords("limits", kStartUs + kUsPerDay)) {
+      EXPECT_EQ(partition_.Apply(record), "applied");
     }
     view_ = partition_.view();
     EXPECT_TRUE(view_
