@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   RegisterAuditVerbs(app, context);
   RegisterBackupVerbs(app, context);
   RegisterLimitsVerbs(app, context);
+  RegisterExplainVerbs(app, context);
   RegisterTopicsVerbs(app, context);
   try {
     app.parse(argc, argv);

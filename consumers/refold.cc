@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "consumers/tenant_fold.h"
 #include "log/local_log.h"
 #include "state/projection.h"
 
@@ -13,29 +14,6 @@ namespace odometer {
 namespace {
 
 constexpr uint64_t kCommitRecords = 262'144;
-
-// Removes the fold's stores when an audit ends, however it ends; never a directory that was there before.
-class WorkDirectory {
- public:
-  explicit WorkDirectory(std::string path) : path_(std::move(path)) {}
-  ~WorkDirectory() {
-    if (!is_ours_) return;
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Status Make() {
-    std::error_code failed;
-    if (std::filesystem::exists(path_, failed))
-      return {Code::kConflict, "work directory " + path_ + " exists: name another with --work-dir"};
-    is_ours_ = true;
-    std::filesystem::create_directories(path_, failed);
-    return failed ? Status(Code::kIo, "cannot make " + path_ + ": " + failed.message()) : Status::Ok();
-  }
-
- private:
-  std::string path_;
-  bool is_ours_ = false;
-};
 
 class Auditor {
  public:

@@ -15,6 +15,11 @@
 
 namespace odometer {
 
+// Open holds of one user, or of one project where nobody is named.
+inline constexpr int64_t kOpenHoldsMax = 1'000;
+// Whose holds are counted and bounded together.
+inline Scope HoldOwner(const Subject& subject) { return subject.user.empty() ? Scope::kProject : Scope::kUser; }
+
 // One limit, and what its scope has used at the moment of the ask.
 struct Standing {
   const AppliedLimit* limit = nullptr;

@@ -10,8 +10,8 @@ Subject SubjectOf(std::string_view tenant, const AskRow& ask) {
   return {tenant, ask.user, ask.project, ask.collection};
 }
 
-std::array<__int128, kMeters> AmountsOf(const std::vector<AmountItem>& items) {
-  std::array<__int128, kMeters> amounts{};
+MeterSums AmountsOf(const std::vector<AmountItem>& items) {
+  MeterSums amounts{};
   for (const AmountItem& item : items) amounts[item.meter - 1] += item.amount;
   return amounts;
 }
@@ -27,9 +27,6 @@ std::vector<AmountItem> ItemsOf(const std::vector<Amount>& amounts) {
 KeyBuilder& DueKey(KeyBuilder& key, int64_t due_us, std::string_view tenant, const Uuid& id) {
   return key.Begin(RowKind::kHoldDue).Number(due_us).Text(tenant).Id(id);
 }
-
-// Whose holds are counted and bounded together.
-Scope OwnerOf(const Subject& subject) { return subject.user.empty() ? Scope::kProject : Scope::kUser; }
 
 }  // namespace
 
@@ -167,12 +164,12 @@ Result<Verdict> LimitFold::JudgeAsk(const Event& event, const Subject& subject, 
 
 Result<bool> LimitFold::HasTooManyHolds(const Subject& subject) {
   UseNode* use = nullptr;
-  ODOMETER_ASSIGN(use, UseOf(OwnerOf(subject), subject));
+  ODOMETER_ASSIGN(use, UseOf(HoldOwner(subject), subject));
   return use != nullptr && use->row.open_holds >= kOpenHoldsMax;
 }
 
 Status LimitFold::Count(const Subject& subject, bool allowed) {
-  for (Scope scope : {Scope::kTenant, OwnerOf(subject)}) {
+  for (Scope scope : {Scope::kTenant, HoldOwner(subject)}) {
     UseNode* use = nullptr;
     ODOMETER_ASSIGN(use, MakeUse(scope, subject));
     ++(allowed ? use->row.admitted : use->row.refused);
@@ -192,7 +189,7 @@ Status LimitFold::Hold(const Event& event, const Subject& subject, AskRow* row) 
     UseNode* use = nullptr;
     ODOMETER_ASSIGN(use, MakeUse(scope, subject));
     for (const AmountItem& item : row->amounts) use->row.held[item.meter - 1] += item.amount;
-    if (scope == OwnerOf(subject)) ++use->row.open_holds;
+    if (scope == HoldOwner(subject)) ++use->row.open_holds;
     return Status::Ok();
   });
 }
@@ -245,12 +242,12 @@ Status LimitFold::EndOpen(const Event& event, AskNode* ask, int64_t log_time_us)
 Status LimitFold::SettleLate(const Event& event, AskNode* ask, int64_t log_time_us) {
   AskRow& row = ask->row;
   tables_.asks.MarkDirty(ask);
-  Amounts amounts = AmountsOf(ItemsOf(event.end.amounts));
+  MeterSums amounts = AmountsOf(ItemsOf(event.end.amounts));
   Subject subject = SubjectOf(event.tenant, row);
   int64_t at_us = log_time_us;
   if (row.type == EventType::kLeaseAsked) {
     at_us = row.verdict.judged_us;
-    Amounts charged = AmountsOf(row.amounts), reported = AmountsOf(row.settled), unburned{};
+    MeterSums charged = AmountsOf(row.amounts), reported = AmountsOf(row.settled), unburned{};
     for (size_t i = 0; i < kMeters; ++i) {
       __int128 burned = std::max<__int128>(charged[i] - reported[i], 0);
       __int128 still = std::max<__int128>(charged[i] - amounts[i], 0);
@@ -280,7 +277,7 @@ Status LimitFold::GiveBack(std::string_view tenant, AskNode* ask) {
     UseNode* use = nullptr;
     ODOMETER_ASSIGN(use, MakeUse(scope, subject));
     for (const AmountItem& item : row.amounts) use->row.held[item.meter - 1] -= item.amount;
-    if (scope == OwnerOf(subject)) --use->row.open_holds;
+    if (scope == HoldOwner(subject)) --use->row.open_holds;
     return Status::Ok();
   });
 }
@@ -314,8 +311,8 @@ Status LimitFold::Expire(const Key& key, int64_t due_us) {
 
 Status LimitFold::Burn(std::string_view tenant, const AskRow& ask) {
   Subject subject = SubjectOf(tenant, ask);
-  Amounts charged = AmountsOf(ask.amounts), reported = AmountsOf(ask.settled);
-  Amounts used{};
+  MeterSums charged = AmountsOf(ask.amounts), reported = AmountsOf(ask.settled);
+  MeterSums used{};
   for (size_t i = 0; i < kMeters; ++i) used[i] = std::max(charged[i], reported[i]);
   ODOMETER_RETURN_IF_ERROR(ForEachScope(subject, [&](Scope scope) -> Status {
     UseNode* use = nullptr;

@@ -22,18 +22,17 @@
 #include "core/time.h"
 #include "state/account_fold.h"
 #include "state/change.h"
+#include "state/fact_parts.h"
+#include "state/projection.h"
 #include "state/standing.h"
 #include "state/tables.h"
 
 namespace odometer {
 
-// Open holds of one user, or of one project where nobody is named.
-inline constexpr int64_t kOpenHoldsMax = 1'000;
-
 class LimitFold : private LimitSource {
  public:
-  LimitFold(Tables& tables, Change& change, AccountFold& accounts)
-      : tables_(tables), change_(change), accounts_(accounts) {}
+  LimitFold(Tables& tables, Change& change, AccountFold& accounts, const ProjectionOptions& options)
+      : tables_(tables), change_(change), accounts_(accounts), options_(options) {}
 
   // Reads which holds are open. Once, before anything else.
   Status Open(const Store& store);
@@ -58,7 +57,6 @@ class LimitFold : private LimitSource {
  private:
   using UseNode = RowTable<LimitUseRow>::Node;
   using AskNode = RowTable<AskRow>::Node;
-  using Amounts = std::array<__int128, kMeters>;  // by Meter − 1
 
   struct Key {
     std::string tenant;
@@ -66,13 +64,6 @@ class LimitFold : private LimitSource {
     friend auto operator<=>(const Key&, const Key&) = default;
   };
   using Due = std::pair<int64_t, Key>;
-
-  // One part of a fact that is being folded: whose it is, what it adds, and when.
-  struct Part {
-    Subject subject;
-    Amounts amounts{};
-    int64_t at_us = 0;
-  };
 
   // --- LimitSource: the tables
   Result<const PolicyRow*> Policy(std::string_view tenant) override;
@@ -127,11 +118,10 @@ class LimitFold : private LimitSource {
   Result<UseNode*> MakeUse(Scope scope, const Subject& subject);
   Result<const std::vector<AppliedLimit>*> LimitsOf(const Subject& subject);
   Status EnsureCounters(const Subject& subject, const std::vector<AppliedLimit>& limits, int64_t at_us);
-  Status AddTo(const Subject& subject, const Amounts& amounts, int64_t at_us);
-  Result<bool> HasRoom(const Subject& subject, const Amounts& amounts, int64_t at_us);
+  Status AddTo(const Subject& subject, const MeterSums& amounts, int64_t at_us);
+  Result<bool> HasRoom(const Subject& subject, const MeterSums& amounts, int64_t at_us);
 
   // --- facts
-  void PartsOf(const Event& event, AppendTime append);
   Status NameAsk(Event* event);
   Result<bool> HasRoomForParts();
 
@@ -145,13 +135,14 @@ class LimitFold : private LimitSource {
   Tables& tables_;
   Change& change_;
   AccountFold& accounts_;
+  const ProjectionOptions& options_;
   std::array<KnownPolicy, 256> policies_;
   std::set<Due> due_;
   std::vector<std::pair<Due, bool>> due_changes_;
   const AskRow* last_ask_ = nullptr;
   std::map<std::string, std::vector<AppliedLimit>> resolved_;  // by subject, until something is defined
   std::vector<AppliedLimit> limits_;
-  std::vector<Part> parts_;
+  std::vector<FactPart> parts_;
   AskNode* named_ask_ = nullptr;  // of the fact: allowed, of its user, and neither spent nor closed
   Zone zone_;
   Uuid zone_id_;

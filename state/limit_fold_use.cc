@@ -3,14 +3,11 @@
 #include <algorithm>
 
 #include "core/period.h"
-#include "state/amounts.h"
 #include "state/limit_fold.h"
 
 namespace odometer {
 
 namespace {
-
-size_t At(Meter meter) { return static_cast<size_t>(meter) - 1; }
 
 // What a fact adds is that of its own hour, day or month: what came late for it is not of this one.
 void Add(Counter* counter, const Zone& zone, int64_t amount, int64_t at_us) {
@@ -31,13 +28,6 @@ bool CanAdd(const Counter& counter, __int128 amount, int64_t at_us) {
   if (IsRolling(static_cast<Window>(counter.window))) return counter.steps.CanAdd(at_us, static_cast<int64_t>(amount));
   __int128 sum = counter.used + amount;
   return sum <= INT64_MAX && sum >= INT64_MIN;
-}
-
-void AddTokens(const Tokens& tokens, std::array<__int128, kMeters>* amounts) {
-  __int128 total = TotalOf(tokens);
-  (*amounts)[At(Meter::kInputTokens)] += total - tokens.output;
-  (*amounts)[At(Meter::kOutputTokens)] += tokens.output;
-  (*amounts)[At(Meter::kTotalTokens)] += total;
 }
 
 }  // namespace
@@ -101,10 +91,11 @@ Status LimitFold::EnsureCounters(const Subject& subject, const std::vector<Appli
   return Status::Ok();
 }
 
-Status LimitFold::AddTo(const Subject& subject, const Amounts& amounts, int64_t at_us) {
+Status LimitFold::AddTo(const Subject& subject, const MeterSums& amounts, int64_t at_us) {
   const PolicyRow* policy = nullptr;
   ODOMETER_ASSIGN(policy, Policy(subject.tenant));
   const Zone& zone = ZoneOf(policy);
+  if (options_.on_use) options_.on_use(subject, amounts, at_us);
   return ForEachScope(subject, [&](Scope scope) -> Status {
     UseNode* use = nullptr;
     ODOMETER_ASSIGN(use, UseOf(scope, subject));
@@ -119,7 +110,7 @@ Status LimitFold::AddTo(const Subject& subject, const Amounts& amounts, int64_t 
 }
 
 // Whether every counter and every hold of the subject's scopes has room for the amounts.
-Result<bool> LimitFold::HasRoom(const Subject& subject, const Amounts& amounts, int64_t at_us) {
+Result<bool> LimitFold::HasRoom(const Subject& subject, const MeterSums& amounts, int64_t at_us) {
   bool has_room = true;
   Status looked = ForEachScope(subject, [&](Scope scope) -> Status {
     UseNode* use = nullptr;
@@ -135,67 +126,17 @@ Result<bool> LimitFold::HasRoom(const Subject& subject, const Amounts& amounts, 
 
 // --- facts
 
-void LimitFold::PartsOf(const Event& event, AppendTime append) {
-  parts_.clear();
-  Part part;
-  part.subject.tenant = event.tenant;
-  part.at_us = PlaceAt(event.event_time, append).us;
-  auto add = [&](Meter meter, __int128 amount) { part.amounts[At(meter)] += amount; };
-  if (event.type == EventType::kTurnRecorded) {
-    const Turn& turn = event.turn;
-    part.subject.user = turn.user;
-    add(Meter::kRequests, 1);
-    add(Meter::kLlmCalls, turn.llm_calls.value_or(1));
-    AddTokens(turn.tokens, &part.amounts);
-    add(Meter::kCost, turn.provided_cost_nano_usd.value_or(0));
-  } else if (event.type == EventType::kTurnAmended) {
-    const Amendment& amendment = event.amendment;
-    part.subject.user = amendment.user;
-    part.at_us = PlaceAt(amendment.original_time, append).us;
-    add(Meter::kLlmCalls, amendment.llm_calls_delta);
-    AddTokens(amendment.tokens_delta, &part.amounts);
-    add(Meter::kCost, amendment.provided_cost_delta_nano_usd);
-  } else if (event.type == EventType::kConfigChanged) {
-    part.subject.user = event.config.user;
-    part.subject.project = event.config.project;
-    add(Meter::kConfigChanges, 1);
-  } else if (IsVector(event.type)) {
-    const Operation& operation = event.operation;
-    part.subject = {event.tenant, operation.user, operation.project, operation.collection};
-    if (operation.status != OperationStatus::kQuotaExceeded) {
-      add(Meter::kOperations, 1);
-      if (event.type == EventType::kVectorsSearched) add(Meter::kSearches, 1);
-    }
-    add(Meter::kVectors, operation.vectors_delta);
-    add(Meter::kBytes, operation.bytes_delta);
-  } else if (event.type == EventType::kInteractionRecorded || event.type == EventType::kInteractionBatch) {
-    for (const Interaction& fact : event.interactions) {
-      Part its;
-      its.subject.tenant = event.tenant;
-      its.subject.user = fact.user;
-      its.at_us = PlaceAt(fact.event_time, append).us;
-      AddTokens(fact.tokens, &its.amounts);
-      its.amounts[At(Meter::kCost)] += TotalOf(fact.provided_cost.value_or(CostParts()));
-      parts_.push_back(its);
-    }
-    return;
-  } else {
-    return;
-  }
-  parts_.push_back(part);
-}
-
 Result<Reason> LimitFold::Prepare(Event* event, AppendTime append, int64_t log_time_us) {
   if (event->type == EventType::kTurnRecorded) event->turn.is_admitted = false;
   named_ask_ = nullptr;
   const PolicyRow* policy = nullptr;
   ODOMETER_ASSIGN(policy, Policy(event->tenant));
   parts_.clear();
-  if (!event->ask && policy == nullptr) return Reason::kNone;
-  PartsOf(*event, append);
+  if (!event->ask && policy == nullptr && !options_.on_use) return Reason::kNone;
+  PartsOf(*event, append, &parts_);
   if (parts_.empty()) return Reason::kNone;
   if (event->ask) ODOMETER_RETURN_IF_ERROR(NameAsk(event));
-  for (const Part& part : parts_) {
+  for (const FactPart& part : parts_) {
     const std::vector<AppliedLimit>* limits = nullptr;
     ODOMETER_ASSIGN(limits, LimitsOf(part.subject));
     ODOMETER_RETURN_IF_ERROR(EnsureCounters(part.subject, *limits, log_time_us));
@@ -218,7 +159,7 @@ Status LimitFold::NameAsk(Event* event) {
   bool is_live = (state == AskState::kAdmitted && !row.spent) || state == AskState::kOpen;
   if (!is_its || !is_live) return Status::Ok();
   named_ask_ = ask;
-  Part& part = parts_.front();
+  FactPart& part = parts_.front();
   part.at_us = std::max(part.at_us, row.verdict.judged_us);
   // What the ask has been charged for already is not added again; a hold is replaced, so all of its fact is.
   if (row.type == EventType::kHoldAsked) return Status::Ok();
@@ -234,11 +175,11 @@ Status LimitFold::NameAsk(Event* event) {
 
 // The parts of a batch are looked at together, as if all were of each one's subject.
 Result<bool> LimitFold::HasRoomForParts() {
-  Amounts sums{};
-  for (const Part& part : parts_) {
+  MeterSums sums{};
+  for (const FactPart& part : parts_) {
     for (size_t i = 0; i < kMeters; ++i) sums[i] += part.amounts[i];
   }
-  for (const Part& part : parts_) {
+  for (const FactPart& part : parts_) {
     Result<bool> has_room = HasRoom(part.subject, sums, part.at_us);
     if (!has_room.ok() || !*has_room) return has_room;
   }
@@ -260,7 +201,7 @@ Status LimitFold::Take(const Event& event) {
       Close(named_ask_, AskState::kSettled, parts_.front().at_us, event.id);
     }
   }
-  for (const Part& part : parts_) ODOMETER_RETURN_IF_ERROR(AddTo(part.subject, part.amounts, part.at_us));
+  for (const FactPart& part : parts_) ODOMETER_RETURN_IF_ERROR(AddTo(part.subject, part.amounts, part.at_us));
   return Status::Ok();
 }
 

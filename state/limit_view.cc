@@ -57,7 +57,7 @@ Result<const CollectionRow*> LimitView::Collection(const Subject& subject) {
       key_.Begin(RowKind::kCollection).Text(subject.tenant).Text(subject.project).Text(subject.collection));
 }
 
-Result<Verdict> LimitView::Check(const Subject& subject, std::span<const Amount> amounts, int64_t at_us) {
+Result<Verdict> LimitView::Check(const Subject& subject, std::span<const Amount> amounts, int64_t at_us, bool is_hold) {
   Result<const PolicyRow*> policy = Policy(subject.tenant);
   if (!policy.ok()) return policy.status();
   AskedOf asked{.at_us = at_us,
@@ -79,6 +79,11 @@ Result<Verdict> LimitView::Check(const Subject& subject, std::span<const Amount>
     Result<Standing> standing = StandingOf(*this, limit, subject, zone, at_us, &made);
     if (!standing.ok()) return standing.status();
     standings.push_back(*standing);
+  }
+  if (is_hold) {
+    Result<const LimitUseRow*> use = Use(HoldOwner(subject), subject);
+    if (!use.ok()) return use.status();
+    asked.has_too_many_holds = *use != nullptr && (*use)->open_holds >= kOpenHoldsMax;
   }
   return Judge(asked, standings);
 }

@@ -40,7 +40,7 @@ struct Projection::Impl {
         tables(the_store),
         accounts(tables, change, options),
         vectors(tables, change, options),
-        limits(tables, change, accounts),
+        limits(tables, change, accounts, options),
         dedupe(tables, change),
         meta(the_store.meta()) {}
 
@@ -76,6 +76,7 @@ struct Projection::Impl {
   Result<Reason> FoldNew(const Record& record, Coming& its);
   Result<Reason> FoldFact(const Record& record, const Coming& its);
   Reason CheckPlace(const Record& record, const Event& event) const;
+  Status ExpireUntil(int64_t log_time_us);
   void SkipTo(uint64_t offset);
   void Chain(const Record& record, const std::array<uint64_t, 2>& hash);
   void Count(const Record& record, const Outcome& outcome);
@@ -124,14 +125,25 @@ void Projection::Impl::LookAhead(std::span<const Record> group) {
 Result<Outcome> Projection::Impl::Apply(const Record& record, Coming& its) {
   ODOMETER_CHECK(record.offset >= meta.cursor);
   if (record.offset > meta.cursor) SkipTo(record.offset);
-  if (!is_open) ODOMETER_RETURN_IF_ERROR(limits.Open(store));
-  is_open = true;
-  ODOMETER_RETURN_IF_ERROR(limits.ExpireUntil(std::max(meta.log_time_us, record.append_time.us)));
+  ODOMETER_RETURN_IF_ERROR(ExpireUntil(std::max(meta.log_time_us, record.append_time.us)));
   Result<Outcome> outcome = Judge(record, its);
   if (!outcome.ok()) return outcome;
   Chain(record, its.hash);
   Count(record, *outcome);
   return outcome;
+}
+
+Status Projection::Impl::ExpireUntil(int64_t log_time_us) {
+  if (!is_open) ODOMETER_RETURN_IF_ERROR(limits.Open(store));
+  is_open = true;
+  return limits.ExpireUntil(log_time_us);
+}
+
+Status Projection::AdvanceTo(int64_t log_time_us) {
+  ODOMETER_RETURN_IF_ERROR(impl_->ExpireUntil(std::max(impl_->meta.log_time_us, log_time_us)));
+  impl_->meta.log_time_us = std::max(impl_->meta.log_time_us, log_time_us);
+  impl_->meta_dirty = true;
+  return Status::Ok();
 }
 
 void Projection::SkipTo(uint64_t offset) { impl_->SkipTo(offset); }

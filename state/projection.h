@@ -8,7 +8,9 @@
 // What each outcome and figure means: docs/figures.md. Confined to the runner thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -20,6 +22,7 @@
 #include "core/record.h"
 #include "core/status.h"
 #include "state/limit_rows.h"
+#include "state/resolve.h"
 #include "state/store.h"
 
 namespace odometer {
@@ -43,6 +46,8 @@ struct ProjectionOptions {
   int64_t users_max = 10'000'000;          // of one tenant
   int64_t projects_max = 100'000;
   bool keeps_answers = false;  // for TakeAnswers(), by who calls it
+  // Told of all that is added to what limits have used: to whose, by meter − 1, and where in time. For explanations.
+  std::function<void(const Subject&, const std::array<__int128, kMeters>&, int64_t at_us)> on_use;
 };
 
 class Projection {
@@ -57,6 +62,9 @@ class Projection {
   Result<Outcome> Apply(const Record& record);
   // The log skips from the cursor to `offset`: counted as holes.
   void SkipTo(uint64_t offset);
+
+  // Moves log_time on without a record, and lets expire what is due by then.
+  Status AdvanceTo(int64_t log_time_us);
 
   // Of the asks and ends of holds folded since this was called last, in their order.
   std::vector<Answer> TakeAnswers();

@@ -36,6 +36,10 @@ struct Steps {
   // One more than the window is long: it begins and ends within a step.
   static size_t CountOf(Window window) { return window == Window::kRolling24h ? 25 : 61; }
   static int64_t LengthUs(Window window) { return static_cast<int64_t>(CountOf(window) - 1) * StepUs(window); }
+  // Where the oldest step begins that reaches into the window before a moment.
+  static int64_t StartOf(Window window, int64_t at_us) {
+    return FloorDiv(at_us - LengthUs(window) + 1, StepUs(window)) * StepUs(window);
+  }
   static int64_t NewestMax(Window window) { return kEventTimeLimitUs / StepUs(window); }  // no event is placed later
 
   // Whether the amount's step has room for it.

@@ -45,6 +45,8 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/limits/holds/{id}/release", "min_position wait_ms", Needs::kTenants, &Api::PostRelease},
     {"GET", "/v1/limits/holds", "user limit min_position wait_ms", Needs::kTenants, &Api::GetHolds},
     {"GET", "/v1/limits", "user project collection min_position wait_ms", Needs::kTenants, &Api::GetLimits},
+    {"GET", "/v1/limits/explain", "user project collection ask amounts at at_position", Needs::kTenants,
+     &Api::GetExplanation},
     {"GET", "/v1/quota-status", "user min_position wait_ms", Needs::kTenants, &Api::GetQuotaStatus},
     {"GET", "/v1/profiles", "min_position wait_ms", Needs::kTenants, &Api::ListProfiles},
     {"GET", "/v1/profiles/{name}", "min_position wait_ms", Needs::kTenants, &Api::GetProfile},

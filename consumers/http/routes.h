@@ -37,6 +37,7 @@ struct ApiOptions {
 
 class Api;
 class LimitView;
+struct ExplainRequest;
 struct ItemError;
 struct LimitsRow;
 struct ParsedEvents;
@@ -95,6 +96,7 @@ class Api {
   Result<HttpResponse> PostRelease(const Call& call);
   Result<HttpResponse> GetHolds(const Call& call);
   Result<HttpResponse> GetLimits(const Call& call);
+  Result<HttpResponse> GetExplanation(const Call& call);
   Result<HttpResponse> GetQuotaStatus(const Call& call);
   Result<HttpResponse> ListProfiles(const Call& call);
   Result<HttpResponse> GetProfile(const Call& call);
@@ -153,6 +155,7 @@ class Api {
                               const std::function<HttpResponse(const Appended&)>& answer);
   // One event, appended and folded: an ask, or what ends a hold.
   Result<ParsedEvents> ParseOne(const Call& call, const std::string& body);
+  Result<HttpResponse> AnswerExplain(const Call& call, Runner& runner, ExplainRequest request);
   HttpResponse FailItem(const Call& call, const ItemError& error) const;
   Result<HttpResponse> Decide(
       const Call& call, const Event& event,
@@ -205,6 +208,7 @@ class Api {
   std::atomic<uint64_t> requests_{0};
   uint64_t first_request_id_;
 
+  std::mutex explain_mutex_;  // held while one is found out: it folds the log again
   std::mutex
       ready_mutex_;  // guards the two below; held while readiness is found out, so that many askers cost one probe
   std::optional<Readiness> ready_;

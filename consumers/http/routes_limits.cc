@@ -5,6 +5,8 @@
 
 #include "consumers/event_json.h"
 #include "consumers/fresh_id.h"
+#include "consumers/explain.h"
+#include "consumers/http/limit_json.h"
 #include "consumers/http/routes.h"
 #include "state/codec.h"
 #include "state/judge.h"
@@ -18,142 +20,6 @@ constexpr int64_t kVerdictWaitUs = 5 * kUsPerSecond;
 constexpr int64_t kHoldTtlUs = 300 * kUsPerSecond;  // of a reserve, and of a lease, that says none
 constexpr int64_t kLeaseTtlUs = 60 * kUsPerSecond;
 constexpr size_t kHoldsMax = 1'000;
-
-std::string_view StateName(uint8_t state) {
-  switch (static_cast<AskState>(state)) {
-    case AskState::kRefused:
-      return "refused";
-    case AskState::kAdmitted:
-      return "admitted";
-    case AskState::kOpen:
-      return "open";
-    case AskState::kSettled:
-      return "settled";
-    case AskState::kReleased:
-      return "released";
-    case AskState::kExpired:
-      return "expired";
-  }
-  return "";
-}
-
-std::string_view RefusalName(uint8_t refusal) {
-  switch (static_cast<Refusal>(refusal)) {
-    case Refusal::kNone:
-      return "";
-    case Refusal::kLimit:
-      return "limit";
-    case Refusal::kTooManyHolds:
-      return "too_many_holds";
-    case Refusal::kOverflow:
-      return "overflow";
-  }
-  return "";
-}
-
-// Seconds from a moment to another, rounded up: who waits as long finds it done.
-int64_t SecondsUntil(int64_t until_us, int64_t from_us) {
-  return std::max<int64_t>((until_us - from_us + kUsPerSecond - 1) / kUsPerSecond, 1);
-}
-
-int64_t RemainingOf(const LimitStatus& limit, bool is_taken) {
-  __int128 left = static_cast<__int128>(limit.cap) - limit.used - limit.held - (is_taken ? limit.asked : 0);
-  return static_cast<int64_t>(std::max<__int128>(left, 0));
-}
-
-// Whole percent of the cap, rounded down; of a cap of 0: 100.
-int64_t PercentOf(const LimitStatus& limit) {
-  if (limit.cap == 0) return 100;
-  __int128 percent = (static_cast<__int128>(limit.used) + limit.held) * 100 / limit.cap;
-  return static_cast<int64_t>(std::clamp<__int128>(percent, 0, INT64_MAX));
-}
-
-std::string_view WarningOf(int64_t percent) {
-  if (percent >= 100) return "critical";
-  if (percent >= 95) return "urgent";
-  return percent >= 80 ? "warning" : "none";
-}
-
-void WriteLimit(JsonWriter& json, const LimitStatus& limit, bool is_taken) {
-  json.Object().Field("meter", MeterName(static_cast<Meter>(limit.meter)));
-  json.Field("window", WindowName(static_cast<Window>(limit.window)));
-  json.Field("over", ScopeName(static_cast<Scope>(limit.over)));
-  json.Field("mode", ModeName(static_cast<LimitMode>(limit.mode)));
-  json.Field("when_unavailable", WhenUnavailableName(static_cast<WhenUnavailable>(limit.when_unavailable)));
-  json.Field("level", LevelName(static_cast<Level>(limit.level))).Field("source", limit.source);
-  json.Key("definition");
-  limit.definition.is_nil() ? json.Null() : json.Text(limit.definition.ToString());
-  json.Field("cap", limit.cap).Field("used", limit.used).Field("held", limit.held).Field("asked", limit.asked);
-  json.Field("remaining", RemainingOf(limit, is_taken)).Field("percent", PercentOf(limit));
-  json.Field("warning", WarningOf(PercentOf(limit)));
-  json.Key("exceeded").Bool(limit.exceeded).Key("resets_at").Time(limit.reset_us).End();
-}
-
-void WriteAmounts(JsonWriter& json, const std::vector<AmountItem>& amounts) {
-  json.Object();
-  for (const AmountItem& item : amounts) json.Field(MeterName(static_cast<Meter>(item.meter)), item.amount);
-  json.End();
-}
-
-void WriteVerdict(JsonWriter& json, const Verdict& verdict) {
-  json.Key("allowed").Bool(verdict.allowed);
-  json.Field("enforcement", EnforcementName(static_cast<Enforcement>(verdict.enforcement)));
-  json.Key("refused_by");
-  verdict.refusal == 0 ? json.Null() : json.Text(RefusalName(verdict.refusal));
-  json.Key("judged_at").Time(verdict.judged_us).Key("retry_after_s");
-  verdict.retry_at_us < 0 ? json.Null() : json.Int(SecondsUntil(verdict.retry_at_us, verdict.judged_us));
-  json.Key("limits").Array();
-  for (const LimitStatus& limit : verdict.limits) WriteLimit(json, limit, verdict.allowed);
-  json.End();
-}
-
-void WriteAsk(JsonWriter& json, const Uuid& id, const AskRow& ask) {
-  json.Field("id", id.ToString()).Field("type", TypeName(ask.type)).Field("state", StateName(ask.state));
-  json.Field("user", ask.user).Field("project", ask.project).Field("collection", ask.collection);
-  json.Key("amounts");
-  WriteAmounts(json, ask.amounts);
-  json.Key("expires_at").Time(ask.due_us).Key("closed_at").Time(ask.closed_us).Key("settled");
-  WriteAmounts(json, ask.settled);
-}
-
-int64_t WindowSeconds(Window window) {
-  switch (window) {
-    case Window::kRollingMinute:
-      return 60;
-    case Window::kRollingHour:
-    case Window::kHour:
-      return 3600;
-    case Window::kRolling24h:
-    case Window::kDay:
-      return 86400;
-    default:
-      return 0;
-  }
-}
-
-// RateLimit-Policy and RateLimit of draft-ietf-httpapi-ratelimit-headers: q quota, w window in seconds, r what is left,
-// t seconds until it is more. Gauges and lifetimes have no window and are left out.
-void AddRateLimits(const Verdict& verdict, HttpResponse* response) {
-  std::string policies, states;
-  for (const LimitStatus& limit : verdict.limits) {
-    auto window = static_cast<Window>(limit.window);
-    if (window >= Window::kLifetime || static_cast<LimitMode>(limit.mode) == LimitMode::kSoft) continue;
-    std::string name = fmt::format("\"{}-{}-{}\"", MeterName(static_cast<Meter>(limit.meter)), WindowName(window),
-                                   ScopeName(static_cast<Scope>(limit.over)));
-    std::string_view comma = policies.empty() ? "" : ", ";
-    policies += fmt::format("{}{};q={}", comma, name, limit.cap);
-    if (int64_t seconds = WindowSeconds(window)) policies += fmt::format(";w={}", seconds);
-    states += fmt::format("{}{};r={}", comma, name, RemainingOf(limit, verdict.allowed));
-    if (limit.reset_us >= 0) states += fmt::format(";t={}", SecondsUntil(limit.reset_us, verdict.judged_us));
-  }
-  if (!policies.empty()) {
-    response->headers.emplace_back("RateLimit-Policy", policies);
-    response->headers.emplace_back("RateLimit", states);
-  }
-  if (!verdict.allowed && verdict.retry_at_us >= 0) {
-    response->headers.emplace_back("Retry-After", std::to_string(SecondsUntil(verdict.retry_at_us, verdict.judged_us)));
-  }
-}
 
 std::string FieldsOfAsk(EventType type, std::string_view body) {
   std::string fields = fmt::format("\"type\":\"{}\"", TypeName(type));
@@ -346,7 +212,7 @@ Result<HttpResponse> Api::AnswerEnd(const Call& call, const Event& event, Runner
   if (ask->closed_by != event.id && !is_open_lease) {
     return Fail(call, {409, "hold-closed",
                        fmt::format("this {} is {} already: nothing was changed",
-                                   ask->type == EventType::kLeaseAsked ? "lease" : "hold", StateName(ask->state)),
+                                   ask->type == EventType::kLeaseAsked ? "lease" : "hold", AskStateName(ask->state)),
                        0});
   }
   JsonWriter json;

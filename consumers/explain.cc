@@ -1,0 +1,184 @@
+#include "consumers/explain.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "consumers/tenant_fold.h"
+#include "core/placement.h"
+#include "state/limit_view.h"
+#include "state/standing.h"
+
+namespace odometer {
+
+namespace {
+
+class Explainer {
+ public:
+  Explainer(EventLog& log, const ExplainRequest& request, const ReadProgress& progress)
+      : log_(log), request_(request), progress_(progress), work_(request.work_dir) {
+    partition_ = PartitionOf(request.tenant, log.partitions());
+    amounts_ = request.amounts;
+    found_.user = request.user;
+    found_.project = request.project;
+    found_.collection = request.collection;
+  }
+
+  Result<Explanation> Run() {
+    OffsetRange held = log_.partition(partition_).held();
+    if (request_.at_offset && *request_.at_offset > held.end)
+      return Status(Code::kInvalid, "the log of this tenant ends at offset " + std::to_string(held.end));
+    if (held.start > 0)
+      return Status(Code::kUnavailable, "the log begins at offset " + std::to_string(held.start) +
+                                            ": what came before decides, too, and is not here");
+    ODOMETER_RETURN_IF_ERROR(work_.Make());
+    ODOMETER_RETURN_IF_ERROR(FoldUntilThen());
+    ODOMETER_RETURN_IF_ERROR(FindMovers());
+    return std::move(found_);
+  }
+
+ private:
+  Subject SubjectOf() const { return {request_.tenant, found_.user, found_.project, found_.collection}; }
+
+  Result<std::unique_ptr<TenantFold>> NewFold(const char* name, ProjectionOptions options) const {
+    return TenantFold::Open(log_, partition_, request_.tenant, work_.path() + "/" + name, std::move(options));
+  }
+
+  bool IsTheAsk(const Event& event) const {
+    return request_.ask && IsAsk(event.type) && event.id == *request_.ask && event.tenant == request_.tenant;
+  }
+
+  // The fold up to the moment, and what it says then.
+  Status FoldUntilThen() {
+    Result<std::unique_ptr<TenantFold>> opened = NewFold("then", {});
+    if (!opened.ok()) return opened.status();
+    TenantFold& fold = **opened;
+    uint64_t next = 0;
+    bool has_found = false;
+    uint64_t to = request_.at_offset && !request_.ask ? *request_.at_offset : UINT64_MAX;
+    ODOMETER_RETURN_IF_ERROR(
+        ReadRecords(log_, partition_, to, progress_, [&](const Record& record, const Event& event) -> Result<bool> {
+          if (!request_.ask && request_.at_us && record.append_time.us > *request_.at_us) return false;
+          if (IsTheAsk(event)) {
+            has_found = true;
+            ODOMETER_RETURN_IF_ERROR(fold.Pass(record.append_time));
+            ODOMETER_RETURN_IF_ERROR(TakeAsk(event));
+            ODOMETER_RETURN_IF_ERROR(Judge(fold, event.type != EventType::kAdmitAsked));
+            Result<TenantFold::Folded> folded = fold.Step(record, event);
+            if (!folded.ok()) return folded.status();
+            found_.asked = std::move(folded->verdict);
+            return false;
+          }
+          next = record.offset + 1;
+          Result<TenantFold::Folded> folded = fold.Step(record, event);
+          if (!folded.ok()) return folded.status();
+          return true;
+        }));
+    found_.position = {partition_, next};
+    if (request_.ask && !has_found)
+      return {Code::kNotFound, "the log holds no ask " + request_.ask->ToString() + " of this tenant"};
+    if (request_.ask) return Status::Ok();
+    if (request_.at_us) ODOMETER_RETURN_IF_ERROR(fold.AdvanceTo(*request_.at_us));
+    return Judge(fold, false);
+  }
+
+  Status TakeAsk(const Event& event) {
+    found_.user = event.asked.user;
+    found_.project = event.asked.project;
+    found_.collection = event.asked.collection;
+    amounts_ = event.asked.amounts;
+    return Status::Ok();
+  }
+
+  Status Judge(TenantFold& fold, bool is_hold) {
+    found_.as_of_us = fold.log_time_us();
+    Result<std::shared_ptr<const View>> view = fold.NewView();
+    if (!view.ok()) return view.status();
+    LimitView limits(**view);
+    Result<Verdict> verdict = limits.Check(SubjectOf(), amounts_, found_.as_of_us, is_hold);
+    if (!verdict.ok()) return verdict.status();
+    found_.verdict = std::move(*verdict);
+    for (const LimitStatus& status : found_.verdict.limits) {
+      ExplainedLimit& limit = found_.limits.emplace_back();
+      Result<const LimitUseRow*> use = limits.Use(static_cast<Scope>(status.over), SubjectOf());
+      if (!use.ok()) return use.status();
+      auto meter = static_cast<Meter>(status.meter);
+      auto window = static_cast<Window>(status.window);
+      const Counter* counter = *use == nullptr ? nullptr : FindCounter((*use)->counters, meter, window);
+      if (counter == nullptr) continue;
+      limit.counting_since_us = counter->counting_since_us;
+      if (IsCalendar(window)) limit.window_start_us = counter->start_us;
+      if (IsRolling(window)) limit.window_start_us = Steps::StartOf(window, found_.as_of_us);
+    }
+    return Status::Ok();
+  }
+
+  // The same records again, with an ear to what each of them adds.
+  Status FindMovers() {
+    const Event* now = nullptr;
+    uint64_t offset = 0;
+    ProjectionOptions options;
+    options.on_use = [&](const Subject& subject, const std::array<__int128, kMeters>& amounts, int64_t at_us) {
+      for (size_t i = 0; i < found_.limits.size(); ++i) {
+        const LimitStatus& status = found_.verdict.limits[i];
+        __int128 amount = amounts[status.meter - 1];
+        if (amount == 0 || !IsOf(static_cast<Scope>(status.over), subject)) continue;
+        Take({offset, now == nullptr ? Uuid() : now->id, now == nullptr ? EventType::kNone : now->type,
+              std::string(subject.user), at_us, static_cast<int64_t>(amount)},
+             &found_.limits[i]);
+      }
+    };
+    Result<std::unique_ptr<TenantFold>> fold = NewFold("movers", options);
+    if (!fold.ok()) return fold.status();
+    auto visit = [&](const Record& record, const Event& event) -> Result<bool> {
+      offset = record.offset;
+      now = nullptr;
+      ODOMETER_RETURN_IF_ERROR((*fold)->Pass(record.append_time));
+      now = &event;
+      Result<TenantFold::Folded> folded = (*fold)->Step(record, event);
+      if (!folded.ok()) return folded.status();
+      return true;
+    };
+    ODOMETER_RETURN_IF_ERROR(ReadRecords(log_, partition_, found_.position.next_offset, progress_, visit));
+    now = nullptr;
+    return (*fold)->AdvanceTo(found_.as_of_us);
+  }
+
+  // Whether what is added to a subject is added to the scope that the explained subject lies in.
+  bool IsOf(Scope scope, const Subject& added) const {
+    if (!LiesIn(scope, added) || !LiesIn(scope, SubjectOf()) || added.tenant != request_.tenant) return false;
+    bool is_users = scope == Scope::kUser || scope == Scope::kUserInProject;
+    bool is_projects = scope >= Scope::kProject;
+    return (!is_users || added.user == found_.user) && (!is_projects || added.project == found_.project) &&
+           (scope != Scope::kCollection || added.collection == found_.collection);
+  }
+
+  void Take(Mover mover, ExplainedLimit* limit) const {
+    if (mover.at_us < limit->window_start_us) return;
+    ++limit->events;
+    auto size = [](const Mover& m) {
+      return m.amount < 0 ? 0 - static_cast<uint64_t>(m.amount) : m.amount + uint64_t{};
+    };
+    auto is_before = [&](const Mover& a, const Mover& b) {
+      return size(a) != size(b) ? size(a) > size(b) : a.offset < b.offset;
+    };
+    auto& movers = limit->movers;
+    movers.insert(std::upper_bound(movers.begin(), movers.end(), mover, is_before), std::move(mover));
+    if (movers.size() > request_.movers_max) movers.pop_back();
+  }
+
+  EventLog& log_;
+  const ExplainRequest& request_;
+  const ReadProgress& progress_;
+  WorkDirectory work_;
+  uint32_t partition_ = 0;
+  std::vector<Amount> amounts_;
+  Explanation found_;
+};
+
+}  // namespace
+
+Result<Explanation> Explain(EventLog& log, const ExplainRequest& request, const ReadProgress& progress) {
+  return Explainer(log, request, progress).Run();
+}
+
+}  // namespace odometer
