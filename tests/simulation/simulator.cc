@@ -2,6 +2,7 @@
 
 #include <rocksdb/env.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <set>
@@ -369,6 +370,7 @@ class Simulation {
     for (const auto& [name, fields] : want) {
       if (!rows->contains(name)) return Fail("row " + name + " is not in the store" + At());
     }
+    CompareAsks(*view);
     CompareQuarantine(*view);
     ComparePostings(*view, want);
     Result<std::vector<Difference>> law = CheckConservation(*view);
@@ -378,7 +380,43 @@ class Simulation {
                      : law.status().ToString()) +
            At());
     result_.applied_by_type = model_.counts().applied_by_type;
+    result_.quarantined_by_reason = model_.counts().quarantined_by_reason;
     if (random_.Below(4) == 0) FoldAgain(*view);
+  }
+
+  // Every ask as the model has it, no other one, and what is due when.
+  void CompareAsks(const View& view) {
+    static constexpr std::array<const char*, 7> kStates = {"", "refused", "admitted", "open", "settled", "released",
+                                                           "expired"};
+    static constexpr std::array<const char*, 4> kRefusals = {"", "limit", "too_many_holds", "overflow"};
+    std::set<std::string> asks, due;
+    std::map<std::string, FieldMap> want = model_.AskRows();
+    for (const auto& [name, fields] : want) {
+      CompareRow(view, name);
+      std::string key = KeyOfName(name).value_or("");
+      asks.insert(key);
+      KeyReader reader(key);
+      std::string_view tenant;
+      Uuid id;
+      if (!reader.Text(&tenant) || !reader.Id(&id)) return Fail("no name of an ask: " + name);
+      const char* state = kStates[std::stoul(fields.at("state"))];
+      result_.asks[state] += 1;
+      if (state == std::string("open"))
+        due.insert(KeyBuilder().Begin(RowKind::kHoldDue).Number(std::stoll(fields.at("due_us"))).Text(tenant).Id(id).str());
+      const char* refusal = kRefusals[std::stoul(fields.at("verdict.refusal"))];
+      if (*refusal != '\0') result_.asks[std::string(refusal) + ", allowed " + fields.at("verdict.allowed")] += 1;
+    }
+    if (KeysOf(view, RowKind::kAsk) != asks) Fail("the store has other asks than the model" + At());
+    if (KeysOf(view, RowKind::kHoldDue) != due) Fail("other holds are due than the model has open" + At());
+  }
+
+  std::set<std::string> KeysOf(const View& view, RowKind kind) {
+    std::set<std::string> keys;
+    std::string begin = KeyBuilder().Begin(kind).str();
+    Check(view.Scan(begin, PrefixEnd(begin),
+                    [&](std::string_view key, std::string_view) { return keys.insert(std::string(key)).second; }),
+          "scan keys");
+    return keys;
   }
 
   void CompareQuarantine(const View& view) {
