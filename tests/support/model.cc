@@ -9,6 +9,7 @@
 
 #include "core/placement.h"
 
+#include "/tmp/trace.inc"  // TRACE
 namespace odometer {
 
 using model::Int;
@@ -29,12 +30,14 @@ void Model::Apply(uint64_t offset, int64_t append_time_us, std::string_view byte
   if ((event_.type == EventType::kGenesis) != (offset == 0)) return PutInQuarantine(Reason::kGenesisPosition);
   if (event_.type == EventType::kGenesis || event_.type == EventType::kTick) return CountApplied();
   if (IsMisplaced()) return PutInQuarantine(Reason::kMisplaced);
+  LmTrace(event_, offset_, append_.us, "-");  // TRACE
   if (Dedupe(XXH3_64bits(aligned.data(), aligned.size())) != Seen::kNew) return;
   if (IsAsk(event_.type) && Exists(&Tables::ask, AskName(event_.id))) {
     counts_.duplicate += 1;  // and has the first verdict
     return;
   }
   bool is_applied = event_.type == EventType::kGapReported ? FoldGap() : FoldFacts();
+  LmTrace(event_, offset_, append_.us, is_applied ? "APPLIED" : "refused");  // TRACE
   if (is_applied) CountApplied();
 }
 
@@ -131,7 +134,7 @@ bool Model::FoldFacts() {
   MakeCounters();
   FoldPayload();
   FoldTimes();
-  bool fits = NewRowsFit();
+  bool fits = NewRowsFit() && do_amounts_fit_;
   Reason reason = refusal_ != Reason::kNone ? refusal_
                   : is_over_cardinality_    ? Reason::kCardinality
                   : fits                    ? Reason::kNone
@@ -167,8 +170,12 @@ void Model::FoldPayload() {
 // The tenant's own two figures of time.
 void Model::FoldTimes() {
   model::TenantRow& tenant = TouchTenant();
-  tenant.max_fold_us = std::max(tenant.max_fold_us, IsAsk(event_.type) ? log_us_ : EnvelopePlace().us);
-  if (event_.type > EventType::kConfigChanged) tenant.events += 1;
+  if (event_.type > EventType::kConfigChanged) {
+    tenant.events += 1;
+    if (IsAsk(event_.type)) tenant.max_fold_us = std::max(tenant.max_fold_us, log_us_);
+    return;
+  }
+  tenant.max_fold_us = std::max(tenant.max_fold_us, EnvelopePlace().us);
   bool is_ahead = event_.event_time.us > append_.us;
   if (event_.type == EventType::kInteractionBatch) {
     for (const Interaction& item : event_.interactions) is_ahead |= item.event_time.us > append_.us;

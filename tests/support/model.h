@@ -278,13 +278,7 @@ class Model {
   model::ProjectRow& TouchProjectUser(std::string_view user);
   model::ServiceDayRow& TouchServiceDay(FoldTime place, std::string_view service, std::string_view operation,
                                         std::string_view model);
-  // No earlier than the ask that the fact names.
-  FoldTime Placed(EventTime time) const { return FoldTime{std::max(PlaceAt(time, append_).us, named_us_)}; }
-  FoldTime EnvelopePlace() const { return Placed(event_.event_time); }
-  FoldTime PlaceOf(const Interaction& item) const {
-    bool is_first = &item == &event_.interactions.front();
-    return is_first ? Placed(item.event_time) : PlaceAt(item.event_time, append_);
-  }
+  FoldTime EnvelopePlace() const { return PlaceAt(event_.event_time, append_); }
   bool NewRowsFit() const;
   void KeepNewRows();
   int64_t Moment(const std::string& tenant) const;
@@ -309,8 +303,8 @@ class Model {
   Reason refusal_ = Reason::kNone;  // of a definition
   int64_t log_us_ = model::kNone;   // T
   std::string named_;               // the row of the ask that the fact at hand names; empty: none that it may
-  int64_t named_us_ = model::kNone; // its T
   bool is_request_admitted_ = false;
+  bool do_amounts_fit_ = true;  // those of a fact that settles an ask
 };
 
 }  // namespace odometer

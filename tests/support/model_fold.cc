@@ -134,7 +134,7 @@ void Model::FoldTurn() {
 
 void Model::FoldAmendment() {
   const Amendment& amendment = event_.amendment;
-  FoldTime place = Placed(amendment.original_time);
+  FoldTime place = PlaceAt(amendment.original_time, append_);
   Place at = TouchPlace(amendment.user, place);
   auto add = [&](auto& row) {
     row.usage.Add(amendment);
@@ -185,7 +185,7 @@ void Model::FoldSession() {
 // --- Interactions
 
 void Model::FoldInteraction(const Interaction& interaction) {
-  FoldTime place = PlaceOf(interaction);
+  FoldTime place = PlaceAt(interaction.event_time, append_);
   Place at = TouchPlace(interaction.user, place);
   auto add = [&](auto& row) {
     row.usage.Add(interaction);
@@ -219,7 +219,7 @@ void Model::FoldInteraction(const Interaction& interaction) {
 // A batch counts once, with its first item's user; so does a single interaction.
 void Model::CountInteractions() {
   const Interaction& first = event_.interactions.front();
-  TouchPlace(first.user, PlaceOf(first)).account.events += 1;
+  TouchPlace(first.user, PlaceAt(first.event_time, append_)).account.events += 1;
 }
 
 // --- Knowledge and configuration
