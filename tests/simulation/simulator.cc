@@ -66,6 +66,8 @@ class Simulation {
     options.tenants = 1 + static_cast<int>(random.Below(3));
     options.with_ticks = random.Below(2) == 0;
     options.start_us = kStartUs;
+    if (random.Below(4) == 0) options.limits_percent = 60;
+    if (random.Below(8) == 0) options.extreme_percent = 40;
     return options;
   }
 

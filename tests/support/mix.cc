@@ -147,7 +147,8 @@ MixRecord Mix::NextWellFormed() {
 
 EventType Mix::PickType() {
   bool is_start = counts_.records < 20;  // something should stand when the rest comes
-  if (options_.with_limits && random_.Percent(is_start ? 60 : 25)) return PickWeighted(random_, kLimitWeights);
+  uint64_t percent = is_start && options_.limits_percent > 0 ? 60 : options_.limits_percent;
+  if (random_.Percent(percent)) return PickWeighted(random_, kLimitWeights);
   return PickWeighted(random_, kWeights);
 }
 
@@ -180,7 +181,7 @@ void Mix::KeepInHistory(const std::string& bytes) {
 
 MixRecord Mix::Fresh(EventType type) {
   Event event;
-  bool is_whale = options_.with_big_amounts && random_.Percent(3);
+  bool is_whale = options_.with_big_amounts && random_.Percent(options_.extreme_percent);
   size_t plain = static_cast<size_t>(options_.tenants);
   size_t tenant = is_whale ? plain : random_.Percent(60) ? 0 : random_.Below(plain);
   PutEnvelope(type, tenant, &event);

@@ -40,7 +40,8 @@ struct MixOptions {
   uint64_t hostile_percent = 1;
   bool with_ticks = false;
   bool with_gap_reports = true;
-  bool with_limits = true;  // definitions, asks, ends of holds, and facts that name an ask
+  uint64_t limits_percent = 25;  // definitions, asks, ends of holds; and with 0 no fact names an ask, either
+  uint64_t extreme_percent = 3;  // with_big_amounts: in the tenant of the extremes
   // Amounts near 2^63: 2^61 and 2^62 of one user of each tenant, which leaves room for everybody else's; the extremes
   // in a tenant of their own, which is soon full.
   bool with_big_amounts = true;

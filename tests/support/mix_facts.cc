@@ -172,7 +172,7 @@ void Mix::PutPayload(Event* event) {
   if (type >= EventType::kCaseChampioned && type <= EventType::kCollectionUnsubscribed) PutKnowledge(event);
   if (IsVector(type)) PutOperation(event);
   if (type == EventType::kConfigChanged) PutConfig(event);
-  if (options_.with_limits) PutLimitPayload(event);
+  PutLimitPayload(event);
   if (type == EventType::kTick && random_.Percent(50)) event->tick_reason = "due";
 }
 

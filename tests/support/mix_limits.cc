@@ -99,7 +99,7 @@ const Mix::KnownAsk* Mix::PickAsk() {
 // A fact of its asker mostly, of somebody else sometimes.
 void Mix::NameAsk(Event* event) {
   asker_.reset();
-  if (!options_.with_limits || event->type > EventType::kConfigChanged || !random_.Percent(35)) return;
+  if (options_.limits_percent == 0 || event->type > EventType::kConfigChanged || !random_.Percent(35)) return;
   const KnownAsk* ask = PickAsk();
   if (ask == nullptr) return;
   event->ask = ask->id;
@@ -148,7 +148,7 @@ void Mix::PutDefinition(Event* event) {
       PutQuota(&definition);
       break;
     case EventType::kEnforcementSet:
-      definition.enforcement = random_.Percent(60) ? Enforcement::kOn : static_cast<Enforcement>(random_.Between(1, 3));
+      definition.enforcement = random_.Percent(30) ? Enforcement::kOn : static_cast<Enforcement>(random_.Between(1, 3));
       break;
     default:
       PutZone(&definition);

@@ -230,6 +230,7 @@ class Model {
   model::Counter FreshCounter(Scope scope, const model::Subject& parts, Meter meter, Window window) const;
   void SeedRing(const model::HourRing& ring, model::Counter* counter) const;
   void CountFacts();
+  bool HasRoom(const std::vector<model::CountedFact>& facts) const;
   void SettleNamedAsk(model::CountedFact* fact);
   void AddToCounters(const model::Subject& subject, const model::Amounts& amounts, int64_t at_us);
   void FoldAsk();
@@ -238,7 +239,6 @@ class Model {
   model::Status Stand(const model::AskRow& ask, const model::Applying& applying) const;
   bool PassesByTime(const model::Status& status) const;
   model::Int GaugeOf(Scope scope, const model::Subject& parts, Meter meter) const;
-  bool HasRoom(const model::AskRow& ask);
   void FoldEnd();
   void EndOpen(model::AskRow& ask);
   void EndExpired(model::AskRow& ask);

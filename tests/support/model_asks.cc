@@ -233,8 +233,34 @@ void Model::FindNamedAsk() {
 
 void Model::CountFacts() {
   std::vector<CountedFact> facts = FactsAtHand();
+  do_amounts_fit_ = HasRoom(facts);
   if (!named_.empty()) SettleNamedAsk(&facts.front());
   for (const CountedFact& fact : facts) AddToCounters(fact.subject, fact.amounts, fact.place_us);
+}
+
+// Whether every counter, and what is held of its meter, has room for all that the record adds to the scope, wherever
+// in time it falls.
+bool Model::HasRoom(const std::vector<CountedFact>& facts) const {
+  std::map<std::string, Amounts> sums;  // by scope
+  for (const CountedFact& fact : facts) {
+    for (Scope scope : model::ScopesOf(fact.subject)) {
+      Amounts& sum = sums[UseName(scope, *model::PartsIn(scope, fact.subject))];
+      for (const auto& [meter, amount] : fact.amounts) sum[meter] += amount;
+    }
+  }
+  model::FitCheck check;
+  for (const auto& [name, sum] : sums) {
+    const model::LimitUseRow* use = Find(&Tables::limit_use, name);
+    if (use == nullptr) continue;
+    for (const auto& [meter, amount] : sum) {
+      Int held = AmountOf(use->held, meter);
+      if (held != 0) check.Sum(held + amount);
+      for (const auto& [key, counter] : use->counters) {
+        if (key.first == meter) check.Sum(counter.Total() + held + amount);
+      }
+    }
+  }
+  return check.fits();
 }
 
 void Model::SettleNamedAsk(CountedFact* fact) {
@@ -243,7 +269,7 @@ void Model::SettleNamedAsk(CountedFact* fact) {
   fact->place_us = std::max(fact->place_us, ask.verdict.judged_us);
   model::FitCheck check;
   for (const auto& [meter, amount] : fact->amounts) check.Sum(amount);
-  do_amounts_fit_ = check.fits();
+  do_amounts_fit_ &= check.fits();
   if (ask.type == EventType::kHoldAsked) {
     GiveBack(ask);
     ask.state = AskState::kSettled;
@@ -257,7 +283,7 @@ void Model::SettleNamedAsk(CountedFact* fact) {
   for (const Amount& asked : ask.amounts) {
     Int& adds = fact->amounts[asked.meter];
     if (ask.type == EventType::kLeaseAsked) adds = 0;
-    if (ask.type == EventType::kAdmitAsked && adds > 0) adds = std::max<Int>(adds - asked.amount, 0);
+    if (ask.type == EventType::kAdmitAsked) adds = std::max<Int>(adds - asked.amount, 0);
   }
 }
 
@@ -322,12 +348,12 @@ model::Verdict Model::Judge(const AskRow& ask) {
   bool is_hold = ask.type != EventType::kAdmitAsked;
   bool has_many_holds = is_hold && TouchAsker(ask.subject).open_holds >= kOpenHoldsMax;
   bool lets_through = verdict.enforcement != Enforcement::kOn;
-  if (is_refused && !lets_through) {
-    verdict.refusal = model::Refusal::kLimit;
+  if (!HasRoom({{ask.subject, model::AmountsOf(ask.amounts), log_us_}})) {
+    verdict.refusal = model::Refusal::kOverflow;
   } else if (has_many_holds) {
     verdict.refusal = model::Refusal::kTooManyHolds;
-  } else if (!HasRoom(ask)) {
-    verdict.refusal = model::Refusal::kOverflow;
+  } else if (is_refused && !lets_through) {
+    verdict.refusal = model::Refusal::kLimit;
   } else {
     verdict.is_allowed = true;
     if (is_refused) verdict.refusal = model::Refusal::kLimit;
@@ -359,7 +385,7 @@ model::Status Model::Stand(const AskRow& ask, const model::Applying& applying) c
   }
   if (IsRolling(limit.window) && status.is_exceeded) {
     Int fits = cap - status.held - std::max<Int>(status.asked, 1);
-    status.reset_us = counter->FreeAt(log_us_, fits).value_or(model::kNone);
+    if (fits >= 0) status.reset_us = counter->FreeAt(log_us_, fits).value_or(model::kNone);
   }
   return status;
 }
@@ -390,21 +416,6 @@ Int Model::GaugeOf(Scope scope, const Subject& parts, Meter meter) const {
       Find(&Tables::collection, name.Text(parts.project).Text(parts.collection).Take());
   if (row == nullptr || meter == Meter::kCollections) return 0;
   return meter == Meter::kVectors ? row->vectors : row->bytes;
-}
-
-// Whether counters, or what is held, can take the amounts.
-bool Model::HasRoom(const AskRow& ask) {
-  Tables before;
-  std::swap(new_, before);  // the rows themselves, for others hold on to them
-  new_ = before;
-  if (ask.type == EventType::kAdmitAsked) {
-    AddToCounters(ask.subject, model::AmountsOf(ask.amounts), log_us_);
-  } else {
-    Hold(ask, +1);
-  }
-  bool has_room = NewRowsFit();
-  std::swap(new_, before);
-  return has_room;
 }
 
 void Model::Hold(const AskRow& ask, int sign) {

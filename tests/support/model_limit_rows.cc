@@ -51,6 +51,12 @@ Int Counter::UsedAt(int64_t at_us) const {
   return sum;
 }
 
+Int Counter::Total() const {
+  Int sum = used;
+  for (const auto& [step, amount] : steps) sum += amount;
+  return sum;
+}
+
 std::optional<int64_t> Counter::FreeAt(int64_t at_us, Int fits) const {
   std::set<int64_t> moments = {at_us};  // when a step has left, the sum is another one
   for (const auto& [step, amount] : steps) moments.insert((step + 1) * StepUs(window) - 1 + LengthUs(window));

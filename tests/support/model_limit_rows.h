@@ -145,6 +145,7 @@ struct Counter {
 
   void Add(int64_t at_us, Int amount, const Zone& zone);
   Int UsedAt(int64_t at_us) const;
+  Int Total() const;  // of all that it holds
   // When no more than `fits` is used, if nothing comes; nullopt: never. Of a rolling window.
   std::optional<int64_t> FreeAt(int64_t at_us, Int fits) const;
   bool IsSpanOver(int64_t at_us) const { return at_us >= span.end_us; }
