@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   RegisterQuarantineVerbs(app, context);
   RegisterAuditVerbs(app, context);
   RegisterBackupVerbs(app, context);
+  RegisterLimitsVerbs(app, context);
   RegisterTopicsVerbs(app, context);
   try {
     app.parse(argc, argv);

@@ -21,12 +21,17 @@ constexpr int64_t kBacklogUs = 60 * kUsPerSecond;
 constexpr int64_t kQuietUs = kUsPerSecond;
 constexpr size_t kAnswersKept = 65'536;
 
+RunnerOptions KeepingAnswers(RunnerOptions options) {
+  options.projection.keeps_answers = true;
+  return options;
+}
+
 }  // namespace
 
 Runner::Runner(PartitionLog& log, std::unique_ptr<Store> store, Clock& clock, RunnerOptions options)
     : log_(log),
       clock_(clock),
-      options_(std::move(options)),
+      options_(KeepingAnswers(std::move(options))),
       store_(std::move(store)),
       projection_(std::make_unique<Projection>(*store_, options_.projection)),
       view_(store_->NewView()) {

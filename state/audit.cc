@@ -30,13 +30,15 @@ bool Names(const RowName& name, const std::string& text) {
 }
 
 // Whether only events that stand in a user's postings move the figure: not those of sessions, knowledge and settings.
+// Requests are moved by asks that were let through, too; hours are requests by hour.
 bool MovesByPostedEventsOnly(RowKind kind, std::string_view field) {
   static constexpr std::string_view kOthers[] = {
       "row",           "bytes",          "events",         "sessions",
       "sessions_ring", "champion_cases", "config_changes", "first_us",
       "last_us",       "name",           "name_us",        "name_id",
       "ended",         "state_us",       "state_id",       "summary",
-      "key_points",    "summary_us",     "summary_id",     "collections_subscribed"};
+      "key_points",    "summary_us",     "summary_id",     "collections_subscribed",
+      "requests",      "requests_ring",  "hours"};
   bool is_of_a_user =
       kind == RowKind::kAccount || kind == RowKind::kPeriod || kind == RowKind::kDay || kind == RowKind::kSession;
   return is_of_a_user && std::find(std::begin(kOthers), std::end(kOthers), field) == std::end(kOthers);

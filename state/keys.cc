@@ -7,13 +7,13 @@ namespace odometer {
 RowClass ClassOf(RowKind kind) {
   switch (kind) {
     case RowKind::kAsk:
+    case RowKind::kHoldDue:
     case RowKind::kChain:
     case RowKind::kIdIndex:
     case RowKind::kMeta:
     case RowKind::kQuarantine:
     case RowKind::kStream:
       return RowClass::kPositional;
-    case RowKind::kHoldDue:
     case RowKind::kProjectPostings:
     case RowKind::kSessionPostings:
     case RowKind::kUserPostings:

@@ -43,13 +43,13 @@ enum class RowKind : char {
   kPolicy = 'y',        // tenant
   // positional
   kAsk = 'B',         // tenant, id of the ask
+  kHoldDue = 'D',     // due, tenant, id of the ask: of open holds
   kChain = 'L',       // offset: the rolling hash before it, at every multiple of 256
   kIdIndex = 'I',     // tenant, id
   kMeta = 'M',        // name: identity, cursor and counts
   kQuarantine = 'Q',  // offset
   kStream = 'T',      // producer, epoch, slot
   // derived
-  kHoldDue = 'D',          // due, tenant, id of the ask: of open holds
   kProjectPostings = 'P',  // tenant, project, hour, offset of the first
   kSessionPostings = 'S',  // tenant, user, session, offset of the first
   kUserPostings = 'U',     // tenant, user, offset of the first

@@ -197,7 +197,7 @@ Result<Reason> Projection::Impl::FoldNew(const Record& record, Coming& its) {
   int64_t log_time_us = std::max(meta.log_time_us, record.append_time.us);
   if (LimitFold::IsMine(event.type)) {
     Result<Reason> folded = limits.Fold(event, log_time_us);
-    if (folded.ok() && *folded == Reason::kNone && !IsDefinition(event.type)) {
+    if (folded.ok() && *folded == Reason::kNone && options.keeps_answers && !IsDefinition(event.type)) {
       std::optional<AskRow> row;
       if (limits.last_ask() != nullptr) row = *limits.last_ask();
       answers.push_back({record.offset, std::move(row)});

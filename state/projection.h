@@ -42,6 +42,7 @@ struct ProjectionOptions {
   uint64_t memory_bytes_max = 1ull << 30;  // of rows in RAM, between commits; what is clean is evicted above it
   int64_t users_max = 10'000'000;          // of one tenant
   int64_t projects_max = 100'000;
+  bool keeps_answers = false;  // for TakeAnswers(), by who calls it
 };
 
 class Projection {

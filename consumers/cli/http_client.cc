@@ -74,6 +74,14 @@ Result<HttpResponse> HttpClient::Post(const std::string& path, const std::string
   return Perform(path, {"Content-Type: " + content_type, "Expect:"});
 }
 
+Result<HttpResponse> HttpClient::Put(const std::string& path, const std::string& body,
+                                     const std::string& content_type) {
+  curl_easy_setopt(curl_, CURLOPT_CUSTOMREQUEST, "PUT");
+  Result<HttpResponse> response = Post(path, body, content_type);
+  curl_easy_setopt(curl_, CURLOPT_CUSTOMREQUEST, nullptr);
+  return response;
+}
+
 Result<HttpResponse> HttpClient::Perform(const std::string& path, std::vector<std::string> headers) {
   if (!options_.tenant.empty()) headers.push_back("Odometer-Tenant: " + options_.tenant);
   curl_slist* list = nullptr;

@@ -46,6 +46,7 @@ class HttpClient {
   // path starts with "/" and is encoded already. Any answer is a response, whatever its status.
   Result<HttpResponse> Get(const std::string& path);
   Result<HttpResponse> Post(const std::string& path, const std::string& body, const std::string& content_type);
+  Result<HttpResponse> Put(const std::string& path, const std::string& body, const std::string& content_type);
 
   const std::string& server() const { return options_.server; }
 

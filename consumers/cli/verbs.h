@@ -20,6 +20,7 @@ void RegisterUsersVerb(::CLI::App& app, Context& context);
 void RegisterQuarantineVerbs(::CLI::App& app, Context& context);
 void RegisterAuditVerbs(::CLI::App& app, Context& context);
 void RegisterBackupVerbs(::CLI::App& app, Context& context);
+void RegisterLimitsVerbs(::CLI::App& app, Context& context);
 void RegisterTopicsVerbs(::CLI::App& app, Context& context);
 
 }  // namespace odometer::cli

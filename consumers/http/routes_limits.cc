@@ -243,7 +243,9 @@ Result<HttpResponse> Api::Ask(const Call& call, EventType type) {
 
 HttpResponse Api::FailItem(const Call& call, const ItemError& error) const {
   std::string where = error.field.empty() ? "" : "'" + error.field + "': ";
-  return Fail(call, {422, error.reason, where + error.message, 0});
+  std::string kind = error.reason;
+  std::replace(kind.begin(), kind.end(), '_', '-');
+  return Fail(call, {422, kind, where + error.message, 0});
 }
 
 Result<HttpResponse> Api::AnswerAsk(const Call& call, const Uuid& id, Runner& runner, uint64_t offset,

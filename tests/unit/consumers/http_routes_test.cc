@@ -33,6 +33,11 @@ std::string ValueOf(const std::string& line, const std::string& key) {
                                                                                       : "";
 }
 
+std::string UpperCase(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
 // "GET /path" → the names of its query parameters, as the document has them.
 std::map<std::string, std::set<std::string>> DocumentRoutes() {
   std::map<std::string, std::pair<std::string, std::string>> parameters;  // by key: name, in
@@ -45,7 +50,7 @@ std::map<std::string, std::set<std::string>> DocumentRoutes() {
     if (indent == 0) section = text;
     if (section == "paths:" && indent == 2) path = text.substr(0, text.size() - 1);
     if (section == "paths:" && indent == 4)
-      keys[route = (text == "get:" ? "GET " : text == "post:" ? "POST " : text + " ") + path];
+      keys[route = UpperCase(text.substr(0, text.size() - 1)) + " " + path];
     const std::string reference = "- $ref: '#/components/parameters/";
     if (section == "paths:" && text.rfind(reference, 0) == 0)
       keys[route].insert(text.substr(reference.size(), text.size() - reference.size() - 1));

@@ -41,7 +41,7 @@ inline Json Describe(const Turn& turn) {
   const auto& [user, session, turn_number, provider, model_requested, model_served, tokens, llm_calls, status,
                error_type, duration_us, time_to_first_token_us, provided_cost_nano_usd, has_rag, rag_used, rag_guided,
                rag_collections, rag_output_tokens_saved, service, operation, metadata, query_digest,
-               query_length_bytes] = turn;
+               query_length_bytes, is_admitted] = turn;
   Json rag = nullptr;
   if (has_rag) {
     rag = {{"used", rag_used},
