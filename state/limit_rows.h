@@ -130,7 +130,7 @@ struct Counter {
   int64_t start_us = kNever;  // of a calendar window: the hour, day or month that `used` is of
   int64_t end_us = kNever;
   int64_t used = 0;  // of a calendar window, lifetime or gauge
-  Steps steps;       // of a rolling window
+  Steps steps;       // of a rolling window; not stored of another
 
   template <class Self, class V>
   static void Fields(Self& row, V&& v) {
@@ -140,7 +140,7 @@ struct Counter {
     v("start_us", row.start_us);
     v("end_us", row.end_us);
     v("used", row.used);
-    v("steps", row.steps);
+    if (IsRolling(static_cast<Window>(row.window))) v("steps", row.steps);
   }
 };
 

@@ -176,8 +176,7 @@ struct LimitUseRow {
       visitor.Figure(prefix, "start_us", counter.span.start_us);
       visitor.Figure(prefix, "end_us", counter.span.end_us);
       visitor.Figure(prefix, "used", counter.used);
-      visitor.Steps(prefix + "steps", IsRolling(key.second) ? key.second : Window::kRollingHour, counter.newest_step,
-                    counter.steps);
+      if (IsRolling(key.second)) visitor.Steps(prefix + "steps", key.second, counter.newest_step, counter.steps);
     }
   }
 };
