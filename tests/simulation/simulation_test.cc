@@ -32,6 +32,8 @@ void Add(const SimulationResult& result, SimulationResult* sum) {
   sum->refused_appends += result.refused_appends;
   sum->rows_compared += result.rows_compared;
   for (const auto& [type, count] : result.applied_by_type) sum->applied_by_type[type] += count;
+  for (const auto& [reason, count] : result.quarantined_by_reason) sum->quarantined_by_reason[reason] += count;
+  for (const auto& [what, count] : result.asks) sum->asks[what] += count;
 }
 
 // Each seed is one thread's; seeds are shared out over the cores. Stops at the first that fails.
@@ -69,6 +71,9 @@ TEST(Simulation, EverySeedAgreesWithTheModelThroughCrashes) {
     std::cout << "  applied " << type << " " << count << "\n";
     EXPECT_GT(count, 0u) << type;
   }
+  for (const auto& [reason, count] : sum.quarantined_by_reason)
+    std::cout << "  quarantined " << reason << " " << count << "\n";
+  for (const auto& [what, count] : sum.asks) std::cout << "  asks " << what << " " << count << "\n";
   // A fault that never struck shows nothing.
   EXPECT_GT(sum.crashes, 0u);
   EXPECT_GT(sum.power_losses, 0u);

@@ -2,6 +2,7 @@
 
 #include <rocksdb/env.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <set>
@@ -65,6 +66,8 @@ class Simulation {
     options.tenants = 1 + static_cast<int>(random.Below(3));
     options.with_ticks = random.Below(2) == 0;
     options.start_us = kStartUs;
+    if (random.Below(4) == 0) options.limits_percent = 60;
+    if (random.Below(8) == 0) options.extreme_percent = 40;
     return options;
   }
 
@@ -329,14 +332,29 @@ class Simulation {
     return " (seed " + std::to_string(options_.seed) + ", offset " + std::to_string(checked_) + ")";
   }
 
+  // "ask[default,5f0c…]": the row is positional, so that KeyOfName() does not know it.
+  static std::optional<std::string> KeyOfAsk(const std::string& name) {
+    size_t comma = name.rfind(',');
+    if (comma == std::string::npos || name.back() != ']') return std::nullopt;
+    std::optional<std::string> tenant = KeyOfName("tenant" + name.substr(3, comma - 3) + "]");
+    std::optional<Uuid> id = Uuid::Parse(name.substr(comma + 1, name.size() - comma - 2));
+    if (!tenant || !id) return std::nullopt;
+    KeyReader reader(*tenant);
+    std::string_view text;
+    if (!reader.Text(&text)) return std::nullopt;
+    return KeyBuilder().Begin(RowKind::kAsk).Text(text).Id(*id).str();
+  }
+
   void CompareRow(const View& view, const std::string& name) {
-    std::optional<std::string> key = KeyOfName(name);
+    std::optional<std::string> key = name.starts_with("ask[") ? KeyOfAsk(name) : KeyOfName(name);
     if (!key) return Fail("the model names a row that the store cannot have: " + name);
     Result<std::optional<std::string>> bytes = view.Get(*key);
     if (!bytes.ok() || !bytes->has_value()) return Fail("row " + name + " is not in the store" + At());
-    std::optional<RowName> parsed = NameOf(*key);
-    Result<int64_t> moment = MomentOf(view, parsed->tenant());
-    std::optional<FieldMap> fields = FieldsOf(parsed->kind, **bytes, moment.ok() ? *moment : 0);
+    KeyReader reader(*key);
+    std::string_view tenant;
+    if (!reader.Text(&tenant)) return Fail("no tenant in " + name);
+    Result<int64_t> moment = MomentOf(view, tenant);
+    std::optional<FieldMap> fields = FieldsOf(reader.kind(), **bytes, moment.ok() ? *moment : 0);
     if (!fields) return Fail("row " + name + " cannot be read" + At());
     CompareFields(name, *fields, model_.Row(name));
   }
@@ -344,6 +362,16 @@ class Simulation {
   void CompareFields(const std::string& name, const FieldMap& have, const FieldMap& want) {
     ++result_.rows_compared;
     if (have == want) return;
+    if (std::getenv("LM_TRACE")) for (const auto* f : {&have, &want}) {  // TRACE
+      std::fprintf(stderr, "%s %s\n", f == &have ? "FOLD " : "MODEL", name.c_str());  // TRACE
+      for (const char* list : {"verdict.limits.", "counters."}) for (int i = 0; f->count(list + std::to_string(i) + ".meter"); ++i) {  // TRACE
+        std::string t, pre = list + std::to_string(i) + ".";  // TRACE
+        for (const char* n : {"meter", "window", "over", "level", "source", "cap", "used", "held", "asked", "exceeded", "mode", "reset_us", "counting_since_us", "start_us", "end_us", "steps"}) if (f->count(pre + n)) t += std::string(" ") + n + "=" + f->at(pre + n);  // TRACE
+        std::fprintf(stderr, "DIFF   %s\n", t.c_str());  // TRACE
+      }  // TRACE
+      std::string t; for (auto& [k, v] : *f) if (k.find("limits") == std::string::npos && k.find("counters") == std::string::npos) t += " " + k + "=" + v;  // TRACE
+      std::fprintf(stderr, "DIFF   %s\n", t.substr(0, 3000).c_str());  // TRACE
+    }  // TRACE
     for (const auto& [field, value] : want) {
       auto held = have.find(field);
       if (held == have.end()) return Fail(name + "." + field + " is absent, the model says " + value + At());
@@ -369,6 +397,7 @@ class Simulation {
     for (const auto& [name, fields] : want) {
       if (!rows->contains(name)) return Fail("row " + name + " is not in the store" + At());
     }
+    CompareAsks(*view);
     CompareQuarantine(*view);
     ComparePostings(*view, want);
     Result<std::vector<Difference>> law = CheckConservation(*view);
@@ -378,7 +407,45 @@ class Simulation {
                      : law.status().ToString()) +
            At());
     result_.applied_by_type = model_.counts().applied_by_type;
+    result_.quarantined_by_reason = model_.counts().quarantined_by_reason;
     if (random_.Below(4) == 0) FoldAgain(*view);
+  }
+
+  // Every ask as the model has it, no other one, and what is due when.
+  void CompareAsks(const View& view) {
+    static constexpr std::array<const char*, 7> kStates = {"", "refused", "admitted", "open", "settled", "released",
+                                                           "expired"};
+    static constexpr std::array<const char*, 4> kRefusals = {"", "limit", "too_many_holds", "overflow"};
+    std::set<std::string> asks, due;
+    std::map<std::string, FieldMap> want = model_.AskRows();
+    for (const auto& [name, fields] : want) {
+      CompareRow(view, name);
+      std::string key = KeyOfAsk(name).value_or("");
+      asks.insert(key);
+      KeyReader reader(key);
+      std::string_view tenant;
+      Uuid id;
+      if (!reader.Text(&tenant) || !reader.Id(&id)) return Fail("no name of an ask: " + name);
+      const char* state = kStates[std::stoul(fields.at("state"))];
+      result_.asks[state] += 1;
+      if (state == std::string("open")) {
+        int64_t due_us = std::stoll(fields.at("due_us"));
+        due.insert(KeyBuilder().Begin(RowKind::kHoldDue).Number(due_us).Text(tenant).Id(id).str());
+      }
+      const char* refusal = kRefusals[std::stoul(fields.at("verdict.refusal"))];
+      if (*refusal != '\0') result_.asks[std::string(refusal) + ", allowed " + fields.at("verdict.allowed")] += 1;
+    }
+    if (KeysOf(view, RowKind::kAsk) != asks) Fail("the store has other asks than the model" + At());
+    if (KeysOf(view, RowKind::kHoldDue) != due) Fail("other holds are due than the model has open" + At());
+  }
+
+  std::set<std::string> KeysOf(const View& view, RowKind kind) {
+    std::set<std::string> keys;
+    std::string begin = KeyBuilder().Begin(kind).str();
+    Check(view.Scan(begin, PrefixEnd(begin),
+                    [&](std::string_view key, std::string_view) { return keys.insert(std::string(key)).second; }),
+          "scan keys");
+    return keys;
   }
 
   void CompareQuarantine(const View& view) {

@@ -31,6 +31,25 @@ constexpr std::array kWeights = {
     Weight{EventType::kCollectionCreated, 4},   Weight{EventType::kCollectionDropped, 3},
     Weight{EventType::kConfigChanged, 2},
 };
+constexpr std::array kLimitWeights = {
+    Weight{EventType::kAdmitAsked, 30},     Weight{EventType::kHoldAsked, 20},    Weight{EventType::kLeaseAsked, 18},
+    Weight{EventType::kHoldSettled, 8},     Weight{EventType::kHoldReleased, 6},  Weight{EventType::kLeaseSettled, 12},
+    Weight{EventType::kProfileDefined, 8},  Weight{EventType::kProfileAssigned, 7},
+    Weight{EventType::kLimitOverridden, 7}, Weight{EventType::kQuotaSet, 9},      Weight{EventType::kEnforcementSet, 2},
+    Weight{EventType::kZoneSet, 3},
+};
+
+template <class Weights>
+EventType PickWeighted(Random& random, const Weights& weights) {
+  int total = 0;
+  for (const Weight& weight : weights) total += weight.weight;
+  int64_t left = random.Between(0, total - 1);
+  for (const Weight& weight : weights) {
+    left -= weight.weight;
+    if (left < 0) return weight.type;
+  }
+  return EventType::kTurnRecorded;
+}
 
 Uuid RandomUuid(Random& random) {
   Uuid id;
@@ -79,6 +98,7 @@ Mix::Mix(MixOptions options) : options_(options), random_(options.seed), now_us_
     foreign_tenant_ = FirstName("elsewhere", [&](const std::string& name) { return !lives_here(name); });
   }
   turns_.resize(tenants_.size());
+  asks_.resize(tenants_.size());
   for (uint64_t step : {1, 1, 1, 2}) {
     Producer producer{RandomUuid(random_)};
     producer.skew_us = random_.Between(-options_.clock_skew_us, options_.clock_skew_us);
@@ -126,14 +146,10 @@ MixRecord Mix::NextWellFormed() {
 }
 
 EventType Mix::PickType() {
-  int total = 0;
-  for (const Weight& weight : kWeights) total += weight.weight;
-  int64_t left = random_.Between(0, total - 1);
-  for (const Weight& weight : kWeights) {
-    left -= weight.weight;
-    if (left < 0) return weight.type;
-  }
-  return EventType::kTurnRecorded;
+  bool is_start = counts_.records < 20;  // something should stand when the rest comes
+  uint64_t percent = is_start && options_.limits_percent > 0 ? 60 : options_.limits_percent;
+  if (random_.Percent(percent)) return PickWeighted(random_, kLimitWeights);
+  return PickWeighted(random_, kWeights);
 }
 
 int64_t Mix::PickAdvance() {
@@ -165,10 +181,11 @@ void Mix::KeepInHistory(const std::string& bytes) {
 
 MixRecord Mix::Fresh(EventType type) {
   Event event;
-  bool is_whale = options_.with_big_amounts && random_.Percent(3);
+  bool is_whale = options_.with_big_amounts && random_.Percent(options_.extreme_percent);
   size_t plain = static_cast<size_t>(options_.tenants);
   size_t tenant = is_whale ? plain : random_.Percent(60) ? 0 : random_.Below(plain);
   PutEnvelope(type, tenant, &event);
+  NameAsk(&event);
   PutPayload(&event);
   if (type == EventType::kTurnRecorded) {
     const Turn& turn = event.turn;
@@ -304,6 +321,7 @@ MixRecord Mix::AgainChanged(const std::string& bytes, int variant) {
   Decode(aligned.view(), &event);
   bool is_checked_by_id = event.id_kind == IdKind::kDerived || !event.producer.has_value();
   auto restamp = [&] {
+    if (std::getenv("LM_F1") && IsAsk(event.type)) return;
     event.producer.reset();
     if (event.type != EventType::kTick) Stamp(PickProducer(), &event);
   };

@@ -9,13 +9,14 @@
 //
 // The same options give the same bytes on every machine. Well-formed records hold every event type but Genesis, every
 // enum value, every optional field with and without; late, early and out of order; stamped and not; with gaps, reports
-// of them, duplicates and conflicts. Hostile ones hold every reason to refuse a record. Asks, ends of holds and
-// definitions are not among them yet. Thread-compatible.
+// of them, duplicates and conflicts; definitions, asks, ends of holds, and facts that name an ask. Hostile ones hold
+// every reason to refuse a record. Thread-compatible.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,10 +25,6 @@
 #include "tests/support/random.h"
 
 namespace odometer {
-
-// Whether a mix has records of this type, Genesis aside, or for this reason.
-inline bool IsInMix(EventType type) { return !IsAsk(type) && !IsHoldEnd(type) && !IsDefinition(type); }
-inline bool IsInMix(Reason reason) { return reason != Reason::kWrongDoor && reason < Reason::kUnknownProfile; }
 
 struct MixOptions {
   uint64_t seed = 1;
@@ -43,6 +40,8 @@ struct MixOptions {
   uint64_t hostile_percent = 1;
   bool with_ticks = false;
   bool with_gap_reports = true;
+  uint64_t limits_percent = 25;  // definitions, asks, ends of holds; and with 0 no fact names an ask, either
+  uint64_t extreme_percent = 3;  // with_big_amounts: in the tenant of the extremes
   // Amounts near 2^63: 2^61 and 2^62 of one user of each tenant, which leaves room for everybody else's; the extremes
   // in a tenant of their own, which is soon full.
   bool with_big_amounts = true;
@@ -98,6 +97,11 @@ class Mix {
     int64_t event_time_us = 0;
     std::string user, session, provider, model, service, operation;
   };
+  struct KnownAsk {
+    EventId id;
+    EventType type = EventType::kNone;
+    std::string user, project;
+  };
   enum class Amounts { kPlain, kBig, kExtreme };
 
   // mix.cc: what comes next, and in which stream.
@@ -143,6 +147,19 @@ class Mix {
   std::string_view Text(std::string text);  // lives until the next record
   std::string_view Name(std::string_view kind, uint64_t number);
 
+  // mix_limits.cc: definitions, asks and their ends; and the facts that name one.
+  void PutLimitPayload(Event* event);
+  void PutAsk(Event* event);
+  std::vector<odometer::Amount> PickAmounts(int64_t least);
+  static int64_t CapOf(Meter meter);
+  const KnownAsk* PickAsk();
+  void NameAsk(Event* event);
+  void PutEnd(Event* event);
+  void PutDefinition(Event* event);
+  void PutQuota(Definition* quota);
+  void PutZone(Definition* zone);
+  std::vector<Limit> PickLimits(bool is_quota);
+
   // mix_hostile.cc: records to be refused.
   MixRecord Hostile();
   std::string DamagedBytes(EventType* type);
@@ -163,6 +180,9 @@ class Mix {
   std::string foreign_tenant_;  // lives in another partition; empty with one partition
   std::vector<Producer> producers_;
   std::vector<std::vector<KnownTurn>> turns_;  // by tenant
+  std::vector<std::vector<KnownAsk>> asks_;    // likewise
+  std::map<std::string, Uuid> standing_;       // by what is defined, the event that did it last
+  std::optional<KnownAsk> asker_;              // whom the fact at hand is of, if it names an ask
   std::vector<std::string> history_;
   std::vector<std::string> held_;  // made, to be given later
   std::deque<std::string> texts_;

@@ -59,6 +59,12 @@ std::string_view Mix::Name(std::string_view kind, uint64_t number) {
 }
 
 std::string_view Mix::User() {
+  if (asker_.has_value() && !asker_->user.empty()) {
+    std::string_view asker = Text(asker_->user);
+    asker_->user.clear();  // of a batch, the first item's
+    SetAmounts(asker);
+    return asker;
+  }
   uint64_t number = random_.Percent(30) ? random_.Below(2) : random_.Below(static_cast<uint64_t>(options_.users));
   std::string_view user = Name("user", number);
   SetAmounts(user);
@@ -166,6 +172,7 @@ void Mix::PutPayload(Event* event) {
   if (type >= EventType::kCaseChampioned && type <= EventType::kCollectionUnsubscribed) PutKnowledge(event);
   if (IsVector(type)) PutOperation(event);
   if (type == EventType::kConfigChanged) PutConfig(event);
+  PutLimitPayload(event);
   if (type == EventType::kTick && random_.Percent(50)) event->tick_reason = "due";
 }
 
@@ -300,6 +307,7 @@ void Mix::PutOperation(Event* event) {
   Operation& operation = event->operation;
   operation.user = User();
   operation.project = Name("project", random_.Below(static_cast<uint64_t>(options_.projects)));
+  if (asker_.has_value() && !asker_->project.empty()) operation.project = Text(asker_->project);
   bool needs_collection = type == EventType::kVectorsCounted || type == EventType::kCollectionCreated ||
                           type == EventType::kCollectionDropped;
   if (needs_collection || random_.Percent(80)) operation.collection = Name("collection", random_.Below(kCollections));
@@ -346,6 +354,7 @@ void Mix::PutConfig(Event* event) {
   event->config.user = User();
   uint64_t project = random_.Below(static_cast<uint64_t>(options_.projects));
   if (random_.Percent(60)) event->config.project = Name("project", project);
+  if (asker_.has_value() && random_.Percent(80)) event->config.project = Text(asker_->project);
   event->config.setting = random_.Percent(80) ? "theme" : "";
   if (random_.Percent(30)) event->config.metadata = "dark";
 }

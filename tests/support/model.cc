@@ -9,6 +9,7 @@
 
 #include "core/placement.h"
 
+#include "/tmp/trace.inc"  // TRACE
 namespace odometer {
 
 using model::Int;
@@ -22,13 +23,21 @@ void Model::Apply(uint64_t offset, int64_t append_time_us, std::string_view byte
   if (!bytes.empty()) std::memcpy(storage_.data(), bytes.data(), bytes.size());
   std::string_view aligned(reinterpret_cast<const char*>(storage_.data()), bytes.size());
   if (bytes.data() == nullptr) aligned = std::string_view();
+  log_us_ = std::max(log_us_, append_time_us);
+  ExpireDue();
 
   if (Reason reason = Decode(aligned, &event_); reason != Reason::kNone) return PutInQuarantine(reason);
   if ((event_.type == EventType::kGenesis) != (offset == 0)) return PutInQuarantine(Reason::kGenesisPosition);
   if (event_.type == EventType::kGenesis || event_.type == EventType::kTick) return CountApplied();
   if (IsMisplaced()) return PutInQuarantine(Reason::kMisplaced);
+  LmTrace(event_, offset_, append_.us, "-");  // TRACE
   if (Dedupe(XXH3_64bits(aligned.data(), aligned.size())) != Seen::kNew) return;
+  if (IsAsk(event_.type) && Exists(&Tables::ask, AskName(event_.id))) {
+    counts_.duplicate += 1;  // and has the first verdict
+    return;
+  }
   bool is_applied = event_.type == EventType::kGapReported ? FoldGap() : FoldFacts();
+  LmTrace(event_, offset_, append_.us, is_applied ? "APPLIED" : "refused");  // TRACE
   if (is_applied) CountApplied();
 }
 
@@ -120,12 +129,19 @@ Model::Seen Model::DedupeById(uint64_t hash) {
 
 bool Model::FoldFacts() {
   is_over_cardinality_ = false;
+  refusal_ = Reason::kNone;
+  FindNamedAsk();
+  MakeCounters();
   FoldPayload();
   FoldTimes();
-  bool fits = NewRowsFit();
-  if (is_over_cardinality_ || !fits) {
+  bool fits = NewRowsFit() && do_amounts_fit_;
+  Reason reason = refusal_ != Reason::kNone ? refusal_
+                  : is_over_cardinality_    ? Reason::kCardinality
+                  : fits                    ? Reason::kNone
+                                            : Reason::kOverflow;
+  if (reason != Reason::kNone) {
     new_ = Tables();
-    PutInQuarantine(is_over_cardinality_ ? Reason::kCardinality : Reason::kOverflow);
+    PutInQuarantine(reason);
     return false;
   }
   KeepNewRows();
@@ -145,11 +161,20 @@ void Model::FoldPayload() {
   if (type >= EventType::kCaseChampioned && type <= EventType::kCollectionUnsubscribed) FoldKnowledge();
   if (IsVector(type)) FoldOperation();
   if (type == EventType::kConfigChanged) FoldConfig();
+  if (type <= EventType::kConfigChanged) CountFacts();
+  if (IsAsk(type)) FoldAsk();
+  if (IsHoldEnd(type)) FoldEnd();
+  if (IsDefinition(type)) FoldDefinition();
 }
 
 // The tenant's own two figures of time.
 void Model::FoldTimes() {
   model::TenantRow& tenant = TouchTenant();
+  if (event_.type > EventType::kConfigChanged) {
+    tenant.events += 1;
+    if (IsAsk(event_.type)) tenant.max_fold_us = std::max(tenant.max_fold_us, log_us_);
+    return;
+  }
   tenant.max_fold_us = std::max(tenant.max_fold_us, EnvelopePlace().us);
   bool is_ahead = event_.event_time.us > append_.us;
   if (event_.type == EventType::kInteractionBatch) {

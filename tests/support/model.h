@@ -1,10 +1,11 @@
-// tests/support/model.h: Model, the second, naive implementation of docs/figures.md, to judge the folds by.
+// tests/support/model.h: Model, the second, naive implementation of docs/figures.md and docs/limits.md, to judge the
+// folds by.
 //
 //   Model model(ModelOptions{});
 //   model.Apply(record.offset, record.append_time.us, record.bytes);   // every record, in order
 //   EXPECT_EQ(store_rows, model.LogicalRows());
 //
-// It knows what figures.md says and nothing of the state's code. Rows live in std::map under their printed names;
+// It knows what those pages say and nothing of the state's code. Rows live in std::map under their printed names;
 // figures are 128-bit; a record's new rows are computed in copies, checked, and then kept or forgotten.
 //
 // Names: kind[part,part,…]; in a text part every byte outside [A-Za-z0-9_.:-] is %XX. Thread-compatible.
@@ -21,6 +22,8 @@
 
 #include "core/event.h"
 #include "core/reason.h"
+#include "tests/support/model_limits.h"
+#include "tests/support/model_names.h"
 #include "tests/support/model_rows.h"
 #include "tests/support/model_streams.h"
 
@@ -76,7 +79,9 @@ class Model {
 
   // All rows, rings moved to the hour of their tenant's max_fold_us.
   std::map<std::string, Fields> LogicalRows() const;
-  // One of them; empty if there is no such row.
+  // Every ask by its name, "ask[default,5f0c…]": a row, but not a logical one.
+  std::map<std::string, Fields> AskRows() const;
+  // One of these or those; empty if there is no such row.
   Fields Row(const std::string& name) const;
   // The names of the rows touched since the last call, ascending. A ring's look also changes when its tenant's
   // max_fold_us moves; that alone is not a touch.
@@ -106,9 +111,21 @@ class Model {
     Rows<model::ProjectHourRow> project_hour;
     Rows<model::ServiceDayRow> service_day;
     Rows<model::TenantRow> tenant;
+    Rows<model::ProfileRow> profile;
+    Rows<model::AssignmentRow> assignment;
+    Rows<model::LimitsRow> overridden;
+    Rows<model::LimitsRow> quota;
+    Rows<model::PolicyRow> policy;
+    Rows<model::LimitUseRow> limit_use;
+    Rows<model::AskRow> ask;
 
     template <class Function>
     static void ForEach(Function function) {
+      ForEachLogical(function);
+      function(&Tables::ask);
+    }
+    template <class Function>
+    static void ForEachLogical(Function function) {
       function(&Tables::account);
       function(&Tables::period);
       function(&Tables::day);
@@ -120,6 +137,12 @@ class Model {
       function(&Tables::project_hour);
       function(&Tables::service_day);
       function(&Tables::tenant);
+      function(&Tables::profile);
+      function(&Tables::assignment);
+      function(&Tables::overridden);
+      function(&Tables::quota);
+      function(&Tables::policy);
+      function(&Tables::limit_use);
     }
   };
 
@@ -184,10 +207,71 @@ class Model {
   void SetCounted(model::CollectionRow& collection, model::ProjectRow& project);
   void Remember();
 
+  // model_definitions.cc: what is defined, and what of it applies.
+  void FoldDefinition();
+  void DefineProfile(model::PolicyRow& policy);
+  void AssignProfile(model::PolicyRow& policy);
+  void SetLimits(model::LimitsRow& row, model::Int* rows_with_limits);
+  bool IsExpected(const model::Defined& standing);
+  model::Defined Definer(bool is_taken_away) const;
+  bool HasProfile(std::string_view name) const;
+  model::Said SaidByProfile(model::Level level, std::string_view user) const;
+  model::Said SaidByLimits(Rows<model::LimitsRow> Tables::* table, const std::string& name, model::Said said) const;
+  std::vector<model::Applying> LimitsOn(const model::Subject& subject) const;
+  model::PolicyRow Policy() const;
+
+  // model_asks.cc: what has been used, asks, ends and expiry.
+  void ExpireDue();
+  void Expire(model::AskRow& ask);
+  std::vector<model::CountedFact> FactsAtHand() const;
+  void FindNamedAsk();
+  void MakeCounters();
+  void MakeCountersOf(const model::Subject& subject);
+  model::Counter FreshCounter(Scope scope, const model::Subject& parts, Meter meter, Window window) const;
+  void SeedRing(const model::HourRing& ring, model::Counter* counter) const;
+  void CountFacts();
+  bool HasRoom(const std::vector<model::CountedFact>& facts) const;
+  void SettleNamedAsk(model::CountedFact* fact);
+  void AddToCounters(const model::Subject& subject, const model::Amounts& amounts, int64_t at_us);
+  void FoldAsk();
+  void CountAdmit(const model::AskRow& ask);
+  model::Verdict Judge(const model::AskRow& ask);
+  model::Status Stand(const model::AskRow& ask, const model::Applying& applying) const;
+  bool PassesByTime(const model::Status& status) const;
+  model::Int GaugeOf(Scope scope, const model::Subject& parts, Meter meter) const;
+  void FoldEnd();
+  void EndOpen(model::AskRow& ask);
+  void EndExpired(model::AskRow& ask);
+  void GiveBack(const model::AskRow& ask);
+  void Hold(const model::AskRow& ask, int sign);
+  model::LimitUseRow& TouchUse(Scope scope, const model::Subject& parts);
+  model::LimitUseRow& TouchAsker(const model::Subject& subject);
+  std::string UseName(Scope scope, const model::Subject& parts) const;
+  std::string AskName(const EventId& id) const;
+
   template <class RowType>
-  RowType& Touch(Rows<RowType> Tables::* table, const std::string& name);
+  RowType& Touch(Rows<RowType> Tables::* table, const std::string& name) {
+    auto [row, is_first_touch] = (new_.*table).try_emplace(name);
+    if (is_first_touch) {
+      auto standing = (rows_.*table).find(name);
+      if (standing != (rows_.*table).end()) row->second = standing->second;
+      row->second.tenant = event_.tenant;
+    }
+    return row->second;
+  }
+  // As it stands, or as the record at hand has made it; nullptr: there is none.
   template <class RowType>
-  bool Exists(Rows<RowType> Tables::* table, const std::string& name) const;
+  const RowType* Find(Rows<RowType> Tables::* table, const std::string& name) const {
+    for (const Tables* tables : {&new_, &rows_}) {
+      auto row = (tables->*table).find(name);
+      if (row != (tables->*table).end()) return &row->second;
+    }
+    return nullptr;
+  }
+  template <class RowType>
+  bool Exists(Rows<RowType> Tables::* table, const std::string& name) const {
+    return Find(table, name) != nullptr;
+  }
   Place TouchPlace(std::string_view user, FoldTime place);
   model::TenantRow& TouchTenant();
   model::SessionRow& TouchSession(std::string_view user, std::string_view session, FoldTime place);
@@ -197,7 +281,7 @@ class Model {
   FoldTime EnvelopePlace() const { return PlaceAt(event_.event_time, append_); }
   bool NewRowsFit() const;
   void KeepNewRows();
-  int64_t RingHour(const std::string& tenant) const;
+  int64_t Moment(const std::string& tenant) const;
 
   ModelOptions options_;
   Tables rows_;
@@ -216,6 +300,11 @@ class Model {
   AppendTime append_;
   Tables new_;
   bool is_over_cardinality_ = false;
+  Reason refusal_ = Reason::kNone;  // of a definition
+  int64_t log_us_ = model::kNone;   // T
+  std::string named_;               // the row of the ask that the fact at hand names; empty: none that it may
+  bool is_request_admitted_ = false;
+  bool do_amounts_fit_ = true;  // those of a fact that settles an ask
 };
 
 }  // namespace odometer

@@ -5,41 +5,9 @@
 namespace odometer {
 
 using model::Int;
+using model::RowName;
 
 namespace {
-
-// "day[tenant,user,19678]"
-class RowName {
- public:
-  RowName(std::string_view kind, std::string_view tenant) : name_(std::string(kind) + "[") { Part(tenant); }
-
-  RowName& Text(std::string_view text) {
-    name_ += ',';
-    Part(text);
-    return *this;
-  }
-  RowName& Number(int64_t number) {
-    name_ += ',' + std::to_string(number);
-    return *this;
-  }
-  std::string Take() { return std::move(name_) + "]"; }
-
- private:
-  void Part(std::string_view text) {
-    static constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-";
-    static constexpr std::string_view kHex = "0123456789ABCDEF";
-    for (char c : text) {
-      if (kPlain.find(c) != std::string_view::npos) {
-        name_ += c;
-      } else {
-        uint8_t byte = static_cast<uint8_t>(c);
-        name_ += {'%', kHex[byte >> 4], kHex[byte & 15]};
-      }
-    }
-  }
-
-  std::string name_;
-};
 
 bool DidSomething(OperationStatus status) {
   return status == OperationStatus::kSuccess || status == OperationStatus::kPartialFailure;
@@ -61,22 +29,6 @@ int HourOfDay(FoldTime place) { return static_cast<int>(HourOf(place) - DayOf(pl
 }  // namespace
 
 // --- Rows of the record at hand
-
-template <class RowType>
-bool Model::Exists(Rows<RowType> Tables::* table, const std::string& name) const {
-  return (rows_.*table).contains(name) || (new_.*table).contains(name);
-}
-
-template <class RowType>
-RowType& Model::Touch(Rows<RowType> Tables::* table, const std::string& name) {
-  auto [row, is_first_touch] = (new_.*table).try_emplace(name);
-  if (is_first_touch) {
-    auto standing = (rows_.*table).find(name);
-    if (standing != (rows_.*table).end()) row->second = standing->second;
-    row->second.tenant = event_.tenant;
-  }
-  return row->second;
-}
 
 model::TenantRow& Model::TouchTenant() { return Touch(&Tables::tenant, RowName("tenant", event_.tenant).Take()); }
 
@@ -150,15 +102,19 @@ void Model::FoldTurn() {
   at.account.events += 1;
   at.account.use.Add(place.us);
   at.period.use.Add(place.us);
-  at.account.requests_ring.Add(HourOf(place));
   at.account.turns_ring.Add(HourOf(place));
+  if (is_request_admitted_) {  // its admit has counted it
+    for (model::Usage* usage : {&at.account.usage, &at.period.usage, &at.tenant.usage}) usage->requests -= 1;
+  } else {
+    at.account.requests_ring.Add(HourOf(place));
+    at.day.requests += 1;
+    at.day.hours[HourOfDay(place)] += 1;
+  }
 
-  at.day.requests += 1;
   at.day.turns += 1;
   at.day.llm_calls += llm_calls;
   at.day.tokens.Add(turn.tokens);
   at.day.cost += cost;
-  at.day.hours[HourOfDay(place)] += 1;
 
   if (!turn.session.empty()) {
     model::SessionRow& session = TouchSession(turn.user, turn.session, place);

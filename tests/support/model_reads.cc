@@ -4,26 +4,32 @@
 
 namespace odometer {
 
-// The hour that a tenant's rings are moved to; far in the past when nothing of it has a time yet.
-int64_t Model::RingHour(const std::string& tenant) const {
+// To which a tenant's rings and steps are moved; far in the past when nothing of it has a time yet.
+int64_t Model::Moment(const std::string& tenant) const {
   int64_t max_fold_us = model::kNone;
   for (const auto& [name, row] : rows_.tenant) {
     if (row.tenant == tenant) max_fold_us = row.max_fold_us;
   }
-  return HourOf(FoldTime{max_fold_us});
+  return max_fold_us;
 }
 
 std::map<std::string, Model::Fields> Model::LogicalRows() const {
-  std::map<std::string, int64_t> ring_hours;
-  for (const auto& [name, row] : rows_.tenant) ring_hours[row.tenant] = RingHour(row.tenant);
+  std::map<std::string, int64_t> moments;
+  for (const auto& [name, row] : rows_.tenant) moments[row.tenant] = Moment(row.tenant);
   std::map<std::string, Fields> all;
-  Tables::ForEach([&](auto table) {
+  Tables::ForEachLogical([&](auto table) {
     for (const auto& [name, row] : rows_.*table) {
-      model::FieldWriter writer(ring_hours.at(row.tenant));
+      model::FieldWriter writer(moments.at(row.tenant));
       row.Visit(writer);
       all[name] = writer.TakeFields();
     }
   });
+  return all;
+}
+
+std::map<std::string, Model::Fields> Model::AskRows() const {
+  std::map<std::string, Fields> all;
+  for (const auto& [name, row] : rows_.ask) all[name] = Row(name);
   return all;
 }
 
@@ -32,7 +38,7 @@ Model::Fields Model::Row(const std::string& name) const {
   Tables::ForEach([&](auto table) {
     auto row = (rows_.*table).find(name);
     if (row == (rows_.*table).end()) return;
-    model::FieldWriter writer(RingHour(row->second.tenant));
+    model::FieldWriter writer(Moment(row->second.tenant));
     row->second.Visit(writer);
     fields = writer.TakeFields();
   });

@@ -163,7 +163,7 @@ void FieldWriter::Names(std::string_view prefix, const NameSums& names) {
 }
 
 void FieldWriter::Ring(std::string_view name, HourRing ring) {
-  ring.MoveTo(ring_hour_);
+  ring.MoveTo(HourOf(FoldTime{moment_us_}));
   std::string text;
   for (const auto& [hour, count] : ring.buckets) {
     if (count != 0) text += (text.empty() ? "" : ",") + std::to_string(hour) + "=" + ToText(count);

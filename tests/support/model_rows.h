@@ -387,7 +387,7 @@ struct TenantRow {
   std::string tenant;
   Usage usage;
   NameSums models{64}, providers{16};
-  Int users = 0, projects = 0, clock_ahead_events = 0;
+  Int users = 0, projects = 0, events = 0, clock_ahead_events = 0;
   int64_t max_fold_us = kNone;
   Int missing_events = 0, lost_events = 0;
   Int vectors = 0, bytes = 0, collections = 0, operations = 0, searches = 0;
@@ -399,7 +399,7 @@ struct TenantRow {
     visitor.Names("providers.", providers);
     visitor.Figure("", "users", users);
     visitor.Figure("", "projects", projects);
-    visitor.Figure("", "events", 0);  // tenant-wide definitions: none yet
+    visitor.Figure("", "events", events);
     visitor.Figure("", "clock_ahead_events", clock_ahead_events);
     visitor.Figure("", "max_fold_us", max_fold_us);
     visitor.Figure("", "missing_events", missing_events);
@@ -420,6 +420,9 @@ class FitCheck {
   void Names(std::string_view, const NameSums& names);
   void Ring(std::string_view, const HourRing& ring);
   void Hours(std::string_view, const std::array<Int, 24>& hours);
+  void Steps(std::string_view, Window, int64_t, const std::map<int64_t, Int>& steps) {
+    for (const auto& [step, amount] : steps) Sum(amount);
+  }
   void Text(std::string_view, std::string_view) {}
   void Texts(std::string_view, const std::vector<std::string>&) {}
   void Flag(std::string_view, bool) {}
@@ -432,15 +435,17 @@ class FitCheck {
   bool fits_ = true;
 };
 
-// A row as field → value. Rings are first moved to `ring_hour`.
+// A row as field → value. Rings and steps are first moved to `moment_us`.
 class FieldWriter {
  public:
-  explicit FieldWriter(int64_t ring_hour) : ring_hour_(ring_hour) {}
+  explicit FieldWriter(int64_t moment_us) : moment_us_(moment_us) {}
   void Figure(std::string_view prefix, std::string_view name, Int value);
   void Sum(Int) {}
   void Names(std::string_view prefix, const NameSums& names);
   void Ring(std::string_view name, HourRing ring);
   void Hours(std::string_view name, const std::array<Int, 24>& hours);
+  // Of a rolling counter: "rolling_hour step=amount,…", those that are not 0.
+  void Steps(std::string_view name, Window window, int64_t newest, const std::map<int64_t, Int>& steps);
   void Text(std::string_view name, std::string_view text) { fields_[std::string(name)] = text; }
   void Texts(std::string_view name, const std::vector<std::string>& texts);
   void Flag(std::string_view name, bool flag) { Text(name, flag ? "true" : "false"); }
@@ -448,7 +453,7 @@ class FieldWriter {
   std::map<std::string, std::string> TakeFields() { return std::move(fields_); }
 
  private:
-  int64_t ring_hour_;
+  int64_t moment_us_;
   std::map<std::string, std::string> fields_;
 };
 

@@ -78,7 +78,7 @@ TEST_P(ModelProperty, RecordsAreConserved) {
   for (const auto& [reason, count] : counts.quarantined_by_reason) quarantined += count;
   EXPECT_EQ(counts.records, counts.applied + counts.duplicate + quarantined) << "seed " << seed_;
   EXPECT_EQ(quarantined, model_.Quarantine().size());
-  Int events = Sum("account[", "events") + Sum("project[", "events") + counts.own_events;
+  Int events = Sum("account[", "events") + Sum("project[", "events") + Sum("tenant[", "events") + counts.own_events;
   EXPECT_EQ(model::ToText(events), std::to_string(counts.applied)) << "seed " << seed_;
 }
 
@@ -97,7 +97,11 @@ TEST_P(ModelProperty, TenantIsTheSumOfItsParts) {
   for (const char* field : {"sessions", "requests", "llm_calls", "output_tokens", "config_changes"}) {
     EXPECT_EQ(model::ToText(Sum("day[", field)), model::ToText(Sum("account[", field))) << field << " " << seed_;
   }
-  EXPECT_EQ(model::ToText(Sum("service_day[", "turns")), model::ToText(Sum("tenant[", "requests")));
+  Int turns = 0;  // a request may have been an admit's
+  for (const char* status : {"success", "failed", "error", "cancelled", "partial", "timeout"}) {
+    turns += Sum("tenant[", std::string("turns_") + status);
+  }
+  EXPECT_EQ(model::ToText(Sum("service_day[", "turns")), model::ToText(turns));
   EXPECT_EQ(model::ToText(Sum("service_day[", "vector_operations")), model::ToText(Sum("tenant[", "operations")));
   EXPECT_EQ(model::ToText(Sum("service_day[", "output_tokens")), model::ToText(Sum("tenant[", "output_tokens")));
 }
