@@ -23,6 +23,12 @@ bool Exceeds(const Standing& standing, int64_t asked) {
   return IsBudget(standing.limit->limit.meter) && taken >= cap;
 }
 
+// A counter stays in the span that it is in until its end, whatever the zone has become.
+int64_t EndOfSpan(const AskedOf& asked, const Standing& standing) {
+  if (standing.counter != nullptr && asked.at_us < standing.counter->end_us) return standing.counter->end_us;
+  return SpanOf(standing.limit->limit.window, *asked.zone, asked.at_us).end_us;
+}
+
 // When the ask would fit if nothing else came; kNever: not by time alone.
 int64_t FitsAt(const AskedOf& asked, const Standing& standing, int64_t amount) {
   const Limit& limit = standing.limit->limit;
@@ -30,13 +36,13 @@ int64_t FitsAt(const AskedOf& asked, const Standing& standing, int64_t amount) {
   if (room < 0 || standing.counter == nullptr) return kNever;
   if (IsRolling(limit.window))
     return standing.counter->steps.FreesAt(asked.at_us, static_cast<int64_t>(room)).value_or(kNever);
-  if (IsCalendar(limit.window)) return SpanOf(limit.window, *asked.zone, asked.at_us).end_us;
+  if (IsCalendar(limit.window)) return EndOfSpan(asked, standing);
   return kNever;
 }
 
 int64_t ResetOf(const AskedOf& asked, const Standing& standing, int64_t amount, bool exceeded) {
   const Limit& limit = standing.limit->limit;
-  if (IsCalendar(limit.window)) return SpanOf(limit.window, *asked.zone, asked.at_us).end_us;
+  if (IsCalendar(limit.window)) return EndOfSpan(asked, standing);
   return exceeded && IsRolling(limit.window) ? FitsAt(asked, standing, amount) : kNever;
 }
 

@@ -74,6 +74,12 @@ void LimitFold::WriteDue(RowBatch* batch) const {
   }
 }
 
+Result<bool> LimitFold::Knows(const Event& ask) {
+  Result<AskNode*> node = tables_.asks.Find(tables_.key.Begin(RowKind::kAsk).Text(ask.tenant).Id(ask.id).view());
+  if (!node.ok()) return node.status();
+  return *node != nullptr;
+}
+
 // Asks, ends and definitions are events of the tenant as a whole; an ask stands in its tenant's time, too.
 Result<Reason> LimitFold::Fold(const Event& event, int64_t log_time_us) {
   last_ask_ = nullptr;
@@ -142,9 +148,9 @@ Result<Verdict> LimitFold::JudgeAsk(const Event& event, const Subject& subject, 
   std::vector<Standing> standings;
   std::deque<Counter> made;  // none: they are ensured
   const std::vector<AppliedLimit>* limits = nullptr;
+  ODOMETER_ASSIGN(limits, LimitsOf(subject));
+  ODOMETER_RETURN_IF_ERROR(EnsureCounters(subject, *limits, log_time_us));
   if (asked.enforcement != Enforcement::kOff) {
-    ODOMETER_ASSIGN(limits, LimitsOf(subject));
-    ODOMETER_RETURN_IF_ERROR(EnsureCounters(subject, *limits, log_time_us));
     for (const AppliedLimit& limit : *limits) {
       Result<Standing> standing = StandingOf(*this, limit, subject, *asked.zone, log_time_us, &made);
       if (!standing.ok()) return standing.status();

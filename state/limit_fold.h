@@ -42,6 +42,8 @@ class LimitFold : private LimitSource {
   std::optional<int64_t> next_due_us() const;
 
   static bool IsMine(EventType type) { return IsAsk(type) || IsHoldEnd(type) || IsDefinition(type); }
+  // Whether an ask of this tenant and id has been judged.
+  Result<bool> Knows(const Event& ask);
   Result<Reason> Fold(const Event& event, int64_t log_time_us);
   // The row that Fold() made or changed, for whoever waits for it; null when there is none under that id.
   const AskRow* last_ask() const { return last_ask_; }

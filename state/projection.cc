@@ -189,6 +189,12 @@ Result<Outcome> Projection::Impl::Judge(const Record& record, Coming& its) {
       return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
   }
   if (PlantedBug("dedupe_after_fold")) return applied;
+  // A minted id is known by its stamp alone; an ask has one verdict, whatever stamps it comes with.
+  if (IsAsk(event.type)) {
+    Result<bool> is_known = limits.Knows(event);
+    if (!is_known.ok()) return is_known.status();
+    if (*is_known) return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
+  }
   Result<Reason> folded = FoldNew(record, its);
   if (!folded.ok()) return folded.status();
   return *folded == Reason::kNone ? applied : quarantined(*folded);
