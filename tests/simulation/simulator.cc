@@ -362,16 +362,6 @@ class Simulation {
   void CompareFields(const std::string& name, const FieldMap& have, const FieldMap& want) {
     ++result_.rows_compared;
     if (have == want) return;
-    if (std::getenv("LM_TRACE")) for (const auto* f : {&have, &want}) {  // TRACE
-      std::fprintf(stderr, "%s %s\n", f == &have ? "FOLD " : "MODEL", name.c_str());  // TRACE
-      for (const char* list : {"verdict.limits.", "counters."}) for (int i = 0; f->count(list + std::to_string(i) + ".meter"); ++i) {  // TRACE
-        std::string t, pre = list + std::to_string(i) + ".";  // TRACE
-        for (const char* n : {"meter", "window", "over", "level", "source", "cap", "used", "held", "asked", "exceeded", "mode", "reset_us", "counting_since_us", "start_us", "end_us", "steps"}) if (f->count(pre + n)) t += std::string(" ") + n + "=" + f->at(pre + n);  // TRACE
-        std::fprintf(stderr, "DIFF   %s\n", t.c_str());  // TRACE
-      }  // TRACE
-      std::string t; for (auto& [k, v] : *f) if (k.find("limits") == std::string::npos && k.find("counters") == std::string::npos) t += " " + k + "=" + v;  // TRACE
-      std::fprintf(stderr, "DIFF   %s\n", t.substr(0, 3000).c_str());  // TRACE
-    }  // TRACE
     for (const auto& [field, value] : want) {
       auto held = have.find(field);
       if (held == have.end()) return Fail(name + "." + field + " is absent, the model says " + value + At());
@@ -413,8 +403,8 @@ class Simulation {
 
   // Every ask as the model has it, no other one, and what is due when.
   void CompareAsks(const View& view) {
-    static constexpr std::array<const char*, 7> kStates = {"", "refused", "admitted", "open", "settled", "released",
-                                                           "expired"};
+    static constexpr std::array<const char*, 7> kStates = {"",        "refused",  "admitted", "open",
+                                                           "settled", "released", "expired"};
     static constexpr std::array<const char*, 4> kRefusals = {"", "limit", "too_many_holds", "overflow"};
     std::set<std::string> asks, due;
     std::map<std::string, FieldMap> want = model_.AskRows();

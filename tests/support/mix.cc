@@ -20,23 +20,24 @@ struct Weight {
   int weight;
 };
 constexpr std::array kWeights = {
-    Weight{EventType::kTurnRecorded, 28},       Weight{EventType::kTurnAmended, 9},
-    Weight{EventType::kSessionStarted, 4},      Weight{EventType::kSessionRenamed, 3},
-    Weight{EventType::kSessionEnded, 3},        Weight{EventType::kSessionSummarized, 3},
-    Weight{EventType::kInteractionRecorded, 8}, Weight{EventType::kInteractionBatch, 4},
-    Weight{EventType::kCaseChampioned, 2},      Weight{EventType::kCollectionSubscribed, 3},
+    Weight{EventType::kTurnRecorded, 28},          Weight{EventType::kTurnAmended, 9},
+    Weight{EventType::kSessionStarted, 4},         Weight{EventType::kSessionRenamed, 3},
+    Weight{EventType::kSessionEnded, 3},           Weight{EventType::kSessionSummarized, 3},
+    Weight{EventType::kInteractionRecorded, 8},    Weight{EventType::kInteractionBatch, 4},
+    Weight{EventType::kCaseChampioned, 2},         Weight{EventType::kCollectionSubscribed, 3},
     Weight{EventType::kCollectionUnsubscribed, 2}, Weight{EventType::kVectorsAdded, 6},
-    Weight{EventType::kVectorsUpserted, 4},     Weight{EventType::kVectorsDeleted, 4},
-    Weight{EventType::kVectorsSearched, 6},     Weight{EventType::kVectorsCounted, 3},
-    Weight{EventType::kCollectionCreated, 4},   Weight{EventType::kCollectionDropped, 3},
+    Weight{EventType::kVectorsUpserted, 4},        Weight{EventType::kVectorsDeleted, 4},
+    Weight{EventType::kVectorsSearched, 6},        Weight{EventType::kVectorsCounted, 3},
+    Weight{EventType::kCollectionCreated, 4},      Weight{EventType::kCollectionDropped, 3},
     Weight{EventType::kConfigChanged, 2},
 };
 constexpr std::array kLimitWeights = {
-    Weight{EventType::kAdmitAsked, 30},     Weight{EventType::kHoldAsked, 20},    Weight{EventType::kLeaseAsked, 18},
-    Weight{EventType::kHoldSettled, 8},     Weight{EventType::kHoldReleased, 6},  Weight{EventType::kLeaseSettled, 12},
+    Weight{EventType::kAdmitAsked, 30},     Weight{EventType::kHoldAsked, 20},
+    Weight{EventType::kLeaseAsked, 18},     Weight{EventType::kHoldSettled, 8},
+    Weight{EventType::kHoldReleased, 6},    Weight{EventType::kLeaseSettled, 12},
     Weight{EventType::kProfileDefined, 8},  Weight{EventType::kProfileAssigned, 7},
-    Weight{EventType::kLimitOverridden, 7}, Weight{EventType::kQuotaSet, 9},      Weight{EventType::kEnforcementSet, 2},
-    Weight{EventType::kZoneSet, 3},
+    Weight{EventType::kLimitOverridden, 7}, Weight{EventType::kQuotaSet, 9},
+    Weight{EventType::kEnforcementSet, 2},  Weight{EventType::kZoneSet, 3},
 };
 
 template <class Weights>
@@ -321,7 +322,7 @@ MixRecord Mix::AgainChanged(const std::string& bytes, int variant) {
   Decode(aligned.view(), &event);
   bool is_checked_by_id = event.id_kind == IdKind::kDerived || !event.producer.has_value();
   auto restamp = [&] {
-    if (std::getenv("LM_F1") && IsAsk(event.type)) return;
+    if (IsAsk(event.type) && event.id_kind == IdKind::kMinted && !options_.with_restamped_asks) return;
     event.producer.reset();
     if (event.type != EventType::kTick) Stamp(PickProducer(), &event);
   };

@@ -28,12 +28,12 @@ namespace odometer {
 
 struct MixOptions {
   uint64_t seed = 1;
-  uint32_t partition = 0;   // all tenants live here, but those of misplaced records
+  uint32_t partition = 0;  // all tenants live here, but those of misplaced records
   uint32_t partitions = 1;
-  int tenants = 3;          // the second shares the slot of the first
-  int users = 10;           // per tenant
-  int sessions = 3;         // per user
-  int projects = 4;         // per tenant, with 3 collections each
+  int tenants = 3;                           // the second shares the slot of the first
+  int users = 10;                            // per tenant
+  int sessions = 3;                          // per user
+  int projects = 4;                          // per tenant, with 3 collections each
   int64_t start_us = 1'701'201'600'000'000;  // 2023-11-28T20:00Z
   int64_t clock_skew_us = 90'000'000;        // of each producer, at most, either way
   uint64_t duplicate_percent = 10;
@@ -45,6 +45,7 @@ struct MixOptions {
   // Amounts near 2^63: 2^61 and 2^62 of one user of each tenant, which leaves room for everybody else's; the extremes
   // in a tenant of their own, which is soon full.
   bool with_big_amounts = true;
+  bool with_restamped_asks = false;  // whose id is minted: folded twice today
   // Seqs and gaps up to 2^62. Then missing_events can leave its range too.
   bool with_huge_seqs = false;
 };
@@ -89,7 +90,7 @@ class Mix {
     Uuid id;
     uint64_t epoch = 1;
     int64_t skew_us = 0;
-    uint64_t step = 1;  // 2: leaves out every other seq
+    uint64_t step = 1;                   // 2: leaves out every other seq
     std::map<uint32_t, Stream> streams;  // by slot, of this epoch
   };
   struct KnownTurn {

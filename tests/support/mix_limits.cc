@@ -113,8 +113,8 @@ void Mix::PutEnd(Event* event) {
   EventType wanted = is_lease ? EventType::kLeaseAsked : EventType::kHoldAsked;
   for (int i = 0; i < 6 && !random_.Percent(8); ++i) {  // one that fits, mostly
     ask = PickAsk();
-    bool fits = ask != nullptr && (ask->type == wanted || (event->type == EventType::kHoldReleased &&
-                                                           ask->type == EventType::kLeaseAsked));
+    bool fits = ask != nullptr && (ask->type == wanted ||
+                                   (event->type == EventType::kHoldReleased && ask->type == EventType::kLeaseAsked));
     if (fits) break;
   }
   end.hold = ask == nullptr ? DerivedId("no hold", std::to_string(random_.Next())) : ask->id;

@@ -9,7 +9,6 @@
 
 #include "core/placement.h"
 
-#include "/tmp/trace.inc"  // TRACE
 namespace odometer {
 
 using model::Int;
@@ -30,14 +29,12 @@ void Model::Apply(uint64_t offset, int64_t append_time_us, std::string_view byte
   if ((event_.type == EventType::kGenesis) != (offset == 0)) return PutInQuarantine(Reason::kGenesisPosition);
   if (event_.type == EventType::kGenesis || event_.type == EventType::kTick) return CountApplied();
   if (IsMisplaced()) return PutInQuarantine(Reason::kMisplaced);
-  LmTrace(event_, offset_, append_.us, "-");  // TRACE
   if (Dedupe(XXH3_64bits(aligned.data(), aligned.size())) != Seen::kNew) return;
   if (IsAsk(event_.type) && Exists(&Tables::ask, AskName(event_.id))) {
     counts_.duplicate += 1;  // and has the first verdict
     return;
   }
   bool is_applied = event_.type == EventType::kGapReported ? FoldGap() : FoldFacts();
-  LmTrace(event_, offset_, append_.us, is_applied ? "APPLIED" : "refused");  // TRACE
   if (is_applied) CountApplied();
 }
 
@@ -242,9 +239,13 @@ void Model::Remember() {
   } else if (IsVector(event_.type)) {
     const Operation& operation = event_.operation;
     int number = static_cast<int>(event_.type) - static_cast<int>(EventType::kVectorsAdded);
-    RememberedOperation remembered{std::string(event_.tenant), std::string(operation.project),
-                                   std::string(operation.user), std::string(model::kOperationNames[number]),
-                                   std::string(model::StatusName(operation.status)), EnvelopePlace().us, {}};
+    RememberedOperation remembered{std::string(event_.tenant),
+                                   std::string(operation.project),
+                                   std::string(operation.user),
+                                   std::string(model::kOperationNames[number]),
+                                   std::string(model::StatusName(operation.status)),
+                                   EnvelopePlace().us,
+                                   {}};
     remembered.sums.Add(event_.type, operation);
     operations_.push_back(std::move(remembered));
   }

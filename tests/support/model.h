@@ -34,15 +34,18 @@ struct ModelOptions {
   uint32_t partitions = 1;
   int64_t users_max = 10'000'000;
   int64_t projects_max = 100'000;
+  // True as docs/limits.md says; false as the fold is today.
+  bool off_makes_counters = false;  // asks under `off`
+  bool reset_keeps_span = false;    // after a change of the zone, reset_us: the end of the span that the counter is in
 };
 
 struct ModelCounts {
   uint64_t records = 0;
   uint64_t applied = 0;
-  uint64_t duplicate = 0;             // with the two below
+  uint64_t duplicate = 0;  // with the two below
   uint64_t duplicate_unverified = 0;
   uint64_t duplicate_other_door = 0;
-  uint64_t own_events = 0;            // applied Genesis, Tick, GapReported
+  uint64_t own_events = 0;  // applied Genesis, Tick, GapReported
   std::map<std::string, uint64_t> applied_by_type;
   std::map<std::string, uint64_t> quarantined_by_reason;
 };
@@ -52,9 +55,9 @@ struct ListedTurn {
   uint64_t offset = 0;
   EventId id;
   std::string session;
-  model::Int tokens = 0;          // total
+  model::Int tokens = 0;  // total
   model::Int cost_nano_usd = 0;
-  uint64_t amendments = 0;        // joined; 1 for an unmatched one
+  uint64_t amendments = 0;  // joined; 1 for an unmatched one
   bool unmatched = false;
 };
 
@@ -216,7 +219,7 @@ class Model {
   model::Defined Definer(bool is_taken_away) const;
   bool HasProfile(std::string_view name) const;
   model::Said SaidByProfile(model::Level level, std::string_view user) const;
-  model::Said SaidByLimits(Rows<model::LimitsRow> Tables::* table, const std::string& name, model::Said said) const;
+  model::Said SaidByLimits(Rows<model::LimitsRow> Tables::*table, const std::string& name, model::Said said) const;
   std::vector<model::Applying> LimitsOn(const model::Subject& subject) const;
   model::PolicyRow Policy() const;
 
@@ -250,7 +253,7 @@ class Model {
   std::string AskName(const EventId& id) const;
 
   template <class RowType>
-  RowType& Touch(Rows<RowType> Tables::* table, const std::string& name) {
+  RowType& Touch(Rows<RowType> Tables::*table, const std::string& name) {
     auto [row, is_first_touch] = (new_.*table).try_emplace(name);
     if (is_first_touch) {
       auto standing = (rows_.*table).find(name);
@@ -261,7 +264,7 @@ class Model {
   }
   // As it stands, or as the record at hand has made it; nullptr: there is none.
   template <class RowType>
-  const RowType* Find(Rows<RowType> Tables::* table, const std::string& name) const {
+  const RowType* Find(Rows<RowType> Tables::*table, const std::string& name) const {
     for (const Tables* tables : {&new_, &rows_}) {
       auto row = (tables->*table).find(name);
       if (row != (tables->*table).end()) return &row->second;
@@ -269,7 +272,7 @@ class Model {
     return nullptr;
   }
   template <class RowType>
-  bool Exists(Rows<RowType> Tables::* table, const std::string& name) const {
+  bool Exists(Rows<RowType> Tables::*table, const std::string& name) const {
     return Find(table, name) != nullptr;
   }
   Place TouchPlace(std::string_view user, FoldTime place);

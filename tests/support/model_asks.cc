@@ -44,9 +44,7 @@ Amounts Above(const Amounts& one, const Amounts& other) {
 
 }  // namespace
 
-std::string Model::AskName(const EventId& id) const {
-  return RowName("ask", event_.tenant).Text(id.ToString()).Take();
-}
+std::string Model::AskName(const EventId& id) const { return RowName("ask", event_.tenant).Text(id.ToString()).Take(); }
 
 std::string Model::UseName(Scope scope, const Subject& parts) const {
   RowName name("limit_use", event_.tenant);
@@ -100,7 +98,8 @@ void Model::Expire(AskRow& ask) {
 // --- Counters
 
 void Model::MakeCounters() {
-  if (IsAsk(event_.type) && !(std::getenv("LM_F3") && Policy().enforcement == Enforcement::kOff)) MakeCountersOf(SubjectOf(event_.asked));
+  bool is_looked_at = options_.off_makes_counters || Policy().enforcement != Enforcement::kOff;
+  if (IsAsk(event_.type) && is_looked_at) MakeCountersOf(SubjectOf(event_.asked));
   if (event_.type <= EventType::kConfigChanged) {
     for (const CountedFact& fact : FactsAtHand()) MakeCountersOf(fact.subject);
   }
@@ -129,14 +128,13 @@ model::Counter Model::FreshCounter(Scope scope, const Subject& parts, Meter mete
   std::string project = RowName("project", event_.tenant).Text(parts.project).Take();
   bool is_over_project = scope == Scope::kProject || scope == Scope::kUserInProject;
   if (is_over_project && meter == Meter::kSearches && window == Window::kRolling24h) {
-    const model::ProjectRow* row = scope == Scope::kProject ? Find(&Tables::project, project)
-                                                            : Find(&Tables::project_user, project_user);
+    const model::ProjectRow* row =
+        scope == Scope::kProject ? Find(&Tables::project, project) : Find(&Tables::project_user, project_user);
     if (row != nullptr) SeedRing(row->searches_ring, &counter);
   }
   if (scope != Scope::kUser || meter > Meter::kCost) return counter;
 
-  const model::AccountRow* account =
-      Find(&Tables::account, RowName("account", event_.tenant).Text(parts.user).Take());
+  const model::AccountRow* account = Find(&Tables::account, RowName("account", event_.tenant).Text(parts.user).Take());
   if (window == Window::kLifetime) {
     counter.used = account == nullptr ? Int{0} : AmountOf(model::AmountsOf(account->usage), meter);
     counter.counting_since_us = 0;
@@ -254,9 +252,11 @@ bool Model::HasRoom(const std::vector<CountedFact>& facts) const {
     if (use == nullptr) continue;
     for (const auto& [meter, amount] : sum) {
       Int held = AmountOf(use->held, meter);
-      if (held != 0) check.Sum(held + amount);
+      if (held != 0 && amount > 0) check.Sum(held + amount);
       for (const auto& [key, counter] : use->counters) {
-        if (key.first == meter) check.Sum(counter.Total() + held + amount);
+        if (key.first != meter) continue;
+        check.Sum(amount);
+        check.Sum(counter.Total() + held + amount);
       }
     }
   }
@@ -379,7 +379,7 @@ model::Status Model::Stand(const AskRow& ask, const model::Applying& applying) c
     status.is_exceeded = model::IsBudget(limit.meter) && status.used + status.held >= cap;
   }
   if (IsCalendar(limit.window)) {
-    bool is_over = counter->IsSpanOver(log_us_) || std::getenv("LM_F2");
+    bool is_over = counter->IsSpanOver(log_us_) || !options_.reset_keeps_span;
     Span span = is_over ? SpanOf(limit.window, Policy().zone, log_us_) : counter->span;
     status.reset_us = span.end_us;
   }
@@ -412,8 +412,7 @@ Int Model::GaugeOf(Scope scope, const Subject& parts, Meter meter) const {
     return of(Find(&Tables::project_user, name.Text(parts.user).Text(parts.project).Take()));
   }
   RowName name("collection", event_.tenant);
-  const model::CollectionRow* row =
-      Find(&Tables::collection, name.Text(parts.project).Text(parts.collection).Take());
+  const model::CollectionRow* row = Find(&Tables::collection, name.Text(parts.project).Text(parts.collection).Take());
   if (row == nullptr || meter == Meter::kCollections) return 0;
   return meter == Meter::kVectors ? row->vectors : row->bytes;
 }
