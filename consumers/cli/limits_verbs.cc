@@ -5,6 +5,7 @@
 
 #include "consumers/cli/http_client.h"
 #include "consumers/cli/output.h"
+#include "consumers/cli/time_zone.h"
 #include "consumers/cli/verbs.h"
 
 namespace odometer::cli {
@@ -18,7 +19,9 @@ struct LimitFlags {
   std::string user, project, collection;
   std::vector<std::string> amounts;  // METER=N
   std::vector<std::string> limits;   // METER/WINDOW=CAP
-  std::string who, why, level, profile, id, enforcement;
+  std::string who, why, level, profile, id, enforcement, from_profile, zone;
+  std::vector<std::string> users;
+  bool is_preview = false;
 };
 
 // "METER=N" pairs as an object of amounts; a Failure says which is none.
@@ -188,6 +191,37 @@ int ListProfiles(Context& context) {
   });
 }
 
+int AssignMany(const LimitFlags& flags, Context& context) {
+  ordered_json body = {{"users", flags.users}, {"preview", flags.is_preview}, {"who", flags.who}, {"why", flags.why}};
+  if (!flags.from_profile.empty()) body["from_profile"] = flags.from_profile;
+  std::string path = "/v1/profiles/" + PercentEncoded(flags.profile) + "/assign";
+  return Send(context, false, path, body, [&](const json& answer) {
+    int exit_code = IntegerOf(answer.value("refused", json())) == 0 ? kExitFine : kExitPartial;
+    if (context.json) return exit_code;
+    Table table({{"user"}, {"profile before"}, {"outcome"}, {"used up with it"}});
+    for (const json& user : answer.value("users", json::array())) {
+      std::string exceeded;
+      for (const json& limit : user.value("exceeded", json::array()))
+        exceeded += (exceeded.empty() ? "" : ", ") + CellOf(limit, "meter") + "/" + CellOf(limit, "window");
+      table.Add({CellOf(user, "user"), CellOf(user, "profile_before"), CellOf(user, "outcome"), exceeded});
+    }
+    table.Print(*context.out);
+    *context.out << (flags.is_preview ? "would change " : "changed ") << CellOf(answer, "changed") << ", unchanged "
+                 << CellOf(answer, "unchanged") << ", refused " << CellOf(answer, "refused") << "\n";
+    return exit_code;
+  });
+}
+
+int Assign(const LimitFlags& flags, Context& context) {
+  bool is_of_many = flags.users.size() > 1 || !flags.from_profile.empty() || flags.is_preview;
+  if (is_of_many && flags.profile.empty())
+    return context.Fail({kExitUsage, "a profile is taken away from one user at a time: --user"});
+  if (is_of_many) return AssignMany(flags, context);
+  std::string path =
+      flags.users.empty() ? "/v1/fallback-profile" : "/v1/users/" + PercentEncoded(flags.users.front()) + "/profile";
+  return Define(flags, path, {{"profile", flags.profile}}, context);
+}
+
 int ListQuotas(Context& context) {
   return GetAndShow(context, "/v1/quotas", [&](const json& answer) {
     Table table({{"level"}, {"user"}, {"project"}, {"collection"}, {"limits"}});
@@ -213,9 +247,27 @@ void AddSubject(::CLI::App* verb, LimitFlags* flags) {
   verb->add_option("--collection", flags->collection, "Of the project");
 }
 
+void RegisterZone(::CLI::App* limits, Context& context) {
+  auto flags = std::make_shared<LimitFlags>();
+  ::CLI::App* zone = limits->add_subcommand("zone", "Whose hours, days and months the calendar windows are");
+  zone->add_option("name", flags->zone, "Such as Europe/Berlin, or UTC")->required();
+  AddWhoAndWhy(zone, flags.get());
+  zone->callback([flags, &context] {
+    Result<ordered_json> shifts = ZoneFromDatabase(flags->zone);
+    context.exit_code = shifts.ok() ? Define(*flags, "/v1/policy/zone", *shifts, context)
+                                    : context.Fail({kExitUsage, std::string(shifts.status().message())});
+  });
+  zone->footer(
+      "The shifts of 1970 to 2069 are taken from this machine's tz database and written into the log; the fold knows "
+      "no "
+      "other.\nA window that has begun ends as it would have.\n"
+      "Example:\n  odometer limits zone Europe/Berlin --who root --why 'our customers live there'");
+}
+
 void RegisterLimits(::CLI::App& app, Context& context) {
   ::CLI::App* limits = app.add_subcommand("limits", "What applies to whom, and how it stands");
   limits->require_subcommand(1);
+  RegisterZone(limits, context);
   auto shown = std::make_shared<LimitFlags>();
   ::CLI::App* show = limits->add_subcommand("show", "The limits of a user, a project or both");
   AddSubject(show, shown.get());
@@ -283,16 +335,16 @@ void RegisterProfiles(::CLI::App& app, Context& context) {
     context.exit_code = Define(*defined, path, {{"limits", ordered_json::array()}}, context);
   });
   auto assigned = std::make_shared<LimitFlags>();
-  ::CLI::App* assign = profiles->add_subcommand("assign", "Give a user a profile; without --user: all who have none");
+  ::CLI::App* assign = profiles->add_subcommand("assign", "Give users a profile; without any: all who have none");
   assign->add_option("name", assigned->profile, "Empty: none any more")->required();
-  assign->add_option("--user", assigned->user);
+  assign->add_option("--user", assigned->users, "Again for more");
+  assign->add_option("--from-profile", assigned->from_profile, "All to whom this one is assigned");
+  assign->add_flag("--preview", assigned->is_preview, "Show what would change; change nothing");
   AddWhoAndWhy(assign, assigned.get());
-  assign->callback([assigned, &context] {
-    bool is_fallback = assigned->user.empty();
-    std::string path =
-        is_fallback ? "/v1/fallback-profile" : "/v1/users/" + PercentEncoded(assigned->user) + "/profile";
-    context.exit_code = Define(*assigned, path, {{"profile", assigned->profile}}, context);
-  });
+  assign->callback([assigned, &context] { context.exit_code = Assign(*assigned, context); });
+  assign->footer(
+      "Examples:\n  odometer profiles assign Pro --user ann --who root --why 'paid'\n"
+      "  odometer profiles assign Pro --from-profile Free --preview --who root --why 'end of the trial'");
 }
 
 void RegisterQuotas(::CLI::App& app, Context& context) {

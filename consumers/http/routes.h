@@ -37,6 +37,7 @@ struct ApiOptions {
 
 class Api;
 class LimitView;
+struct Assignments;
 struct ExplainRequest;
 struct ItemError;
 struct LimitsRow;
@@ -101,6 +102,7 @@ class Api {
   Result<HttpResponse> ListProfiles(const Call& call);
   Result<HttpResponse> GetProfile(const Call& call);
   Result<HttpResponse> PutProfile(const Call& call);
+  Result<HttpResponse> PostAssign(const Call& call);
   Result<HttpResponse> DeleteProfile(const Call& call);
   Result<HttpResponse> GetUserProfile(const Call& call);
   Result<HttpResponse> PutUserProfile(const Call& call);
@@ -155,6 +157,8 @@ class Api {
                               const std::function<HttpResponse(const Appended&)>& answer);
   // One event, appended and folded: an ask, or what ends a hold.
   Result<ParsedEvents> ParseOne(const Call& call, const std::string& body);
+  Result<HttpResponse> AnswerAssign(const Call& call, const Assignments& asked, const Reading& reading,
+                                    const std::map<std::string, Uuid>& sent, const std::string& position);
   Result<HttpResponse> AnswerExplain(const Call& call, Runner& runner, ExplainRequest request);
   HttpResponse FailItem(const Call& call, const ItemError& error) const;
   Result<HttpResponse> Decide(
@@ -174,7 +178,11 @@ class Api {
   // Writes one turn with what amended it, as an object.
   Status WriteTurn(JsonWriter& json, PartitionLog& log, const TurnEntry& entry);
   Status WriteUserRow(JsonWriter& json, const View& view, const std::string& tenant, const std::string& user,
-                      std::optional<Period> period, int64_t now_us);
+                      std::optional<Period> period, int64_t now_us, std::optional<int64_t> threshold);
+  // Those who have used that many percent of one of their limits, those who have used most before others.
+  Result<std::vector<std::string>> UsersNear(const Call& call, const UserTable& table, int64_t threshold,
+                                             int64_t now_us);
+  Status WriteLimitsNear(JsonWriter& json, const View& view, const Subject& subject, int64_t threshold, int64_t now_us);
   Status WriteSystemSummary(JsonWriter& json, const Call& call, const Reading& reading, const UserTable& table);
   Status WriteCostliest(JsonWriter& json, const Reading& reading, const SystemSummary& summary);
   Result<std::shared_ptr<const UserTable>> TableOf(const Call& call, const Reading& reading);

@@ -200,7 +200,7 @@ Result<std::shared_ptr<const UserTable>> Api::TableOf(const Call& call, const Re
 }
 
 Status Api::WriteUserRow(JsonWriter& json, const View& view, const std::string& tenant, const std::string& user,
-                         std::optional<Period> period, int64_t now_us) {
+                         std::optional<Period> period, int64_t now_us, std::optional<int64_t> threshold) {
   KeyBuilder key;
   AccountRow account;
   PeriodRow in_period;
@@ -226,6 +226,7 @@ Status Api::WriteUserRow(JsonWriter& json, const View& view, const std::string& 
   of_now("requests_last_24h", account.requests_ring.AgedTo(hour).Sum());
   of_now("turns_last_24h", account.turns_ring.AgedTo(hour).Sum());
   of_now("sessions_last_24h", account.sessions_ring.AgedTo(hour).Sum());
+  if (threshold) ODOMETER_RETURN_IF_ERROR(WriteLimitsNear(json, view, {tenant, user, {}, {}}, *threshold, now_us));
   json.End();
   return Status::Ok();
 }
@@ -274,8 +275,14 @@ Result<HttpResponse> Api::GetUsers(const Call& call) {
   if (!period.ok()) return period.status();
   Result<int64_t> limit = call.Limit(100, 1000);
   if (!limit.ok()) return limit.status();
-  uint64_t filter = FilterHash({"users", call.tenant, kSortNames[*sort], *order == 0 ? "asc" : "desc",
-                                period->has_value() ? (*period)->ToString() : std::string()});
+  Result<int64_t> threshold = call.Number("threshold", 0, 1, 1000);
+  if (!threshold.ok()) return threshold.status();
+  std::optional<int64_t> near = *threshold == 0 ? std::optional<int64_t>() : *threshold;
+  if (near && (*period || call.Parameter("sort") || call.Parameter("order")))
+    return Status(Code::kInvalid, "with 'threshold' users come by how much of a limit they have used, as it is now");
+  uint64_t filter =
+      FilterHash({"users", call.tenant, kSortNames[*sort], *order == 0 ? "asc" : "desc",
+                  period->has_value() ? (*period)->ToString() : std::string(), std::to_string(*threshold)});
   Result<std::optional<PinnedAt>> at = GoOn(call, filter);
   if (!at.ok()) return at.status();
   Result<Reading> reading = Read(call);
@@ -283,14 +290,20 @@ Result<HttpResponse> Api::GetUsers(const Call& call) {
   if (!at->has_value()) {
     Result<std::shared_ptr<const UserTable>> table = TableOf(call, *reading);
     if (!table.ok()) return table.status();
-    auto listing = users_.Sorted(**table, *UserSortFromName(kSortNames[*sort]), *order == 0, *period, filter);
-    if (!listing.ok()) return Internal(listing.status());
-    *at = PinnedAt{*listing, 0};
+    if (near) {
+      Result<std::vector<std::string>> names = UsersNear(call, **table, *near, reading->now_us);
+      if (!names.ok()) return Internal(names.status());
+      *at = PinnedAt{users_.Pin((*table)->view, std::move(*names), filter), 0};
+    } else {
+      auto listing = users_.Sorted(**table, *UserSortFromName(kSortNames[*sort]), *order == 0, *period, filter);
+      if (!listing.ok()) return Internal(listing.status());
+      *at = PinnedAt{*listing, 0};
+    }
   }
   if ((*at)->listing == nullptr) return StartAgain(call);
   NamesPage page{(*at)->from, static_cast<size_t>(*limit),
                  [&](JsonWriter& json, const View& view, const std::string& user) {
-                   return WriteUserRow(json, view, call.tenant, user, *period, reading->now_us);
+                   return WriteUserRow(json, view, call.tenant, user, *period, reading->now_us, near);
                  }};
   return PageOfNames(call, *reading, *(*at)->listing, page);
 }

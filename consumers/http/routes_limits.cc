@@ -2,10 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "consumers/event_json.h"
-#include "consumers/fresh_id.h"
 #include "consumers/explain.h"
+#include "consumers/fresh_id.h"
 #include "consumers/http/limit_json.h"
 #include "consumers/http/routes.h"
 #include "state/codec.h"
@@ -319,6 +320,55 @@ Status Api::WriteProfile(JsonWriter& json, LimitView& limits, const Subject& sub
   json.Key("profile");
   profile ? json.Text(profile->name) : json.Null();
   json.Field("profile_level", LevelName(profile ? level : Level::kBuiltIn));
+  return Status::Ok();
+}
+
+Result<std::vector<std::string>> Api::UsersNear(const Call& call, const UserTable& table, int64_t threshold,
+                                                int64_t now_us) {
+  std::set<std::string> users;
+  for (const auto& entry : table.users) users.insert(entry->user);
+  // And those who have only asked, only used vectors, or only been given something.
+  auto add = [&](const KeyBuilder& key, bool has_scope) {
+    return table.view->Scan(key.view(), PrefixEnd(key.view()), [&](std::string_view at, auto) {
+      KeyReader reader(at);
+      std::string_view tenant, user;
+      int64_t scope = 0;
+      if (reader.Text(&tenant) && (!has_scope || reader.Number(&scope)) && reader.Text(&user) && !user.empty())
+        users.insert(std::string(user));
+      return true;
+    });
+  };
+  KeyBuilder key;
+  ODOMETER_RETURN_IF_ERROR(
+      add(key.Begin(RowKind::kLimitUse).Text(call.tenant).Number(static_cast<int64_t>(Scope::kUser)), true));
+  ODOMETER_RETURN_IF_ERROR(add(key.Begin(RowKind::kOverride).Text(call.tenant), false));
+  ODOMETER_RETURN_IF_ERROR(add(key.Begin(RowKind::kAssignment).Text(call.tenant), false));
+  std::vector<std::pair<int64_t, std::string>> found;
+  for (const std::string& user : users) {
+    LimitView limits(*table.view);
+    Result<Verdict> verdict = limits.Check({call.tenant, user, {}, {}}, {}, now_us);
+    if (!verdict.ok()) return verdict.status();
+    int64_t most = -1;
+    for (const LimitStatus& limit : verdict->limits) most = std::max(most, PercentOf(limit));
+    if (most >= threshold) found.emplace_back(-most, user);
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<std::string> names;
+  names.reserve(found.size());
+  for (auto& [percent, user] : found) names.push_back(std::move(user));
+  return names;
+}
+
+Status Api::WriteLimitsNear(JsonWriter& json, const View& view, const Subject& subject, int64_t threshold,
+                            int64_t now_us) {
+  LimitView limits(view);
+  Result<Verdict> verdict = limits.Check(subject, {}, now_us);
+  if (!verdict.ok()) return verdict.status();
+  json.Key("limits").Array();
+  for (const LimitStatus& limit : verdict->limits) {
+    if (PercentOf(limit) >= threshold) WriteLimit(json, limit, false);
+  }
+  json.End();
   return Status::Ok();
 }
 

@@ -9,6 +9,7 @@ import http.client
 import itertools
 import json
 import os
+import random
 import signal
 import threading
 import time
@@ -17,6 +18,7 @@ import uuid
 
 import harness
 
+EXPLAINED = 1000 if os.environ.get("ODOMETER_FULL") else 30
 KILLS = 50 if os.environ.get("ODOMETER_FULL") else 5
 THREADS = 64
 
@@ -134,15 +136,35 @@ class NoOvershoot(LimitTest):
                 if answer.status == 200:
                     verdict = json.loads(text)
                     with tally["lock"]:
+                        tally["verdicts"].append(verdict)
                         tally["asks"] += 1
                         tally["granted"] += amount if verdict["allowed"] else 0
                         tally["refused"] += not verdict["allowed"]
                     break
                 time.sleep(0.05)
 
+    def explain_some(self, verdicts):
+        """Each as it was answered then, whatever has been asked since."""
+        said = ("allowed", "refused_by", "judged_at", "retry_after_s", "limits")
+        refused = [verdict for verdict in verdicts if not verdict["allowed"]]
+        for verdict in random.sample(refused, min(EXPLAINED, len(refused))) + random.sample(verdicts, 5):
+            answer = self.daemon.get(f"/v1/limits/explain?ask={verdict['id']}")
+            self.assertEqual(answer.status, 200, answer)
+            was = dict(verdict, limits=[dict(limit, remaining=None) for limit in verdict["limits"]])
+            now = dict(answer.json, limits=[dict(limit, remaining=None) for limit in answer.json["limits"]])
+            self.assertEqual({name: now[name] for name in said}, {name: was[name] for name in said})
+
+    def try_out_what_was_live(self, tally):
+        cli = harness.cli("backtest", "--data-dir", str(self.folder / "data"), "--json")
+        self.assertEqual(cli.returncode, 0, cli.stderr)
+        report = json.loads(cli.stdout)
+        self.assertEqual((report["newly_refused"], report["newly_allowed"]), (0, 0))
+        self.assertEqual(report["refused"], report["refused_live"])
+        self.assertGreaterEqual(report["refused"], tally["refused"])
+
     def test_the_sum_of_what_was_granted_never_passes_the_cap(self):
         self.override("ann", {"meter": "requests", "window": "lifetime", "cap": self.CAP})
-        stop, tally = threading.Event(), {"lock": threading.Lock(), "asks": 0, "granted": 0, "refused": 0}
+        stop, tally = threading.Event(), {"lock": threading.Lock(), "asks": 0, "granted": 0, "refused": 0, "verdicts": []}
         threads = [threading.Thread(target=self.hammer, args=(stop, tally, n)) for n in range(THREADS)]
         for thread in threads:
             thread.start()
@@ -164,7 +186,9 @@ class NoOvershoot(LimitTest):
         self.assertLessEqual(taken, self.CAP)
         self.assertGreaterEqual(taken, tally["granted"])
         self.assertGreater(taken, self.CAP - 3)
+        self.explain_some(tally["verdicts"])
         self.assertEqual(self.daemon.stop(), 0)
+        self.try_out_what_was_live(tally)
         code, report = harness.audit(self.folder / "data", self.folder / "audit")
         self.assertEqual((code, report.get("drift")), (0, 0), report)
 

@@ -400,6 +400,28 @@ def limits(client):
     client.get("/v1/limits?project=docs")
     client.get("/v1/limits", 400)
     client.get("/v1/quota-status?user=ann")
+    refused = asked("admit", {"user": "bob", "amounts": {"requests": 1}})
+    why_not = client.get(f"/v1/limits/explain?ask={refused['id']}")
+    assert not why_not["allowed"] and why_not["answered"]["limits"] == why_not["limits"], why_not
+    assert client.get("/v1/limits/explain?user=ann&amounts=requests%3D1,input_tokens%3D5&at=2020-01-01T00:00:00Z")["allowed"]
+    assert client.get(f"/v1/limits/explain?user=ann&at_position={zoned['position']}")["moved_by"] is not None
+    client.get(f"/v1/limits/explain?ask={uuid.uuid4()}", 404)
+    for bad in ("", "?ask=x", "?user=ann&amounts=requests", "?user=ann&amounts=nonsense%3D1", "?user=ann&at=soon", "?user=ann&at_position=p99.1"):
+        client.get(f"/v1/limits/explain{bad}", 400)
+    near = client.get(f"/v1/consumption/users?threshold=80&{at}")
+    assert [row["user"] for row in near["data"]] == ["bob"] and near["data"][0]["limits"][0]["cap"] == 0, near
+    client.get("/v1/consumption/users?threshold=80&sort=user", 400)
+    client.get("/v1/consumption/users?threshold=0", 400)
+    many = {"users": ["ann", "cy"], "from_profile": "Gold", **why}
+    preview = client.call("POST", "/v1/profiles/Pro/assign", 200, {**many, "preview": True})[2]
+    assert (preview["changed"], preview["position"]) == (2, None), preview
+    given = client.call("POST", "/v1/profiles/Pro/assign", 200, many)[2]
+    assert (given["changed"], given["refused"]) == (2, 0) and given["users"][0]["profile_before"] == "Gold", given
+    assert client.call("POST", "/v1/profiles/Pro/assign", 200, many)[2]["unchanged"] == 2
+    client.call("POST", "/v1/profiles/Nope/assign", 422, many)
+    client.call("POST", "/v1/profiles/Pro/assign", 400, {"users": ["ann"]})
+    client.call("POST", "/v1/profiles/Pro/assign", 400, {**many, "nonsense": 1})
+    client.call("POST", "/v1/profiles/Pro/assign", 422, {"users": [str(n) for n in range(10_001)], **why})
 
 
 def read_bad(client):

@@ -45,7 +45,7 @@ struct MixOptions {
   // Amounts near 2^63: 2^61 and 2^62 of one user of each tenant, which leaves room for everybody else's; the extremes
   // in a tenant of their own, which is soon full.
   bool with_big_amounts = true;
-  bool with_restamped_asks = false;  // whose id is minted: folded twice today
+  bool with_restamped_asks = true;  // whose id is minted: folded twice today
   // Seqs and gaps up to 2^62. Then missing_events can leave its range too.
   bool with_huge_seqs = false;
 };

@@ -35,8 +35,8 @@ struct ModelOptions {
   int64_t users_max = 10'000'000;
   int64_t projects_max = 100'000;
   // True as docs/limits.md says; false as the fold is today.
-  bool off_makes_counters = false;  // asks under `off`
-  bool reset_keeps_span = false;    // after a change of the zone, reset_us: the end of the span that the counter is in
+  bool off_makes_counters = true;  // asks under `off`
+  bool reset_keeps_span = true;    // after a change of the zone, reset_us: the end of the span that the counter is in
 };
 
 struct ModelCounts {
