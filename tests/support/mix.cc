@@ -33,10 +33,10 @@ constexpr std::array kWeights = {
 };
 constexpr std::array kLimitWeights = {
     Weight{EventType::kAdmitAsked, 30},     Weight{EventType::kHoldAsked, 20},
-    Weight{EventType::kLeaseAsked, 18},     Weight{EventType::kHoldSettled, 8},
-    Weight{EventType::kHoldReleased, 6},    Weight{EventType::kLeaseSettled, 12},
+    Weight{EventType::kLeaseAsked, 18},     Weight{EventType::kHoldSettled, 14},
+    Weight{EventType::kHoldReleased, 13},   Weight{EventType::kLeaseSettled, 17},
     Weight{EventType::kProfileDefined, 8},  Weight{EventType::kProfileAssigned, 7},
-    Weight{EventType::kLimitOverridden, 7}, Weight{EventType::kQuotaSet, 9},
+    Weight{EventType::kLimitOverridden, 7}, Weight{EventType::kQuotaSet, 12},
     Weight{EventType::kEnforcementSet, 2},  Weight{EventType::kZoneSet, 3},
 };
 

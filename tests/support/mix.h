@@ -45,7 +45,9 @@ struct MixOptions {
   // Amounts near 2^63: 2^61 and 2^62 of one user of each tenant, which leaves room for everybody else's; the extremes
   // in a tenant of their own, which is soon full.
   bool with_big_amounts = true;
-  bool with_restamped_asks = true;  // whose id is minted: folded twice today
+  bool with_restamped_asks = true;  // whose id is minted: with another seq
+  // In the tenant of the extremes, counters that have no room for what is asked.
+  bool with_full_counters = false;
   // Seqs and gaps up to 2^62. Then missing_events can leave its range too.
   bool with_huge_seqs = false;
 };
@@ -153,6 +155,9 @@ class Mix {
   void PutAsk(Event* event);
   std::vector<odometer::Amount> PickAmounts(int64_t least);
   static int64_t CapOf(Meter meter);
+  bool IsFull(uint64_t percent);
+  std::string_view LimitedProject();
+  std::string_view LimitedCollection();
   const KnownAsk* PickAsk();
   void NameAsk(Event* event);
   void PutEnd(Event* event);

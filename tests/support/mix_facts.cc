@@ -192,6 +192,7 @@ void Mix::PutTurn(Event* event) {
   if (random_.Percent(70)) turn.duration_us = Amount(30'000'000);
   if (random_.Percent(60)) turn.time_to_first_token_us = Amount(2'000'000);
   if (random_.Percent(70)) turn.provided_cost_nano_usd = Amount(40'000'000);
+  if (IsFull(15)) turn.provided_cost_nano_usd = INT64_MAX - random_.Between(0, kAskAmountMax);
   if (random_.Percent(40)) {
     turn.has_rag = true;
     turn.rag_used = random_.Percent(60);

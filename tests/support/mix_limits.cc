@@ -30,8 +30,8 @@ void Mix::PutAsk(Event* event) {
   uint64_t roll = random_.Below(100);
   bool has_project = roll >= 55;
   if (roll < 88) ask.user = User();
-  if (has_project) ask.project = Name("project", random_.Below(static_cast<uint64_t>(options_.projects)));
-  if (has_project && random_.Percent(50)) ask.collection = Name("collection", random_.Below(3));
+  if (has_project) ask.project = LimitedProject();
+  if (has_project && random_.Percent(50)) ask.collection = LimitedCollection();
   bool is_admit = event->type == EventType::kAdmitAsked;
   if (is_admit) {
     static constexpr std::array<Meter, 5> kOnes = {Meter::kRequests, Meter::kOperations, Meter::kSearches,
@@ -45,13 +45,25 @@ void Mix::PutAsk(Event* event) {
     int64_t longest = event->type == EventType::kHoldAsked ? kHoldTtlMaxUs : kLeaseTtlMaxUs;
     uint64_t length = random_.Below(100);
     ask.ttl_us = length < 10   ? kSecond
-                 : length < 35 ? random_.Between(kSecond, 20 * kSecond)
-                 : length < 80 ? random_.Between(kSecond, 900 * kSecond)
+                 : length < 25 ? random_.Between(kSecond, 20 * kSecond)
+                 : length < 60 ? random_.Between(kSecond, 900 * kSecond)
                                : random_.Between(kSecond, longest);
   }
   std::vector<KnownAsk>& asks = asks_[tenant_];
   if (asks.size() >= kKnownAsksMax) asks.erase(asks.begin());
   asks.push_back({event->id, event->type, std::string(ask.user), std::string(ask.project)});
+}
+
+// One of each more often than others, so that what is asked is what is limited.
+std::string_view Mix::LimitedProject() {
+  uint64_t projects = static_cast<uint64_t>(options_.projects);
+  return Name("project", random_.Percent(45) ? 0 : random_.Below(projects));
+}
+
+std::string_view Mix::LimitedCollection() { return Name("collection", random_.Percent(50) ? 0 : random_.Below(3)); }
+
+bool Mix::IsFull(uint64_t percent) {
+  return options_.with_full_counters && amounts_ == Amounts::kExtreme && random_.Percent(percent);
 }
 
 // Of one to four meters, each at least `least`.
@@ -62,9 +74,10 @@ std::vector<odometer::Amount> Mix::PickAmounts(int64_t least) {
   for (size_t i = 0; i < std::min(count, kMeters); ++i) {
     Meter meter = static_cast<Meter>((first + 5 * i) % kMeters + 1);
     if (random_.Percent(30)) meter = static_cast<Meter>(random_.Between(3, 6));
+    if (IsFull(60)) meter = Meter::kCost;
     bool is_there = std::any_of(amounts.begin(), amounts.end(), [&](const auto& a) { return a.meter == meter; });
     int64_t amount = least + random_.Between(0, std::max<int64_t>(CapOf(meter) / 2, 3));
-    if (random_.PerMille(20)) amount = kAskAmountMax;
+    if (random_.PerMille(20) || IsFull(60)) amount = kAskAmountMax;
     if (!is_there) amounts.push_back({meter, amount});
   }
   return amounts;
@@ -169,12 +182,13 @@ void Mix::PutDefinition(Event* event) {
 
 void Mix::PutQuota(Definition* quota) {
   quota->level = static_cast<QuotaLevel>(random_.Between(1, 6));
+  if (random_.Percent(20)) quota->level = random_.Percent(50) ? QuotaLevel::kCollection : QuotaLevel::kUserProject;
   bool has_user = quota->level == QuotaLevel::kUserProject || quota->level == QuotaLevel::kUser;
   bool has_collection = quota->level == QuotaLevel::kCollection;
   bool has_project = quota->level == QuotaLevel::kUserProject || quota->level == QuotaLevel::kProject || has_collection;
   if (has_user) quota->user = User();
-  if (has_project) quota->project = Name("project", random_.Below(static_cast<uint64_t>(options_.projects)));
-  if (has_collection) quota->collection = Name("collection", random_.Below(3));
+  if (has_project) quota->project = LimitedProject();
+  if (has_collection) quota->collection = LimitedCollection();
   if (random_.Percent(85)) quota->limits = PickLimits(true);
 }
 
@@ -198,13 +212,17 @@ std::vector<Limit> Mix::PickLimits(bool is_quota) {
     Limit limit;
     limit.meter = static_cast<Meter>(random_.Percent(40) ? random_.Between(1, 6) : random_.Between(1, 12));
     if (is_quota && random_.Percent(40)) limit.meter = static_cast<Meter>(random_.Between(8, 12));
+    bool is_to_overflow = IsFull(60);
+    if (is_to_overflow) limit.meter = random_.Percent(70) ? Meter::kCost : Meter::kOutputTokens;
     limit.window = IsGauge(limit.meter) ? Window::kGauge : static_cast<Window>(random_.Between(1, 7));
+    if (is_to_overflow) limit.window = Window::kLifetime;
     bool is_said = std::any_of(limits.begin(), limits.end(), [&](const Limit& other) {
       return other.meter == limit.meter && other.window == limit.window;
     });
     if (is_said) continue;
     static constexpr std::array<Scope, 3> kOfUser = {Scope::kTenant, Scope::kUser, Scope::kUserInProject};
     if (random_.Percent(35)) limit.over = is_quota ? static_cast<Scope>(random_.Between(1, 5)) : random_.Pick(kOfUser);
+    if (is_to_overflow) limit.over = Scope::kTenant;
     uint64_t roll = random_.Below(100);
     if (roll < 80) limit.cap = random_.Between(1, CapOf(limit.meter)) * (roll < 20 ? 8 : 1);
     if (roll >= 80 && roll < 86) limit.cap = 0;

@@ -173,6 +173,89 @@ TEST(Mix, ReachesEveryOutcomeAndMostlyApplies) {
   for (const auto& [reason, count] : counts.quarantined_by_reason) std::cout << reason << " " << count << "\n";
 }
 
+// What became of the asks of one mix, and of what they were judged by.
+void CountLimits(const Model& model, std::map<std::string, uint64_t>* counts) {
+  auto count = [&](const std::string& what) { ++(*counts)[what]; };
+  for (const auto& [name, ask] : model.AskRows()) {
+    const std::string& type = ask.at("type");
+    const std::string& state = ask.at("state");
+    const std::string& refusal = ask.at("verdict.refusal");
+    int64_t due_us = std::stoll(ask.at("due_us"));
+    bool is_expired = due_us >= 0 && std::stoll(ask.at("closed_us")) >= due_us;
+    bool is_spent = ask.at("spent") == "true";
+    bool has_settled = ask.at("settled.size") != "0";
+    std::string what = type + ", state " + state;
+    if (is_spent) what += ", spent";
+    if (state == "4" && is_expired) what += ", expired before";
+    if (state != "4" && has_settled) what += ", reported";
+    count(what);
+    if (refusal != "0") count("refusal " + refusal + ", allowed " + ask.at("verdict.allowed"));
+    if (state == "1") count(ask.at("verdict.retry_at_us") == "-1" ? "passes by no time" : "passes by time");
+    count("enforcement " + ask.at("verdict.enforcement"));
+    for (int i = 0; i < std::stoi(ask.at("verdict.limits.size")); ++i) {
+      std::string limit = "verdict.limits." + std::to_string(i) + ".";
+      bool is_exceeded = ask.at(limit + "exceeded") == "true";
+      for (const char* field : {"level", "meter", "over", "window", "mode"}) {
+        count(field + (" " + ask.at(limit + field)) + (is_exceeded ? ", exceeded" : ""));
+      }
+      if (ask.at(limit + "held") != "0") count("held");
+    }
+  }
+  for (const auto& [name, row] : model.LogicalRows()) {
+    if (name.starts_with("policy[") && row.at("zone") != "") count("zone " + row.at("zone"));
+    if (!name.starts_with("limit_use[")) continue;
+    for (const auto& [field, value] : row) {
+      if (field.starts_with("burned.") && value != "0") count("burned");
+    }
+    for (int i = 0; i < std::stoi(row.at("counters.size")); ++i) {
+      count("counter of " + row.at("counters." + std::to_string(i) + ".window"));
+    }
+  }
+}
+
+// In mixes as short as a simulation's.
+TEST(Mix, FiftySeedsReachAllThatCanBecomeOfAnAsk) {
+  std::map<std::string, uint64_t> counts;
+  for (uint64_t seed = Seed(); seed < Seed() + 50; ++seed) {
+    bool is_extreme = seed % 2 == 0;
+    Mix mix({.seed = seed,
+             .tenants = 2,
+             .users = 4,
+             .limits_percent = is_extreme ? 50u : 25u,
+             .extreme_percent = is_extreme ? 40u : 3u,
+             .with_full_counters = is_extreme});
+    Model model(ModelOptions{});
+    model.Apply(0, mix.options().start_us, Genesis());
+    for (uint64_t offset = 1; offset <= 240; ++offset) {
+      MixRecord record = mix.Next();
+      model.Apply(offset, mix.now_us(), record.is_null ? std::string_view() : std::string_view(record.bytes));
+    }
+    CountLimits(model, &counts);
+  }
+  for (const auto& [what, count] : counts) std::cout << what << " " << count << "\n";
+  for (const char* what :
+       {"AdmitAsked, state 1", "AdmitAsked, state 2", "AdmitAsked, state 2, spent", "HoldAsked, state 1",
+        "HoldAsked, state 3", "HoldAsked, state 4", "HoldAsked, state 4, expired before", "HoldAsked, state 4, spent",
+        "HoldAsked, state 5", "HoldAsked, state 6", "LeaseAsked, state 1", "LeaseAsked, state 3", "LeaseAsked, state 4",
+        "LeaseAsked, state 4, expired before", "LeaseAsked, state 5", "LeaseAsked, state 6",
+        "LeaseAsked, state 6, reported", "LeaseAsked, state 6, spent", "burned", "held", "passes by no time",
+        "passes by time", "refusal 1, allowed false", "refusal 1, allowed true", "refusal 3, allowed false", "zone UTC",
+        "zone Europe/Berlin"}) {
+    EXPECT_GT(counts[what], 0u) << what;
+  }
+  auto expect_each = [&](const std::string& what, int first, int last, const char* how) {
+    for (int i = first; i <= last; ++i) EXPECT_GT(counts[what + std::to_string(i) + how], 0u) << what << i << how;
+  };
+  expect_each("enforcement ", 1, 3, "");
+  expect_each("level ", 1, 4, "");
+  expect_each("level ", 6, 11, "");
+  expect_each("meter ", 1, static_cast<int>(kMeters), "");
+  expect_each("over ", 1, 5, "");
+  expect_each("mode ", 1, 2, ", exceeded");
+  expect_each("window ", 1, 8, "");
+  expect_each("counter of ", 1, 8, "");
+}
+
 TEST(Mix, TenantsLiveInThePartitionAndTwoShareASlot) {
   Mix mix({.seed = Seed(), .partition = 2, .partitions = 4, .tenants = 5});
   ASSERT_EQ(mix.tenants().size(), 6u);  // with the one of the extremes
