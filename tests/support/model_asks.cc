@@ -268,17 +268,18 @@ void Model::SettleNamedAsk(CountedFact* fact) {
   AskRow& ask = Touch(&Tables::ask, named_);
   ask.is_spent = true;
   fact->place_us = std::max(fact->place_us, ask.verdict.judged_us);
-  model::FitCheck check;
-  for (const auto& [meter, amount] : fact->amounts) check.Sum(amount);
-  do_amounts_fit_ &= check.fits();
   if (ask.type == EventType::kHoldAsked) {
     GiveBack(ask);
     ask.state = AskState::kSettled;
     ask.closed_us = fact->place_us;
     ask.closed_by = event_.id;
+    model::FitCheck check;
     for (const Amount& held : ask.amounts) {
-      ask.settled.push_back({held.meter, static_cast<int64_t>(AmountOf(fact->amounts, held.meter))});
+      Int used = AmountOf(fact->amounts, held.meter);
+      check.Sum(used);
+      ask.settled.push_back({held.meter, static_cast<int64_t>(used)});
     }
+    do_amounts_fit_ &= check.fits();
     return;
   }
   for (const Amount& asked : ask.amounts) {
