@@ -257,7 +257,7 @@ bool Model::HasRoom(const std::vector<CountedFact>& facts) const {
       for (const auto& [key, counter] : use->counters) {
         if (key.first != meter) continue;
         check.Sum(amount);
-        check.Sum(counter.Total() + held + amount);
+        if (!IsRolling(key.second)) check.Sum(counter.used + amount);  // of a rolling one, each step has room
       }
     }
   }
@@ -389,6 +389,7 @@ model::Status Model::Stand(const AskRow& ask, const model::Applying& applying) c
     Int fits = cap - status.held - std::max<Int>(status.asked, 1);
     if (fits >= 0) status.reset_us = counter->FreeAt(log_us_, fits).value_or(model::kNone);
   }
+  status.used = std::clamp<Int>(status.used, INT64_MIN, INT64_MAX);  // a rolling window's steps fit, not their sum
   return status;
 }
 
