@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "state/limit_view.h"
+
 namespace odometer {
 namespace {
 
@@ -107,6 +109,14 @@ Result<std::optional<AccountSummary>> ReadAccountSummary(const View& view, std::
   if (!turns.ok()) return turns.status();
   summary.costliest_turns = CostliestTurns(turns->entries, kCostliestCount);
   ODOMETER_ASSIGN_OR_RETURN(summary.subscriptions, ReadSubscriptions(view, tenant, user));
+  LimitView limits(view);
+  Subject subject{tenant, user, {}, {}};
+  Result<Verdict> verdict = limits.Check(subject, {}, now_us);
+  if (!verdict.ok()) return verdict.status();
+  summary.limits = std::move(verdict->limits);
+  Result<const LimitUseRow*> use = limits.Use(Scope::kUser, subject);
+  if (!use.ok()) return use.status();
+  if (*use != nullptr) summary.open_holds = (*use)->open_holds;
   return std::optional<AccountSummary>(std::move(summary));
 }
 

@@ -11,6 +11,7 @@
 #include "consumers/queries.h"
 #include "consumers/queries_turns.h"
 #include "core/period.h"
+#include "state/limit_rows.h"
 
 namespace odometer {
 
@@ -50,6 +51,8 @@ struct AccountSummary {
   DayRow today;
   SessionFigures sessions;
   std::vector<TurnEntry> costliest_turns;
+  std::vector<LimitStatus> limits;  // of the user as such, as they stand now
+  int64_t open_holds = 0;
   std::vector<std::string> subscriptions;  // collections subscribed to, in byte order by length, at most 1,000
 };
 

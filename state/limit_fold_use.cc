@@ -117,7 +117,9 @@ Result<bool> LimitFold::HasRoom(const Subject& subject, const MeterSums& amounts
     ODOMETER_ASSIGN(use, UseOf(scope, subject));
     if (use == nullptr) return Status::Ok();
     for (const Counter& counter : use->row.counters) has_room &= CanAdd(counter, amounts[counter.meter - 1], at_us);
-    for (size_t i = 0; i < kMeters; ++i) has_room &= use->row.held[i] + amounts[i] <= INT64_MAX;
+    for (size_t i = 0; i < kMeters; ++i) {
+      if (use->row.held[i] != 0) has_room &= use->row.held[i] + amounts[i] <= INT64_MAX;
+    }
     return Status::Ok();
   });
   if (!looked.ok()) return looked;

@@ -1,5 +1,7 @@
 #include "state/limit_rows.h"
 
+#include <algorithm>
+
 namespace odometer {
 
 LimitItem LimitItem::Of(const Limit& limit) {
@@ -29,6 +31,11 @@ Zone PolicyRow::ToZone() const {
   zone_of_row.first_offset_s = first_offset_s;
   for (size_t i = 0; i + 1 < shifts.size(); i += 2) zone_of_row.shifts.push_back({shifts[i], shifts[i + 1]});
   return zone_of_row;
+}
+
+int64_t LeftOf(const LimitStatus& limit) {
+  __int128 left = static_cast<__int128>(limit.cap) - limit.used - limit.held;
+  return static_cast<int64_t>(std::clamp<__int128>(left, 0, INT64_MAX));
 }
 
 }  // namespace odometer

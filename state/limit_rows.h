@@ -200,6 +200,9 @@ struct LimitStatus {
   }
 };
 
+// What is not used or held of the cap; 0 where that is above it.
+int64_t LeftOf(const LimitStatus& limit);
+
 enum class Refusal : uint8_t { kNone = 0, kLimit = 1, kTooManyHolds = 2, kOverflow = 3 };
 
 struct Verdict {

@@ -15,9 +15,10 @@ int64_t SecondsUntil(int64_t until_us, int64_t from_us) {
   return std::max<int64_t>((until_us - from_us + kUsPerSecond - 1) / kUsPerSecond, 1);
 }
 
-int64_t RemainingOf(const LimitStatus& limit, bool is_taken) {
-  __int128 left = static_cast<__int128>(limit.cap) - limit.used - limit.held - (is_taken ? limit.asked : 0);
-  return static_cast<int64_t>(std::max<__int128>(left, 0));
+// What was asked for is not used yet where the ask was judged before it was taken.
+int64_t RemainingOf(LimitStatus limit, bool is_taken) {
+  if (is_taken) limit.cap -= limit.asked;
+  return LeftOf(limit);
 }
 
 int64_t WindowSeconds(Window window) {

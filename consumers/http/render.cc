@@ -82,11 +82,26 @@ void WriteUsage(JsonWriter& json, const Usage& usage) {
   WriteQuotient(json, "rag_activation_rate_hundredths", Hundredths(usage.rag_turns, usage.turns_total()));
 }
 
-void WriteLimits(JsonWriter& json) {
-  for (const char* name :
-       {"input_tokens_limit", "output_tokens_limit", "prompts_per_hour_limit", "prompts_per_day_limit",
-        "input_tokens_remaining", "output_tokens_remaining", "requests_hour_remaining", "requests_day_remaining"}) {
-    json.Key(name).Null();
+void WriteLimits(JsonWriter& json, const std::vector<LimitStatus>& limits) {
+  struct Named {
+    const char* cap;
+    const char* left;
+    Meter meter;
+    Window window;
+  };
+  static constexpr Named kNamed[] = {
+      {"input_tokens_limit", "input_tokens_remaining", Meter::kInputTokens, Window::kMonth},
+      {"output_tokens_limit", "output_tokens_remaining", Meter::kOutputTokens, Window::kMonth},
+      {"prompts_per_hour_limit", "requests_hour_remaining", Meter::kRequests, Window::kRollingHour},
+      {"prompts_per_day_limit", "requests_day_remaining", Meter::kRequests, Window::kRolling24h}};
+  for (const Named& named : kNamed) {
+    auto limit = std::find_if(limits.begin(), limits.end(), [&](const LimitStatus& status) {
+      return status.meter == static_cast<uint8_t>(named.meter) && status.window == static_cast<uint8_t>(named.window) &&
+             status.over == static_cast<uint8_t>(Scope::kUser);
+    });
+    bool is_capped = limit != limits.end();
+    WriteQuotient(json, named.cap, is_capped ? std::optional<int64_t>(limit->cap) : std::nullopt);
+    WriteQuotient(json, named.left, is_capped ? std::optional<int64_t>(LeftOf(*limit)) : std::nullopt);
   }
 }
 
@@ -174,7 +189,8 @@ void WriteAccountSummary(JsonWriter& json, std::string_view tenant, std::string_
   json.Key("turns_last_24h").Unsigned(account.turns_ring.Sum());
   json.Key("sessions_last_24h").Unsigned(account.sessions_ring.Sum());
   json.Field("active_sessions", summary.sessions.active);
-  WriteLimits(json);
+  WriteLimits(json, summary.limits);
+  json.Field("open_holds", summary.open_holds);
   WriteMonth(json.Key("period"), summary);
   WriteVelocity(json.Key("velocity"), account.requests_ring, account.turns_ring);
   WriteShares(json.Key("models"), account.models.names.All(), account.models.other);

@@ -26,7 +26,8 @@ void WriteAsOf(JsonWriter& json, const AsOf& as_of);
 void WriteTokens(JsonWriter& json, const TokenFigures& tokens);  // six figures, input_tokens and total_tokens
 void WriteUsage(JsonWriter& json,
                 const Usage& usage);  // every figure, turns, input_tokens, total_tokens, cost_nano_usd, rates
-void WriteLimits(JsonWriter& json);   // no limits yet: all null
+// What is capped in a month, an hour and a day, and what is left of it; null: nothing.
+void WriteLimits(JsonWriter& json, const std::vector<LimitStatus>& limits);
 void WriteCell(JsonWriter& json, const HourCell& cell);
 void WriteProject(JsonWriter& json, const ProjectRow& row, int64_t now_hour, bool of_a_user);
 void WriteQuotient(JsonWriter& json, std::string_view name, std::optional<int64_t> value);

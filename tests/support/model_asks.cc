@@ -250,10 +250,9 @@ bool Model::HasRoom(const std::vector<CountedFact>& facts) const {
   for (const auto& [name, sum] : sums) {
     const model::LimitUseRow* use = Find(&Tables::limit_use, name);
     if (use == nullptr) continue;
-    bool is_held_looked_at = IsAsk(event_.type) || name != UseName(Scope::kTenant, {});  // with no counter
     for (const auto& [meter, amount] : sum) {
       Int held = AmountOf(use->held, meter);
-      if (held != 0 && is_held_looked_at) check.Sum(held + amount);
+      if (held != 0) check.Sum(held + amount);
       for (const auto& [key, counter] : use->counters) {
         if (key.first != meter) continue;
         check.Sum(amount);
