@@ -7,7 +7,7 @@
 // A seed chooses the log (in memory, or segments on a file system that tears writes and loses what was not synced),
 // batch sizes, memory caps and when to commit; then it appends what Mix makes, folds, commits, kills the process, cuts
 // the power, fills the disk, in any order. After every commit the rows touched since the last one are compared field by
-// field, and the conservation law is checked; at the end all rows, all asks, all postings, and a second fold of the same log.
+// field, and the conservation law is checked; at the end all rows, asks and postings, and a second fold of the log.
 #pragma once
 
 #include <cstdint>

@@ -179,13 +179,15 @@ TEST_F(DigestTest, IsTheSameForEveryNumberOfPartitions) {
   EXPECT_EQ(eight.digest, one.digest);
 }
 
-// Where an event is placed depends on its append time only if that is before the event's own.
+// Where a fact is placed depends on its append time only if that is before the fact's own. Limits go by the log's time.
 bool WasAppendedAfterAll(const TestRecord& record) {
   DecodedEvent event(record.view());
   if (event.reason() != Reason::kNone || event.event().event_time.us > record.append_us) return false;
   for (const Interaction& item : event.event().interactions) {
     if (item.event_time.us > record.append_us) return false;
   }
+  EventType type = event.event().type;
+  if (IsAsk(type) || IsHoldEnd(type) || IsDefinition(type)) return false;
   bool is_amendment = event.event().type == EventType::kTurnAmended;
   return !is_amendment || event.event().amendment.original_time.us <= record.append_us;
 }
@@ -384,8 +386,8 @@ TEST_F(DigestOfDrift, ARowThatIsGoneChangesIt) {
 
 // Renew both when the mix gives other bytes; renew the digest alone when kFoldVersion is raised: a change of the digest
 // without one means that stores in the field would be read by code that means something else by their rows.
-constexpr uint64_t kGoldenInput = 1765502889414752647u;
-const char kGoldenDigest[] = "cd822a6f1faec213984fa1a06eb5b73ca91cec2dd4132cf328467ec3b7f044d7";
+constexpr uint64_t kGoldenInput = 6866145844871464979u;
+const char kGoldenDigest[] = "d7687f0f03428a81d8a208dadc13ce997d5856b8e2983f9f4f4542524ad5a8ef";
 
 TEST(GoldenDigest, OfAFixedSeedIsTheSameInEveryBuild) {
   std::vector<TestRecord> records = RecordsOf({.seed = 2024, .tenants = 6, .start_us = kStartUs}, 1500);
