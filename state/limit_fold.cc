@@ -160,7 +160,7 @@ Result<Verdict> LimitFold::JudgeAsk(const Event& event, const Subject& subject, 
   if (event.type != EventType::kAdmitAsked) ODOMETER_ASSIGN(asked.has_too_many_holds, HasTooManyHolds(subject));
   Verdict verdict = Judge(asked, standings);
   bool has_room = false;
-  ODOMETER_ASSIGN(has_room, HasRoom(subject, AmountsOf(ItemsOf(event.asked.amounts)), log_time_us));
+  ODOMETER_ASSIGN(has_room, HasRoom(subject, AmountsOf(ItemsOf(event.asked.amounts)), log_time_us, true));
   if (!has_room) {
     verdict.allowed = false;
     verdict.refusal = static_cast<uint8_t>(Refusal::kOverflow);
@@ -213,53 +213,58 @@ Result<Reason> LimitFold::FoldEnd(const Event& event, int64_t log_time_us) {
   if (event.type != EventType::kHoldReleased && is_lease != (event.type == EventType::kLeaseSettled))
     return Reason::kNone;
   auto state = static_cast<AskState>(ask->row.state);
-  Subject subject = SubjectOf(event.tenant, ask->row);
-  bool has_room = false;
-  ODOMETER_ASSIGN(has_room, HasRoom(subject, AmountsOf(ItemsOf(event.end.amounts)), log_time_us));
-  if (!has_room) return Reason::kOverflow;
-  if (state == AskState::kOpen) {
-    ODOMETER_RETURN_IF_ERROR(EndOpen(event, ask, log_time_us));
-  } else if (state == AskState::kExpired && event.type != EventType::kHoldReleased) {
-    ODOMETER_RETURN_IF_ERROR(SettleLate(event, ask, log_time_us));
+  if (state == AskState::kOpen) return EndOpen(event, ask, log_time_us);
+  bool is_settled = event.type != EventType::kHoldReleased;
+  return state == AskState::kExpired && is_settled ? SettleLate(event, ask, log_time_us) : Reason::kNone;
+}
+
+Result<Reason> LimitFold::EndOpen(const Event& event, AskNode* ask, int64_t log_time_us) {
+  AskRow& row = ask->row;
+  Subject subject = SubjectOf(event.tenant, row);
+  if (event.type == EventType::kHoldReleased) {
+    tables_.asks.MarkDirty(ask);
+    ODOMETER_RETURN_IF_ERROR(GiveBack(event.tenant, ask));
+    Close(ask, AskState::kReleased, log_time_us, event.id);
+    return Reason::kNone;
   }
+  bool is_lease = row.type == EventType::kLeaseAsked;
+  bool is_final = !is_lease || event.end.is_final;
+  std::vector<AmountItem> settled = ItemsOf(event.end.amounts);
+  // A lease was charged where it was granted; a hold's amounts come when they are said.
+  int64_t at_us = is_lease ? row.verdict.judged_us : log_time_us;
+  bool has_room = true;
+  if (is_final) ODOMETER_ASSIGN(has_room, HasRoom(subject, AmountsOf(settled), at_us, false));
+  if (!has_room) return Reason::kOverflow;
+  tables_.asks.MarkDirty(ask);
+  row.settled = std::move(settled);
+  if (!is_final) return Reason::kNone;
+  ODOMETER_RETURN_IF_ERROR(GiveBack(event.tenant, ask));
+  ODOMETER_RETURN_IF_ERROR(AddTo(subject, AmountsOf(row.settled), at_us));
+  Close(ask, AskState::kSettled, log_time_us, event.id);
   return Reason::kNone;
 }
 
-Status LimitFold::EndOpen(const Event& event, AskNode* ask, int64_t log_time_us) {
-  AskRow& row = ask->row;
-  tables_.asks.MarkDirty(ask);
-  if (event.type == EventType::kHoldReleased) {
-    ODOMETER_RETURN_IF_ERROR(GiveBack(event.tenant, ask));
-    Close(ask, AskState::kReleased, log_time_us, event.id);
-    return Status::Ok();
-  }
-  row.settled = ItemsOf(event.end.amounts);
-  bool is_lease = row.type == EventType::kLeaseAsked;
-  if (is_lease && !event.end.is_final) return Status::Ok();
-  ODOMETER_RETURN_IF_ERROR(GiveBack(event.tenant, ask));
-  // A lease was charged where it was granted; a hold's amounts come when they are said.
-  int64_t at_us = is_lease ? row.verdict.judged_us : log_time_us;
-  ODOMETER_RETURN_IF_ERROR(AddTo(SubjectOf(event.tenant, row), AmountsOf(row.settled), at_us));
-  Close(ask, AskState::kSettled, log_time_us, event.id);
-  return Status::Ok();
-}
-
 // Of a hold: a plain fact. Of a lease: what burned becomes used, and only what is above it is added.
-Status LimitFold::SettleLate(const Event& event, AskNode* ask, int64_t log_time_us) {
+Result<Reason> LimitFold::SettleLate(const Event& event, AskNode* ask, int64_t log_time_us) {
   AskRow& row = ask->row;
-  tables_.asks.MarkDirty(ask);
-  MeterSums amounts = AmountsOf(ItemsOf(event.end.amounts));
+  MeterSums amounts = AmountsOf(ItemsOf(event.end.amounts)), unburned{};
   Subject subject = SubjectOf(event.tenant, row);
-  int64_t at_us = log_time_us;
-  if (row.type == EventType::kLeaseAsked) {
-    at_us = row.verdict.judged_us;
-    MeterSums charged = AmountsOf(row.amounts), reported = AmountsOf(row.settled), unburned{};
+  bool is_lease = row.type == EventType::kLeaseAsked;
+  int64_t at_us = is_lease ? row.verdict.judged_us : log_time_us;
+  if (is_lease) {
+    MeterSums charged = AmountsOf(row.amounts), reported = AmountsOf(row.settled);
     for (size_t i = 0; i < kMeters; ++i) {
       __int128 burned = std::max<__int128>(charged[i] - reported[i], 0);
       __int128 still = std::max<__int128>(charged[i] - amounts[i], 0);
       unburned[i] = burned - std::min(burned, still);
       amounts[i] = std::max<__int128>(amounts[i] - std::max(charged[i], reported[i]), 0);
     }
+  }
+  bool has_room = false;
+  ODOMETER_ASSIGN(has_room, HasRoom(subject, amounts, at_us, false));
+  if (!has_room) return Reason::kOverflow;
+  tables_.asks.MarkDirty(ask);
+  if (is_lease) {
     ODOMETER_RETURN_IF_ERROR(ForEachScope(subject, [&](Scope scope) -> Status {
       UseNode* use = nullptr;
       ODOMETER_ASSIGN(use, MakeUse(scope, subject));
@@ -272,7 +277,7 @@ Status LimitFold::SettleLate(const Event& event, AskNode* ask, int64_t log_time_
   row.state = static_cast<uint8_t>(AskState::kSettled);
   row.closed_us = log_time_us;
   row.closed_by = event.id;
-  return Status::Ok();
+  return Reason::kNone;
 }
 
 // The held amounts of every scope it was held in.

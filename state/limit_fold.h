@@ -100,8 +100,8 @@ class LimitFold : private LimitSource {
 
   // --- the ends of holds
   Result<Reason> FoldEnd(const Event& event, int64_t log_time_us);
-  Status EndOpen(const Event& event, AskNode* ask, int64_t log_time_us);
-  Status SettleLate(const Event& event, AskNode* ask, int64_t log_time_us);
+  Result<Reason> EndOpen(const Event& event, AskNode* ask, int64_t log_time_us);
+  Result<Reason> SettleLate(const Event& event, AskNode* ask, int64_t log_time_us);
   Status GiveBack(std::string_view tenant, AskNode* ask);
   Status Burn(std::string_view tenant, const AskRow& ask);
   void Close(AskNode* ask, AskState state, int64_t at_us, const Uuid& by);
@@ -121,7 +121,7 @@ class LimitFold : private LimitSource {
   Result<const std::vector<AppliedLimit>*> LimitsOf(const Subject& subject);
   Status EnsureCounters(const Subject& subject, const std::vector<AppliedLimit>& limits, int64_t at_us);
   Status AddTo(const Subject& subject, const MeterSums& amounts, int64_t at_us);
-  Result<bool> HasRoom(const Subject& subject, const MeterSums& amounts, int64_t at_us);
+  Result<bool> HasRoom(const Subject& subject, const MeterSums& amounts, int64_t at_us, bool are_held);
 
   // --- facts
   Status NameAsk(Event* event);

@@ -109,17 +109,16 @@ Status LimitFold::AddTo(const Subject& subject, const MeterSums& amounts, int64_
   });
 }
 
-// Whether every counter and every hold of the subject's scopes has room for the amounts.
-Result<bool> LimitFold::HasRoom(const Subject& subject, const MeterSums& amounts, int64_t at_us) {
+// Whether every counter of the subject's scopes has room for the amounts, also one whose span is another; and what is
+// held there, if they are to be held.
+Result<bool> LimitFold::HasRoom(const Subject& subject, const MeterSums& amounts, int64_t at_us, bool are_held) {
   bool has_room = true;
   Status looked = ForEachScope(subject, [&](Scope scope) -> Status {
     UseNode* use = nullptr;
     ODOMETER_ASSIGN(use, UseOf(scope, subject));
     if (use == nullptr) return Status::Ok();
     for (const Counter& counter : use->row.counters) has_room &= CanAdd(counter, amounts[counter.meter - 1], at_us);
-    for (size_t i = 0; i < kMeters; ++i) {
-      if (use->row.held[i] != 0) has_room &= use->row.held[i] + amounts[i] <= INT64_MAX;
-    }
+    for (size_t i = 0; i < kMeters && are_held; ++i) has_room &= use->row.held[i] + amounts[i] <= INT64_MAX;
     return Status::Ok();
   });
   if (!looked.ok()) return looked;
@@ -182,8 +181,14 @@ Result<bool> LimitFold::HasRoomForParts() {
     for (size_t i = 0; i < kMeters; ++i) sums[i] += part.amounts[i];
   }
   for (const FactPart& part : parts_) {
-    Result<bool> has_room = HasRoom(part.subject, sums, part.at_us);
+    Result<bool> has_room = HasRoom(part.subject, sums, part.at_us, false);
     if (!has_room.ok() || !*has_room) return has_room;
+  }
+  if (named_ask_ == nullptr || named_ask_->row.type != EventType::kHoldAsked) return true;
+  // It is written down what became of each amount that was held.
+  for (const AmountItem& item : named_ask_->row.amounts) {
+    __int128 used = parts_.front().amounts[item.meter - 1];
+    if (used > INT64_MAX || used < INT64_MIN) return false;
   }
   return true;
 }

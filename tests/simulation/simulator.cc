@@ -68,6 +68,7 @@ class Simulation {
     options.start_us = kStartUs;
     if (random.Below(4) == 0) options.limits_percent = 60;
     if (random.Below(8) == 0) options.extreme_percent = 40;
+    options.with_full_counters = random.Below(2) == 0;
     return options;
   }
 

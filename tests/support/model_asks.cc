@@ -236,8 +236,8 @@ void Model::CountFacts() {
   for (const CountedFact& fact : facts) AddToCounters(fact.subject, fact.amounts, fact.place_us);
 }
 
-// Whether every counter, and what is held of its meter, has room for all that the record adds to the scope, wherever
-// in time it falls.
+// Whether every counter has room for all that the record adds to the scope, wherever in time it falls; and, of an ask,
+// what is held there.
 bool Model::HasRoom(const std::vector<CountedFact>& facts) const {
   std::map<std::string, Amounts> sums;  // by scope
   for (const CountedFact& fact : facts) {
@@ -251,8 +251,7 @@ bool Model::HasRoom(const std::vector<CountedFact>& facts) const {
     const model::LimitUseRow* use = Find(&Tables::limit_use, name);
     if (use == nullptr) continue;
     for (const auto& [meter, amount] : sum) {
-      Int held = AmountOf(use->held, meter);
-      if (held != 0) check.Sum(held + amount);
+      if (IsAsk(event_.type)) check.Sum(AmountOf(use->held, meter) + amount);
       for (const auto& [key, counter] : use->counters) {
         if (key.first != meter) continue;
         check.Sum(amount);
@@ -449,14 +448,14 @@ void Model::EndOpen(AskRow& ask) {
   bool is_report = event_.type == EventType::kLeaseSettled && !end.is_final;
   if (is_settled) ask.settled = InOrder(end.amounts);
   if (is_report) return;
+  bool is_lease = ask.type == EventType::kLeaseAsked;
+  int64_t at_us = is_lease ? ask.verdict.judged_us : log_us_;
+  if (is_settled) do_amounts_fit_ = HasRoom({{ask.subject, model::AmountsOf(end.amounts), at_us}});
   GiveBack(ask);
   ask.state = is_settled ? AskState::kSettled : AskState::kReleased;
   ask.closed_us = log_us_;
   ask.closed_by = event_.id;
-  bool is_lease = ask.type == EventType::kLeaseAsked;
-  if (is_settled) {
-    AddToCounters(ask.subject, model::AmountsOf(end.amounts), is_lease ? ask.verdict.judged_us : log_us_);
-  }
+  if (is_settled) AddToCounters(ask.subject, model::AmountsOf(end.amounts), at_us);
 }
 
 // It had been given back already, and of a lease the charge or its last report was added.
@@ -471,8 +470,11 @@ void Model::EndExpired(AskRow& ask) {
         use.burned[meter] -= std::min(burned, AmountOf(Above(amounts, report), meter));
       }
     }
-    AddToCounters(ask.subject, Above(amounts, Greater(charge, report)), ask.verdict.judged_us);
+    Amounts above = Above(amounts, Greater(charge, report));
+    do_amounts_fit_ = HasRoom({{ask.subject, above, ask.verdict.judged_us}});
+    AddToCounters(ask.subject, above, ask.verdict.judged_us);
   } else {
+    do_amounts_fit_ = HasRoom({{ask.subject, amounts, log_us_}});
     AddToCounters(ask.subject, amounts, log_us_);
   }
   ask.state = AskState::kSettled;
