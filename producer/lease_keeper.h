@@ -47,11 +47,11 @@ class LeaseKeeper {
   struct Timer {
     int64_t at_us = 0;
     LeaseRecord* record = nullptr;
-    Uuid lease;
     bool operator<(const Timer& other) const { return at_us > other.at_us; }  // the earliest on top
   };
   struct Report {
     LeaseReport report;
+    LeaseRecord* record = nullptr;
     int64_t granted = 0;
     std::optional<LeaseAsk> unanswered;  // nobody knows whether it was granted: ask again first
   };
@@ -63,6 +63,7 @@ class LeaseKeeper {
   void Work();
   void WaitUntil(Lock& lock, std::condition_variable& changed, int64_t at_us);
   void FireTimers(int64_t now_us);
+  void SetTimer(LeaseRecord& record, int64_t at_us);
   void Queue(LeaseRecord& record);
 
   void Ask(Lock& lock, LeaseTransport& transport, LeaseRecord& record);

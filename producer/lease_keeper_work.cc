@@ -50,18 +50,26 @@ void LeaseKeeper::WaitUntil(Lock& lock, std::condition_variable& changed, int64_
   if (nap_us > 0) changed.wait_for(lock, std::chrono::microseconds(nap_us));
 }
 
+// A timer is of a record and not of a lease, so that there are no more of them than records: it may find another lease
+// there, which always has longer to go.
 void LeaseKeeper::FireTimers(int64_t now_us) {
   while (!timers_.empty() && timers_.top().at_us <= now_us) {
-    Timer timer = timers_.top();
+    LeaseRecord& record = *timers_.top().record;
     timers_.pop();
-    LeaseRecord& record = *timer.record;
-    if (record.granted == 0 || record.id != timer.lease) continue;  // over already
-    if (now_us >= record.stop_us) {
-      EndLease(record);
-    } else if (record.slice.LeftWhateverTheTime() < record.granted && !record.is_asking) {
-      Queue(record);  // it is in use
-    }
+    record.has_timer = false;
+    if (record.granted > 0 && now_us >= record.stop_us) EndLease(record);
+    if (record.granted == 0) continue;
+    bool is_due = now_us >= record.renew_us;
+    bool is_in_use = record.slice.LeftWhateverTheTime() < record.granted;
+    if (is_due && is_in_use && !record.is_asking) Queue(record);
+    SetTimer(record, is_due ? record.stop_us : record.renew_us);
   }
+}
+
+void LeaseKeeper::SetTimer(LeaseRecord& record, int64_t at_us) {
+  if (std::exchange(record.has_timer, true)) return;
+  timers_.push({at_us, &record});
+  work_changed_.notify_one();
 }
 
 // --- asking
@@ -96,6 +104,7 @@ void LeaseKeeper::Ask(Lock& lock, LeaseTransport& transport, LeaseRecord& record
   while (true) {
     LeaseAsk ask = *record.pending;
     int64_t timeout_ms = TimeoutMs();
+    int64_t given_back = record.given_back;
     ++counters_.asked;
     counters_.renewals += is_renewal;
     lock.unlock();
@@ -116,7 +125,8 @@ void LeaseKeeper::Ask(Lock& lock, LeaseTransport& transport, LeaseRecord& record
     int64_t smaller = is_closing_ ? 0 : Smaller(*verdict, ask.amount, floor);
     if (smaller == 0) {
       counters_.renewals_failed += is_renewal;
-      Refuse(record, *verdict, floor, is_renewal);
+      // What was given back meanwhile may have come after the verdict: whoever waits asks again.
+      if (is_renewal || given_back == record.given_back) Refuse(record, *verdict, floor, is_renewal);
       break;
     }
     record.pending = NewAsk(record, smaller);
@@ -182,16 +192,13 @@ void LeaseKeeper::Install(LeaseRecord& record, const std::string& position) {
   record.refused_until_us = record.failed_until_us = 0;
   record.slice.Install(ask.id, ask.amount, record.stop_us, ask.amount * options_.renew_below_percent / 100);
   record.is_renewal_wanted = false;
-  timers_.push({record.renew_us, &record, record.id});
-  timers_.push({record.stop_us, &record, record.id});
-  work_changed_.notify_one();
+  SetTimer(record, record.renew_us);
 }
 
 void LeaseKeeper::EndLease(LeaseRecord& record) {
   int64_t left = record.slice.Seal();
   if (record.granted == 0) return;
-  Report ended;
-  ended.granted = std::exchange(record.granted, 0);
+  Report ended{.record = &record, .granted = std::exchange(record.granted, 0)};
   ended.report = {NewId(), record.id, record.meter, ended.granted - left, LabelUs(), record.position};
   record.spent_before += ended.report.spent;
   reports_.push_back(std::move(ended));
@@ -200,8 +207,7 @@ void LeaseKeeper::EndLease(LeaseRecord& record) {
 
 void LeaseKeeper::GiveBackUnanswered(LeaseRecord& record) {
   if (!record.pending) return;
-  Report ended;
-  ended.granted = record.pending->amount;
+  Report ended{.record = &record, .granted = record.pending->amount};
   ended.report = {NewId(), record.pending->id, record.meter, 0, LabelUs(), ""};
   ended.unanswered = std::exchange(record.pending, std::nullopt);
   reports_.push_back(std::move(ended));
@@ -257,6 +263,11 @@ void LeaseKeeper::Settled(const Report& report, const LeaseReceipt& receipt) {
       [[fallthrough]];
     case LeaseReceipt::State::kSettled:
       ++counters_.settled;
+      // There is room again: what was refused before may be granted.
+      if (receipt.state == LeaseReceipt::State::kSettled && report.report.spent < report.granted) {
+        report.record->refused_until_us = 0;
+        ++report.record->given_back;
+      }
       return;
     case LeaseReceipt::State::kClosed:
     case LeaseReceipt::State::kUnknown:

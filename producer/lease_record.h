@@ -34,8 +34,10 @@ struct LeaseRecord {
   Uuid id;
   int64_t granted = 0;
   int64_t renew_us = 0, stop_us = 0;
+  bool has_timer = false;
   std::string position;
   int64_t spent_before = 0;  // of leases that are over
+  int64_t given_back = 0;    // leases of which something was
 
   // The ask that was sent and not answered; it is sent again, with its id, before there is another.
   std::optional<LeaseAsk> pending;

@@ -133,12 +133,13 @@ class LeaseClients(unittest.TestCase):
         self.daemon.start()
         self.grows("leased", "they spend again after its restart")
 
+        # To the last one: nobody is refused for long while something is left.
+        harness.await_true("the cap is used up", lambda: self.total("spent") + self.total("burned_amount") >= cap, 120, 0.2)
         harness.await_true("each is refused", lambda: all(host.says()["refused"] > 100 for host in self.hosts), 120, 0.2)
         status = self.status()
         self.assertLessEqual(status["used"] + status["held"], cap)
         words = self.end_hosts()
         self.assertLessEqual(self.total("spent", words), cap)
-        # To the last one: nobody was refused while something was left.
         self.assertEqual(self.total("spent", words) + self.total("burned_amount", words), cap)
         print(f"spent {self.total('spent', words)}, leases {self.total('granted', words)}, "
               f"slowest answer while it was stopped {max(slowest)} ms", flush=True)

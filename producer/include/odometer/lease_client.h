@@ -23,7 +23,8 @@
 // - A lease is not spent after 80 % of its life, counted by the monotonic clock of this process from before it was
 //   asked for. No wall clock decides anything.
 // - Near the end of a cap smaller slices are asked for, down to the very amount that is wanted.
-// - A refusal is believed for `refusal_cache_ms` at most; until then nobody asks again.
+// - A refusal is believed for `refusal_cache_ms` at most, and until something is given back; until then nobody asks
+// again.
 // - Spend() returns within `deadline_ms`, whatever the daemon and the network do. Without an answer of the daemon it
 //   answers as `on_unavailable` says, counts that, and says so in `how`. While the daemon is away nobody waits: one
 //   thread finds out when it is back.
