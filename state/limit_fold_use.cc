@@ -157,7 +157,9 @@ Status LimitFold::NameAsk(Event* event) {
   bool is_its = (row.user.empty() || row.user == subject.user) &&
                 (row.project.empty() || row.project == subject.project || subject.project.empty());
   auto state = static_cast<AskState>(row.state);
-  bool is_live = (state == AskState::kAdmitted && !row.spent) || state == AskState::kOpen;
+  // What is spent of a lease is charged or reported by the lease, also when the fact comes after its end.
+  bool is_charged = row.type == EventType::kLeaseAsked && (state == AskState::kSettled || state == AskState::kExpired);
+  bool is_live = (state == AskState::kAdmitted && !row.spent) || state == AskState::kOpen || is_charged;
   if (!is_its || !is_live) return Status::Ok();
   named_ask_ = ask;
   FactPart& part = parts_.front();

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "consumers/event_json.h"
@@ -22,10 +23,15 @@ constexpr int64_t kHoldTtlUs = 300 * kUsPerSecond;  // of a reserve, and of a le
 constexpr int64_t kLeaseTtlUs = 60 * kUsPerSecond;
 constexpr size_t kHoldsMax = 1'000;
 
+// Whether the object has such a member.
+bool Says(std::string_view body, const char* member) {
+  nlohmann::json json = nlohmann::json::parse(body, nullptr, false);
+  return json.is_object() && json.contains(member);
+}
+
 std::string FieldsOfAsk(EventType type, std::string_view body) {
   std::string fields = fmt::format("\"type\":\"{}\"", TypeName(type));
-  bool says_ttl = body.find("\"ttl_us\"") != std::string_view::npos;
-  if (type == EventType::kAdmitAsked || says_ttl) return fields;
+  if (type == EventType::kAdmitAsked || Says(body, "ttl_us")) return fields;
   return fields + fmt::format(",\"ttl_us\":{}", type == EventType::kLeaseAsked ? kLeaseTtlUs : kHoldTtlUs);
 }
 
@@ -175,14 +181,22 @@ Result<HttpResponse> Api::EndHold(const Call& call, bool is_release) {
   Result<Reading> reading = Read(call);
   if (!reading.ok()) return reading.status();
   Result<std::optional<AskRow>> row = ReadAsk(*reading->view, call.tenant, *hold);
+  if (row.ok() && !row->has_value()) {
+    // A verdict is handed out before it is committed.
+    uint64_t end = reading->runner->state().log_end;
+    std::shared_ptr<const View> view = WaitFor(*reading->runner, end, kVerdictWaitUs);
+    if (view == nullptr) return Fail(call, {503, "fold-late", "what was asked last has not been folded yet", 1});
+    row = ReadAsk(*view, call.tenant, *hold);
+  }
   if (!row.ok()) return row.status();
+  if (!row->has_value())
+    return Fail(call, {404, "not-found", "no ask of this tenant has that id: nothing was changed", 0});
   bool is_lease = row->has_value() && (*row)->type == EventType::kLeaseAsked;
   EventType type = is_release ? EventType::kHoldReleased
                    : is_lease ? EventType::kLeaseSettled
                               : EventType::kHoldSettled;
   std::string fields = fmt::format(R"("type":"{}","hold":"{}")", TypeName(type), hold->ToString());
-  bool says_final = call.request->body.find("\"final\"") != std::string::npos;
-  if (type == EventType::kLeaseSettled && !says_final) fields += ",\"final\":true";
+  if (type == EventType::kLeaseSettled && !Says(call.request->body, "final")) fields += ",\"final\":true";
   Result<std::string> body = AsEvent(call.request->body.empty() ? "{}" : call.request->body, fields);
   if (!body.ok()) return body.status();
   Result<ParsedEvents> parsed = ParseOne(call, *body);

@@ -23,7 +23,7 @@ DEPENDS_ON = {
     "core": ("core", "schemas"),
     "log": ("log", "core"),
     "state": ("state", "core"),
-    "producer": ("producer", "log", "core"),
+    "producer": ("producer", "odometer", "log", "core"),  # odometer/: its public headers, in producer/include
     "consumers": ("consumers", "log", "state", "core"),
 }
 
@@ -37,7 +37,7 @@ LIBRARIES = {
     "fmt/": ("consumers/", "tests/", "bench/"),
     "boost/": ("consumers/", "tests/integration/", "bench/"),
     "simdjson": ("consumers/", "bench/"),
-    "nlohmann/": ("consumers/", "tests/", "bench/", "examples/"),
+    "nlohmann/": ("consumers/", "producer/", "tests/", "bench/", "examples/"),
     "CLI/": ("consumers/", "tests/", "bench/"),
     "toml++/": ("consumers/",),
     "prometheus/": ("consumers/",),

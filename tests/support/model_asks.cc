@@ -223,6 +223,8 @@ void Model::FindNamedAsk() {
   bool is_same_user = ask->subject.user.empty() || ask->subject.user == of.user;
   bool is_same_project = ask->subject.project.empty() || of.project.empty() || ask->subject.project == of.project;
   bool is_to_be_found = (ask->state == AskState::kAdmitted && !ask->is_spent) || ask->state == AskState::kOpen;
+  bool is_lease = ask->type == EventType::kLeaseAsked;  // which speaks for its own meters, unless it was given back
+  is_to_be_found |= is_lease && (ask->state == AskState::kSettled || ask->state == AskState::kExpired);
   if (!is_same_user || !is_same_project || !is_to_be_found) return;
   named_ = AskName(*event_.ask);
   is_request_admitted_ = event_.type == EventType::kTurnRecorded && ask->type == EventType::kAdmitAsked &&

@@ -94,7 +94,8 @@ TEST_F(OwnedPartitionsTest, EveryRouteOfATenantElsewhereAnswers421WithItsPartiti
   for (const Route& route : Routes()) {
     if (route.needs != Needs::kTenants && route.needs != Needs::kNamedOrTenants) continue;
     std::string target(route.path);
-    for (size_t brace; (brace = target.find('{')) != std::string::npos;) target.replace(brace, target.find('}') - brace + 1, "x");
+    for (size_t brace; (brace = target.find('{')) != std::string::npos;)
+      target.replace(brace, target.find('}') - brace + 1, "x");
     for (uint32_t partition : {1u, 3u}) {
       std::string body = route.method == "POST" ? kTurn.dump() : "";
       ExpectNotOwned(partition, Call(TenantIn(partition), std::string(route.method), target, body), target);

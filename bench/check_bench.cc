@@ -1,0 +1,281 @@
+// bench check: may this user proceed? From a lease in the host's own process; and asked over HTTP, beside a
+// redis-server with a Lua script that checks and counts the same number of keys.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <thread>
+
+#include "bench/closed_loop.h"
+#include "bench/die.h"
+#include "bench/measure.h"
+#include "bench/redis.h"
+#include "bench/served.h"
+#include "consumers/cli/http_client.h"
+#include "odometer/lease_client.h"
+
+namespace odometer {
+namespace {
+
+struct Flags {
+  std::string odometerd = "build/release/bin/odometerd";
+  std::string work_dir = "build/bench-check";
+  int runs = 5;
+  double seconds = 1.0;  // of each connection count of each server, in each run
+  int64_t checks = 2'000'000;
+};
+
+constexpr int kUsers = 1000;
+constexpr int kConnections[] = {1, 50};
+
+// Grants all that is asked for.
+class Granting : public LeaseTransport {
+ public:
+  Result<LeaseVerdict> Ask(const LeaseAsk&, int64_t) override { return LeaseVerdict{.allowed = true}; }
+  Result<LeaseReceipt> Settle(const LeaseReport& report, int64_t) override {
+    return LeaseReceipt{LeaseReceipt::State::kSettled, report.spent};
+  }
+};
+
+// Nanoseconds of a check, by so many threads at one lease.
+double LeaseCheck(Lease lease, int threads, int64_t checks) {
+  std::atomic<int> ready{0};
+  std::atomic<int64_t> denied{0};
+  std::vector<std::thread> running;
+  std::vector<double> seconds(static_cast<size_t>(threads));
+  for (int t = 0; t < threads; ++t) {
+    running.emplace_back([&, t] {
+      ++ready;
+      while (ready < threads) {
+      }
+      auto begun = std::chrono::steady_clock::now();
+      int64_t refused = 0;
+      for (int64_t i = 0; i < checks; ++i) refused += !lease.Spend().allowed;
+      seconds[static_cast<size_t>(t)] = Seconds(begun);
+      denied += refused;
+    });
+  }
+  for (std::thread& thread : running) thread.join();
+  if (denied > 0) Die("a check was denied");
+  return Median(seconds) * 1e9 / static_cast<double>(checks);
+}
+
+std::string LeaseRows(const Flags& flags) {
+  LeaseOptions options;
+  options.on_unavailable = OnUnavailable::kDeny;
+  options.slice = LeaseClient::kAmountMax;
+  options.ttl_ms = 3'600'000;
+  options.deadline_ms = 10'000;
+  options.transport = [] { return std::make_unique<Granting>(); };
+  Result<std::unique_ptr<LeaseClient>> client = LeaseClient::Open(options);
+  Must(client.status());
+  Result<Lease> lease = (*client)->For({.user = "ana"}, Meter::kRequests);
+  Must(lease.status());
+  if (!lease->Spend().allowed) Die("no lease");
+  std::map<int, std::vector<double>> times;
+  for (int run = 0; run < flags.runs * 2 + 1; ++run) {
+    for (int threads : {1, 2}) times[threads].push_back(LeaseCheck(*lease, threads, flags.checks));
+  }
+  std::string json;
+  for (const auto& [threads, each] : times) {
+    double least = *std::min_element(each.begin(), each.end()), most = *std::max_element(each.begin(), each.end());
+    std::cerr << fmt::format("lease check, {} thread{}: {:.0f} ns ({:.0f} to {:.0f} in {} runs)\n", threads,
+                             threads == 1 ? "" : "s", Median(each), least, most, each.size());
+    json += fmt::format(",\"lease_check_{}_ns\":{:.1f}", threads, Median(each));
+  }
+  return json;
+}
+
+// --- asked over HTTP, and of Redis
+
+constexpr const char* kScript = R"(
+for i = 1, #KEYS do
+  if tonumber(redis.call('GET', KEYS[i]) or '0') + 1 > tonumber(ARGV[i]) then return 0 end
+end
+for i = 1, #KEYS do
+  if redis.call('INCR', KEYS[i]) == 1 then redis.call('EXPIRE', KEYS[i], 3600) end
+end
+return 1)";
+
+constexpr const char* kDefinitions = R"([
+{"type":"LimitOverridden","who":"bench","why":"bench","limits":[
+  {"meter":"requests","window":"rolling_hour","cap":1000000000},
+  {"meter":"requests","window":"day","cap":1000000000}]},
+{"type":"QuotaSet","who":"bench","why":"bench","level":"tenant",
+  "limits":[{"meter":"operations","window":"rolling_minute","cap":1000000000}]},
+{"type":"QuotaSet","who":"bench","why":"bench","level":"project","project":"p",
+  "limits":[{"meter":"operations","window":"rolling_minute","cap":1000000000}]},
+{"type":"QuotaSet","who":"bench","why":"bench","level":"collection","project":"p","collection":"c",
+  "limits":[{"meter":"operations","window":"rolling_minute","cap":1000000000}]}])";
+
+void Define(const std::string& url) {
+  cli::HttpClient client({.server = url});
+  Result<cli::HttpResponse> response =
+      client.Post("/v1/events?wait=folded&wait_ms=10000", kDefinitions, "application/json");
+  Must(response.status());
+  if (response->body.find("\"applied\":4") == std::string::npos) Die("the limits are not taken: " + response->body);
+}
+
+struct Kind {
+  std::string name;
+  std::function<std::string(int user)> ask;                // the body; nothing is asked without
+  std::function<std::vector<std::string>(int user)> keys;  // of Redis
+};
+
+const std::vector<Kind>& Kinds() {
+  using Keys = std::vector<std::string>;
+  static const std::vector<Kind> kinds = {
+      {"/version, and PING", nullptr, nullptr},
+      {"a user's two limits",
+       [](int user) { return fmt::format(R"({{"user":"user-{}","amounts":{{"requests":1}}}})", user); },
+       [](int user) {
+         return Keys{fmt::format("h:user-{}", user), fmt::format("d:user-{}", user)};
+       }},
+      {"a quota of three levels",
+       [](int user) {
+         return fmt::format(R"({{"user":"user-{}","project":"p","collection":"c","amounts":{{"operations":1}}}})",
+                            user);
+       },
+       [](int) {
+         return Keys{"m:tenant", "m:p", "m:p:c"};
+       }}};
+  return kinds;
+}
+
+std::vector<std::string> HttpRequests(const Kind& kind) {
+  if (!kind.ask) return {"GET /version HTTP/1.1\r\nHost: bench\r\n\r\n"};
+  std::vector<std::string> requests;
+  for (int user = 0; user < kUsers; ++user) {
+    std::string body = kind.ask(user);
+    requests.push_back(
+        fmt::format("POST /v1/limits/admit HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+                    "Content-Length: {}\r\n\r\n{}",
+                    body.size(), body));
+  }
+  return requests;
+}
+
+std::vector<std::string> RedisRequests(const Kind& kind, const std::string& script) {
+  if (!kind.keys) return {Redis::Command({"PING"})};
+  std::vector<std::string> requests;
+  for (int user = 0; user < kUsers; ++user) {
+    std::vector<std::string> keys = kind.keys(user);
+    std::vector<std::string> words = {"EVALSHA", script, std::to_string(keys.size())};
+    words.insert(words.end(), keys.begin(), keys.end());
+    words.insert(words.end(), keys.size(), "1000000000");
+    requests.push_back(Redis::Command(words));
+  }
+  return requests;
+}
+
+AnswerEnd AnswerEndOf(const Kind& kind, bool is_redis) {
+  if (is_redis) return kind.keys ? RespOneEnd : RespPongEnd;
+  return kind.ask ? HttpAllowedEnd : HttpOkEnd;
+}
+
+struct Server {
+  std::string name, address;
+  bool is_redis = false;
+};
+struct Figures {
+  std::vector<double> p50_ms, p99_ms, per_second;
+};
+
+std::string Key(const Kind& kind, int connections, const std::string& server) {
+  return fmt::format("{}/{}/{}", kind.name, connections, server);
+}
+
+// Each after the other, again and again: what the machine does meanwhile befalls all.
+std::map<std::string, Figures> MeasureAll(const Flags& flags, const std::vector<Server>& servers,
+                                          const std::string& script) {
+  std::map<std::string, Figures> figures;
+  size_t first = 0;
+  for (int run = 0; run <= flags.runs; ++run) {
+    for (const Kind& kind : Kinds()) {
+      for (int connections : kConnections) {
+        for (const Server& server : servers) {
+          std::vector<std::string> requests = server.is_redis ? RedisRequests(kind, script) : HttpRequests(kind);
+          LoopResult result = RunClosedLoop(server.address, connections, flags.seconds, requests,
+                                            AnswerEndOf(kind, server.is_redis), first);
+          if (run == 0) continue;  // for warming up
+          Figures& of = figures[Key(kind, connections, server.name)];
+          of.p50_ms.push_back(result.p50_ms);
+          of.p99_ms.push_back(result.p99_ms);
+          of.per_second.push_back(result.per_second);
+        }
+        first += 137;
+      }
+    }
+  }
+  return figures;
+}
+
+std::string AdmitRows(const Flags& flags) {
+  Redis forgetting(std::filesystem::absolute(flags.work_dir) / "redis", Redis::Kept::kNothing);
+  Redis syncing(std::filesystem::absolute(flags.work_dir) / "redis-aof", Redis::Kept::kEachWrite);
+  Served written(flags.odometerd, flags.work_dir + "/written", {"--written", "--log-level", "error"});
+  Served fsync(flags.odometerd, flags.work_dir + "/fsync", {"--fsync", "--log-level", "error"});
+  Define(written.url());
+  Define(fsync.url());
+  std::string script = forgetting.Load(kScript);
+  syncing.Load(kScript);
+  std::vector<Server> servers = {{"written", written.url().substr(7)},
+                                 {"redis, kept nowhere", forgetting.address(), true},
+                                 {"fsync", fsync.url().substr(7)},
+                                 {"redis, appendfsync=always", syncing.address(), true}};
+  std::map<std::string, Figures> figures = MeasureAll(flags, servers, script);
+  std::cerr << fmt::format("POST /v1/limits/admit beside Redis {} (EVALSHA); medians of {} runs of {} s, in turn\n",
+                           forgetting.Version(), flags.runs, flags.seconds);
+  std::cerr << fmt::format("{:<24} {:>5} {:<26} {:>9} {:>9} {:>10} {:>16}\n", "", "conn.", "", "p50 ms", "p99 ms",
+                           "a second", "p50 of Redis'");
+  std::string json = fmt::format(",\"redis\":\"{}\",\"rows\":[", forgetting.Version());
+  for (const Kind& kind : Kinds()) {
+    for (int connections : kConnections) {
+      for (size_t i = 0; i < servers.size(); ++i) {
+        Figures& of = figures[Key(kind, connections, servers[i].name)];
+        double ratio = 0;
+        if (!servers[i].is_redis)
+          ratio = Median(of.p50_ms) / Median(figures[Key(kind, connections, servers[i + 1].name)].p50_ms);
+        std::cerr << fmt::format("{:<24} {:>5} {:<26} {:>9.3f} {:>9.3f} {:>10.0f} {:>16}\n", kind.name, connections,
+                                 servers[i].name, Median(of.p50_ms), Median(of.p99_ms), Median(of.per_second),
+                                 ratio > 0 ? fmt::format("{:.1f} x", ratio) : "");
+        json += fmt::format(
+            R"({}{{"what":"{}","connections":{},"server":"{}","p50_ms":{:.4f},"p99_ms":{:.4f},"per_s":{:.0f},)"
+            R"("p50_ratio":{:.2f}}})",
+            json.back() == '[' ? "" : ",", kind.name, connections, servers[i].name, Median(of.p50_ms),
+            Median(of.p99_ms), Median(of.per_second), ratio);
+      }
+    }
+  }
+  return json + "]";
+}
+
+int Run(const Flags& flags) {
+  std::string json = "{\"bench\":\"check\"";
+  json += LeaseRows(flags);
+  json += AdmitRows(flags);
+  std::cout << json << "}\n";
+  return 0;
+}
+
+}  // namespace
+}  // namespace odometer
+
+int main(int argc, char** argv) {
+  odometer::Flags flags;
+  CLI::App app("may this user proceed: from a lease, and asked over HTTP beside Redis");
+  app.add_option("--odometerd", flags.odometerd)->capture_default_str();
+  app.add_option("--work-dir", flags.work_dir, "Removed at the end")->capture_default_str();
+  app.add_option("--runs", flags.runs)->capture_default_str();
+  app.add_option("--seconds", flags.seconds, "Of each row in each run")->capture_default_str();
+  app.add_option("--checks", flags.checks, "Of a lease, of each thread in each run")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  int code = odometer::Run(flags);
+  std::filesystem::remove_all(flags.work_dir);
+  return code;
+}
