@@ -55,12 +55,15 @@ Result<size_t> Runner::Step(int64_t wait_us) {
     if (!reader.ok()) return PollFailed(reader.status());
     reader_ = std::move(*reader);
   }
-  Result<std::span<const Record>> records = reader_->Poll(options_.batch_records_max, wait_us);
+  Result<std::span<const Record>> records =
+      reader_->Poll(options_.batch_records_max, std::min(wait_us, LingerLeft(wait_us)));
   if (!records.ok()) return PollFailed(records.status());
   is_poll_sound_ = true;
   Works("poll");
   ODOMETER_RETURN_IF_ERROR(Fold(*records));
   ODOMETER_RETURN_IF_ERROR(AppendTickIfDue(records->size()));
+  if (!projection_->dirty()) has_asks_only_ = true;
+  for (const Outcome& outcome : folded_) has_asks_only_ &= IsAsk(outcome.type) || IsHoldEnd(outcome.type);
   // Offsets after the last record that hold none.
   if (reader_->next_offset() > projection_->meta().cursor) projection_->SkipTo(reader_->next_offset());
   if (projection_->dirty() && first_uncommitted_us_ < 0) first_uncommitted_us_ = clock_.MonotonicUs();
@@ -169,9 +172,16 @@ Status Runner::AppendTickIfDue(size_t records) {
   return Status::Ok();
 }
 
+// What is left of the time that uncommitted asks wait for others; `otherwise` when none do.
+int64_t Runner::LingerLeft(int64_t otherwise) const {
+  if (!projection_->dirty() || !has_asks_only_ || first_uncommitted_us_ < 0) return otherwise;
+  return std::max<int64_t>(first_uncommitted_us_ + options_.asks_linger_us - clock_.MonotonicUs(), 0);
+}
+
 bool Runner::CommitDue(std::span<const Record> records) const {
   if (!projection_->dirty()) return false;
-  if (projection_->meta().cursor >= log_.range().end) return true;  // drained
+  bool is_drained = projection_->meta().cursor >= log_.range().end;
+  if (is_drained && (!has_asks_only_ || LingerLeft(0) <= 0)) return true;
   if (projection_->bytes_in_memory() > options_.projection.memory_bytes_max + (64u << 20)) return true;
   if (projection_->rows_changed() >= options_.uncommitted_rows_max) return true;
   return clock_.MonotonicUs() - first_uncommitted_us_ >= CommitInterval(records);

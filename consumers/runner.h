@@ -31,6 +31,9 @@ struct RunnerOptions {
   size_t batch_records_max = 4096;
   int64_t poll_wait_us = 50'000;
   // Live: a commit this long after the first uncommitted row, or at once when the log is drained.
+  // How long the commit of nothing but asks waits for more of them: their verdicts are handed out before it, and
+  // whoever asks next need not wait behind it.
+  int64_t asks_linger_us = 0;
   int64_t commit_interval_us = 50'000;
   // While more than a second behind.
   int64_t catch_up_interval_us = 1'000'000;
@@ -102,6 +105,7 @@ class Runner {
  private:
   void Loop();
   Status Fold(std::span<const Record> records);
+  int64_t LingerLeft(int64_t otherwise) const;
   bool CommitDue(std::span<const Record> records) const;
   int64_t CommitInterval(std::span<const Record> records) const;
   Status Fail(const char* step, Status status);
@@ -120,6 +124,7 @@ class Runner {
   std::unique_ptr<Projection> projection_;
   std::unique_ptr<EventReader> reader_;
   std::vector<Outcome> folded_;  // of the batch; reused
+  bool has_asks_only_ = true;    // what is not committed
   int64_t first_uncommitted_us_ = -1;
   int64_t verified_us_ = 0;      // monotonic: when the log was last shown to be the one that is folded
   int64_t acknowledged_us_ = 0;  // monotonic

@@ -80,8 +80,11 @@ std::string EventsOf(const Assignments& asked) {
   nlohmann::json events = nlohmann::json::array();
   for (const auto& [user, before] : asked.users) {
     if (before == asked.profile) continue;
-    events.push_back(
-        {{"type", "ProfileAssigned"}, {"user", user}, {"profile", asked.profile}, {"who", asked.who}, {"why", asked.why}});
+    events.push_back({{"type", "ProfileAssigned"},
+                      {"user", user},
+                      {"profile", asked.profile},
+                      {"who", asked.who},
+                      {"why", asked.why}});
   }
   return events.dump();
 }
