@@ -110,6 +110,53 @@ class Verdicts(LimitTest):
         self.assertEqual(unknown.json["items"][0]["reason"], "unknown_profile", unknown)
 
 
+class CommandLine(LimitTest):
+    WHO = ("--who", "root", "--why", "a test")
+
+    def run_verb(self, *arguments, code=0):
+        done = harness.run_cli("--server", f"http://{self.daemon.host}", *arguments)
+        self.assertEqual(done.returncode, code, done)
+        return done.stdout
+
+    def test_profiles_quotas_and_overrides_are_set_shown_and_checked(self):
+        self.run_verb("profiles", "set", "Team", "--limit", "requests/rolling_hour=1", *self.WHO)
+        preview = self.run_verb("profiles", "assign", "Team", "--user", "ann", "--user", "bob", "--preview", *self.WHO)
+        self.assertIn("would change 2", preview)
+        self.assertIn("changed 2", self.run_verb("profiles", "assign", "Team", "--user", "ann", "--user", "bob", *self.WHO))
+        self.assertIn("Team", self.run_verb("limits", "show", "--user", "ann"))
+        self.run_verb("check", "--user", "ann", "--amount", "requests=1")
+        self.admit()
+        self.assertIn("refused", self.run_verb("check", "--user", "ann", "--amount", "requests=1", code=1))
+        self.assertIn("refused", self.run_verb("explain", "--user", "ann", code=1))
+        self.run_verb("limits", "override", "--user", "ann", "--limit", "requests/rolling_hour=none", *self.WHO)
+        self.run_verb("check", "--user", "ann", "--amount", "requests=1")
+        self.run_verb("quotas", "set", "project", "--project", "docs", "--limit", "searches/rolling_24h=5", *self.WHO)
+        self.assertIn("searches/rolling_24h=5", self.run_verb("quotas", "list"))
+        self.run_verb("limits", "enforce", "observe", *self.WHO)
+        listed = json.loads(self.run_verb("profiles", "list", "--json"))
+        self.assertEqual([each["assigned"] for each in listed["profiles"] if each["name"] == "Team"], [2])
+
+    def test_a_zone_of_the_tz_database_moves_the_day(self):
+        self.run_verb("limits", "zone", "Asia/Kolkata", *self.WHO)
+        self.run_verb("limits", "zone", "Mars/Base", *self.WHO, code=2)
+        self.override("ann", {"meter": "requests", "window": "day", "cap": 5})
+        resets = self.daemon.get("/v1/limits?user=ann").json["limits"][0]["resets_at"]
+        self.assertTrue(resets.endswith("T18:30:00.000000Z"), resets)
+
+    def test_holds_are_listed_and_released(self):
+        hold = self.ask("reserve", user="ann", amounts={"total_tokens": 5}).json
+        self.assertIn(hold["id"], self.run_verb("holds", "list", "--user", "ann"))
+        self.assertIn("released", self.run_verb("holds", "release", hold["id"], "--why", "stuck"))
+        self.assertIn("nothing is held", self.run_verb("holds", "list"))
+        self.run_verb("holds", "release", str(uuid.uuid4()), code=5)
+
+    def test_what_is_no_limit_or_amount_is_said_so(self):
+        self.run_verb("check", "--user", "ann", "--amount", "requests", code=2)
+        self.run_verb("quotas", "set", "galaxy", "--limit", "searches/day=1", *self.WHO, code=2)
+        self.run_verb("profiles", "set", "Team", "--limit", "requests=1", *self.WHO, code=2)
+        self.run_verb("explain", code=2)
+
+
 class NoOvershoot(LimitTest):
     """Many ask for one cap at once, in three ways, while the daemon is killed."""
 
