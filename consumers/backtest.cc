@@ -7,7 +7,6 @@
 #include <unordered_map>
 
 #include "consumers/tenant_fold.h"
-#include "core/placement.h"
 
 namespace odometer {
 
@@ -39,14 +38,14 @@ bool IsOneToAskFor(const Event& event) {
 
 class Backtester {
  public:
-  Backtester(EventLog& log, const BacktestRequest& request, const ReadProgress& progress)
-      : log_(log), request_(request), progress_(progress), work_(request.work_dir) {
-    report_.partition = PartitionOf(request.tenant, log.partitions());
+  Backtester(const FoldSource& source, const BacktestRequest& request, const ReadProgress& progress)
+      : source_(source), request_(request), progress_(progress), work_(request.work_dir) {
+    report_.partition = source.partition->partition();
     for (const Event& event : request.tried) tried_[KeyOf(event)].definition = &event;
   }
 
   Result<BacktestReport> Run() {
-    OffsetRange held = log_.partition(report_.partition).held();
+    OffsetRange held = source_.partition->held();
     if (held.start > 0)
       return Status(Code::kUnavailable, "the log begins at offset " + std::to_string(held.start) +
                                             ": what came before decides, too, and is not here");
@@ -67,15 +66,14 @@ class Backtester {
   bool IsInTime(const Record& record) const { return record.append_time.us >= request_.from_us; }
 
   Result<std::unique_ptr<TenantFold>> NewFold(const char* name) const {
-    return TenantFold::Open(log_, report_.partition, request_.tenant, work_.path() + "/" + name, {});
+    return TenantFold::Open(source_, request_.tenant, work_.path() + "/" + name, {});
   }
 
   Status Read(const RecordVisitor& f) {
-    return ReadRecords(log_, report_.partition, UINT64_MAX, progress_,
-                       [&](const Record& record, const Event& event) -> Result<bool> {
-                         if (record.append_time.us >= request_.to_us) return false;
-                         return f(record, event);
-                       });
+    return ReadRecords(source_, UINT64_MAX, progress_, [&](const Record& record, const Event& event) -> Result<bool> {
+      if (record.append_time.us >= request_.to_us) return false;
+      return f(record, event);
+    });
   }
 
   // As it was: which asks were refused, and where what is to be replaced stood.
@@ -248,7 +246,7 @@ class Backtester {
     return fold_->Pass(record.append_time);
   }
 
-  EventLog& log_;
+  const FoldSource& source_;
   const BacktestRequest& request_;
   const ReadProgress& progress_;
   WorkDirectory work_;
@@ -263,8 +261,9 @@ class Backtester {
 
 }  // namespace
 
-Result<BacktestReport> Backtest(EventLog& log, const BacktestRequest& request, const ReadProgress& progress) {
-  return Backtester(log, request, progress).Run();
+Result<BacktestReport> Backtest(const FoldSource& source, const BacktestRequest& request,
+                                const ReadProgress& progress) {
+  return Backtester(source, request, progress).Run();
 }
 
 }  // namespace odometer

@@ -1,7 +1,7 @@
 // consumers/backtest.h: Backtest(), who would have been refused, when and how often, if another profile, quota,
 // override or policy had been in force.
 //
-//   Result<BacktestReport> report = Backtest(log, {.tenant = "acme", .tried = {definition}, .work_dir = dir},
+//   Result<BacktestReport> report = Backtest(source, {.tenant = "acme", .tried = {definition}, .work_dir = dir},
 //   progress); report->all.refused - report->all.refused_live
 //
 // The log is folded twice: as it is, and with each tried definition in the place of the one that it replaces, from the
@@ -78,6 +78,6 @@ struct BacktestReport {
 };
 
 // kInvalid: a tried definition that the fold would not take, with the reason.
-Result<BacktestReport> Backtest(EventLog& log, const BacktestRequest& request, const ReadProgress& progress);
+Result<BacktestReport> Backtest(const FoldSource& source, const BacktestRequest& request, const ReadProgress& progress);
 
 }  // namespace odometer

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "consumers/tenant_fold.h"
-#include "core/placement.h"
 #include "state/limit_view.h"
 #include "state/standing.h"
 
@@ -14,9 +13,9 @@ namespace {
 
 class Explainer {
  public:
-  Explainer(EventLog& log, const ExplainRequest& request, const ReadProgress& progress)
-      : log_(log), request_(request), progress_(progress), work_(request.work_dir) {
-    partition_ = PartitionOf(request.tenant, log.partitions());
+  Explainer(const FoldSource& source, const ExplainRequest& request, const ReadProgress& progress)
+      : source_(source), request_(request), progress_(progress), work_(request.work_dir) {
+    partition_ = source.partition->partition();
     amounts_ = request.amounts;
     found_.user = request.user;
     found_.project = request.project;
@@ -24,7 +23,7 @@ class Explainer {
   }
 
   Result<Explanation> Run() {
-    OffsetRange held = log_.partition(partition_).held();
+    OffsetRange held = source_.partition->held();
     if (request_.at_offset && *request_.at_offset > held.end)
       return Status(Code::kInvalid, "the log of this tenant ends at offset " + std::to_string(held.end));
     if (held.start > 0)
@@ -40,7 +39,7 @@ class Explainer {
   Subject SubjectOf() const { return {request_.tenant, found_.user, found_.project, found_.collection}; }
 
   Result<std::unique_ptr<TenantFold>> NewFold(const char* name, ProjectionOptions options) const {
-    return TenantFold::Open(log_, partition_, request_.tenant, work_.path() + "/" + name, std::move(options));
+    return TenantFold::Open(source_, request_.tenant, work_.path() + "/" + name, std::move(options));
   }
 
   bool IsTheAsk(const Event& event) const {
@@ -56,7 +55,7 @@ class Explainer {
     bool has_found = false;
     uint64_t to = request_.at_offset && !request_.ask ? *request_.at_offset : UINT64_MAX;
     ODOMETER_RETURN_IF_ERROR(
-        ReadRecords(log_, partition_, to, progress_, [&](const Record& record, const Event& event) -> Result<bool> {
+        ReadRecords(source_, to, progress_, [&](const Record& record, const Event& event) -> Result<bool> {
           if (!request_.ask && request_.at_us && record.append_time.us > *request_.at_us) return false;
           if (IsTheAsk(event)) {
             has_found = true;
@@ -138,7 +137,7 @@ class Explainer {
       if (!folded.ok()) return folded.status();
       return true;
     };
-    ODOMETER_RETURN_IF_ERROR(ReadRecords(log_, partition_, found_.position.next_offset, progress_, visit));
+    ODOMETER_RETURN_IF_ERROR(ReadRecords(source_, found_.position.next_offset, progress_, visit));
     now = nullptr;
     return (*fold)->AdvanceTo(found_.as_of_us);
   }
@@ -166,7 +165,7 @@ class Explainer {
     if (movers.size() > request_.movers_max) movers.pop_back();
   }
 
-  EventLog& log_;
+  const FoldSource& source_;
   const ExplainRequest& request_;
   const ReadProgress& progress_;
   WorkDirectory work_;
@@ -177,8 +176,8 @@ class Explainer {
 
 }  // namespace
 
-Result<Explanation> Explain(EventLog& log, const ExplainRequest& request, const ReadProgress& progress) {
-  return Explainer(log, request, progress).Run();
+Result<Explanation> Explain(const FoldSource& source, const ExplainRequest& request, const ReadProgress& progress) {
+  return Explainer(source, request, progress).Run();
 }
 
 }  // namespace odometer

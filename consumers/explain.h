@@ -1,7 +1,7 @@
 // consumers/explain.h: Explain(), what an ask was or would have been answered at a past moment, and why: the limits
 // that applied, the level that decided each, what had been used, and the events that had moved it most.
 //
-//   Result<Explanation> why = Explain(log, {.tenant = "acme", .ask = id, .work_dir = dir}, progress);
+//   Result<Explanation> why = Explain(source, {.tenant = "acme", .ask = id, .work_dir = dir}, progress);
 //   why->verdict.allowed == why->asked->verdict.allowed;     // always: both are what the log folds to
 //
 // The log is folded again up to that moment, twice; nothing live is touched. Confined to one thread.
@@ -55,6 +55,6 @@ struct Explanation {
 };
 
 // kNotFound: no such ask. kInvalid: an offset beyond the log.
-Result<Explanation> Explain(EventLog& log, const ExplainRequest& request, const ReadProgress& progress);
+Result<Explanation> Explain(const FoldSource& source, const ExplainRequest& request, const ReadProgress& progress);
 
 }  // namespace odometer

@@ -35,13 +35,13 @@ TenantFold::TenantFold(std::unique_ptr<Store> store, std::string tenant, Project
       tenant_(std::move(tenant)),
       slot_(SlotOf(tenant_)) {}
 
-Result<std::unique_ptr<TenantFold>> TenantFold::Open(const EventLog& log, uint32_t partition, std::string tenant,
+Result<std::unique_ptr<TenantFold>> TenantFold::Open(const FoldSource& source, std::string tenant,
                                                      const std::string& path, ProjectionOptions options) {
   StoreOptions store_options;
   store_options.path = path;
-  store_options.log_id = log.log_id();
-  store_options.partition = partition;
-  store_options.partitions = log.partitions();
+  store_options.log_id = source.log_id;
+  store_options.partition = source.partition->partition();
+  store_options.partitions = source.partitions;
   Result<std::unique_ptr<Store>> store = Store::Open(store_options);
   if (!store.ok()) return store.status();
   if (!(*store)->is_new()) return Status(Code::kConflict, "store " + path + " exists already");
@@ -92,9 +92,8 @@ Result<std::shared_ptr<const View>> TenantFold::NewView() {
   return store_->NewView();
 }
 
-Status ReadRecords(EventLog& log, uint32_t partition, uint64_t to, const ReadProgress& progress,
-                   const RecordVisitor& f) {
-  PartitionLog& part = log.partition(partition);
+Status ReadRecords(const FoldSource& source, uint64_t to, const ReadProgress& progress, const RecordVisitor& f) {
+  PartitionLog& part = *source.partition;
   OffsetRange held = part.held();
   to = std::min(to, held.end);
   Result<std::unique_ptr<EventReader>> reader = part.ReadHeld(held.start);

@@ -1,7 +1,7 @@
 // consumers/tenant_fold.h: TenantFold, one tenant's part of a log folded again, into a store of its own: what `explain`
 // and `backtest` ask.
 //
-//   auto fold = TenantFold::Open(log, {.tenant = "acme", .work_dir = dir}, {}).value();
+//   auto fold = TenantFold::Open(source, "acme", directory, {}).value();
 //   fold->Step(record);                                    // one for each record of the tenant's partition, in order
 //   std::shared_ptr<const View> view = fold->NewView();    // of all stepped over so far
 //
@@ -38,6 +38,14 @@ class WorkDirectory {
   bool is_ours_ = false;
 };
 
+// One partition of a log, and what a store of it must know. The partition is the one that a Runner reads: of a log with
+// a copy at hand, that copy is read.
+struct FoldSource {
+  Uuid log_id;
+  uint32_t partitions = 0;
+  PartitionLog* partition = nullptr;
+};
+
 class TenantFold {
  public:
   struct Folded {
@@ -46,8 +54,8 @@ class TenantFold {
   };
 
   // `path` is of the store, and must not exist.
-  static Result<std::unique_ptr<TenantFold>> Open(const EventLog& log, uint32_t partition, std::string tenant,
-                                                  const std::string& path, ProjectionOptions options);
+  static Result<std::unique_ptr<TenantFold>> Open(const FoldSource& source, std::string tenant, const std::string& path,
+                                                  ProjectionOptions options);
 
   // Whether a record has a part in the tenant's rows, beside moving log_time.
   bool Matters(const Event& event) const;
@@ -80,7 +88,6 @@ using ReadProgress = std::function<bool(uint64_t reached, uint64_t end)>;
 // Reads a partition's records up to an offset, each with its event; f says whether to go on. kUnavailable: progress
 // said stop.
 using RecordVisitor = std::function<Result<bool>(const Record&, const Event&)>;
-Status ReadRecords(EventLog& log, uint32_t partition, uint64_t to, const ReadProgress& progress,
-                   const RecordVisitor& f);
+Status ReadRecords(const FoldSource& source, uint64_t to, const ReadProgress& progress, const RecordVisitor& f);
 
 }  // namespace odometer

@@ -55,6 +55,10 @@ Result<std::unique_ptr<LocalLog>> OpenLogOf(const std::string& data_dir, const s
   return log;
 }
 
+FoldSource SourceOf(LocalLog& log, const std::string& tenant) {
+  return {log.log_id(), log.partitions(), &log.partition(PartitionOf(tenant, log.partitions()))};
+}
+
 // --- explain
 
 void PrintLimitsOf(const json& verdict, Context& context) {
@@ -160,7 +164,7 @@ int RunExplain(const ExplainFlags& flags, Context& context) {
   Result<std::unique_ptr<LocalLog>> log = OpenLogOf(flags.data_dir, context.tenant);
   if (!log.ok()) return context.Fail(FailureOf(log.status()));
   Progress progress(*context.err, ::isatty(STDERR_FILENO) != 0, "explain", 0, SystemClock());
-  Result<Explanation> explanation = Explain(**log, request, [&](uint64_t reached, uint64_t) {
+  Result<Explanation> explanation = Explain(SourceOf(**log, context.tenant), request, [&](uint64_t reached, uint64_t) {
     progress.Update(reached, 0);
     return true;
   });
@@ -338,7 +342,7 @@ int RunBacktest(const BacktestFlags& flags, Context& context) {
   Result<std::unique_ptr<LocalLog>> log = OpenLogOf(flags.data_dir, context.tenant);
   if (!log.ok()) return context.Fail(FailureOf(log.status()));
   Progress progress(*context.err, ::isatty(STDERR_FILENO) != 0, "backtest", 0, SystemClock());
-  Result<BacktestReport> report = Backtest(**log, request, [&](uint64_t reached, uint64_t) {
+  Result<BacktestReport> report = Backtest(SourceOf(**log, context.tenant), request, [&](uint64_t reached, uint64_t) {
     progress.Update(reached, 0);
     return true;
   });

@@ -79,8 +79,8 @@ Result<HttpResponse> Api::AnswerExplain(const Call& call, Runner& runner, Explai
   request.work_dir = daemon_.options().data_dir + "/explain";
   std::error_code ignored;
   std::filesystem::remove_all(request.work_dir, ignored);  // what a kill has left
-  Result<Explanation> explanation =
-      Explain(daemon_.log(), request, [&](uint64_t, uint64_t) { return !stopping_.load(); });
+  FoldSource source{daemon_.log().log_id(), daemon_.partitions(), &runner.log()};
+  Result<Explanation> explanation = Explain(source, request, [&](uint64_t, uint64_t) { return !stopping_.load(); });
   if (!explanation.ok() && explanation.status().code() == Code::kNotFound)
     return Fail(call, {404, "not-found", std::string(explanation.status().message()), 0});
   if (!explanation.ok()) return explanation.status();

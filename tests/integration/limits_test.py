@@ -2,6 +2,7 @@
 """May this user proceed? Asked over HTTP by many at once, while the daemon is killed.
 
     python3 tests/integration/limits_test.py --bin build/release/bin
+    python3 tests/integration/with_kafka.py -- python3 tests/integration/limits_test.py --bin build/release/bin
 """
 
 import contextlib
@@ -21,6 +22,7 @@ import harness
 EXPLAINED = 1000 if os.environ.get("ODOMETER_FULL") else 30
 KILLS = 50 if os.environ.get("ODOMETER_FULL") else 5
 THREADS = 64
+KAFKA = os.environ.get("ODOMETER_KAFKA")
 
 
 class LimitTest(unittest.TestCase):
@@ -28,8 +30,19 @@ class LimitTest(unittest.TestCase):
         self.cleanup = contextlib.ExitStack()
         self.addCleanup(self.cleanup.close)
         self.folder = self.cleanup.enter_context(harness.Folder())
-        self.daemon = harness.Daemon(self.folder / "data", "--log-partitions", "1")
+        self.daemon = harness.Daemon(self.folder / "data", *self.log())
         self.addCleanup(self.daemon.close)
+
+    @staticmethod
+    def log():
+        """Embedded; or a topic of its own on the broker that ODOMETER_KAFKA names."""
+        if not KAFKA:
+            return "--log-partitions", "1"
+        log = f"kafka://{KAFKA}/limits-{uuid.uuid4()}"
+        made = harness.run_cli("topics", "create", "--log", log, "--partitions", "1")
+        if made.returncode != 0:
+            raise AssertionError(made)
+        return "--log", log
 
     def define(self, type_, **fields):
         answer = self.daemon.post({"type": type_, "who": "root", "why": "test", **fields})

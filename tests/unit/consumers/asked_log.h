@@ -91,7 +91,7 @@ class AskedLogTest : public testing::Test {
     Projection projection(*store, projection_options);
     std::vector<Judged> judged;
     EXPECT_TRUE(
-        ReadRecords(log_, 0, UINT64_MAX, nullptr, [&](const Record& record, const Event& event) -> Result<bool> {
+        ReadRecords(source_, UINT64_MAX, nullptr, [&](const Record& record, const Event& event) -> Result<bool> {
           Result<Outcome> outcome = projection.Apply(record);
           if (!outcome.ok()) return outcome.status();
           std::vector<Answer> answers = projection.TakeAnswers();
@@ -112,7 +112,7 @@ class AskedLogTest : public testing::Test {
   Explanation ExplainAsk(const Uuid& id, const std::string& tenant = "acme") {
     ExplainRequest request = RequestOf(tenant);
     request.ask = id;
-    Result<Explanation> explanation = Explain(log_, request, nullptr);
+    Result<Explanation> explanation = Explain(source_, request, nullptr);
     EXPECT_TRUE(explanation.ok()) << explanation.status().message();
     return explanation.ok() ? *explanation : Explanation();
   }
@@ -124,7 +124,7 @@ class AskedLogTest : public testing::Test {
     request.from_us = from_us;
     request.judges_unasked = judges_unasked;
     request.work_dir = directory_.path() + "/backtest";
-    return Backtest(log_, request, nullptr);
+    return Backtest(source_, request, nullptr);
   }
   static std::string Shown(const Verdict& verdict) {
     AskRow row;
@@ -135,6 +135,7 @@ class AskedLogTest : public testing::Test {
   TempDirectory directory_;
   ManualClock clock_{kStart};
   MemoryLog log_{clock_, Uuid::Parse("018f3b6e-0000-7000-8000-000000000001").value(), 1};
+  FoldSource source_{log_.log_id(), 1, &log_.partition(0)};
   EventMaker make_{"acme"};
   int folds_ = 0;
 };

@@ -33,7 +33,7 @@ TEST_F(ExplainTest, TheEventsThatMovedALimitMostComeFirstAndThoseThatLeftTheWind
   ExplainRequest request = RequestOf("acme");
   request.user = "ann";
   request.at_us = kStart + kUsPerHour * 2 + kUsPerSecond;
-  Explanation why = Explain(log_, request, nullptr).value();
+  Explanation why = Explain(source_, request, nullptr).value();
   ASSERT_EQ(why.limits.size(), 1u);
   EXPECT_EQ(why.limits[0].events, 20u);
   ASSERT_EQ(why.limits[0].movers.size(), request.movers_max);
@@ -50,27 +50,27 @@ TEST_F(ExplainTest, AtAPositionOrATimeOnlyWhatWasBeforeItCounts) {
   request.user = "ann";
   request.amounts = {{Meter::kRequests, 1}};
   request.at_offset = 3;
-  EXPECT_TRUE(Explain(log_, request, nullptr)->verdict.allowed);
+  EXPECT_TRUE(Explain(source_, request, nullptr)->verdict.allowed);
   request.at_offset = 4;
-  EXPECT_FALSE(Explain(log_, request, nullptr)->verdict.allowed);
+  EXPECT_FALSE(Explain(source_, request, nullptr)->verdict.allowed);
   request.at_offset.reset();
   request.at_us = kStart + 9'000'000;
-  EXPECT_TRUE(Explain(log_, request, nullptr)->verdict.allowed);
+  EXPECT_TRUE(Explain(source_, request, nullptr)->verdict.allowed);
   request.at_us = kStart + 10'001'000;
-  EXPECT_FALSE(Explain(log_, request, nullptr)->verdict.allowed);
+  EXPECT_FALSE(Explain(source_, request, nullptr)->verdict.allowed);
   request.at_us = kStart + 10'000'000 + kUsPerHour + 60 * kUsPerSecond;
-  EXPECT_TRUE(Explain(log_, request, nullptr)->verdict.allowed) << "the window has gone on without an event";
+  EXPECT_TRUE(Explain(source_, request, nullptr)->verdict.allowed) << "the window has gone on without an event";
 }
 
 TEST_F(ExplainTest, AnAskThatIsNotThereAndAPositionBeyondTheLogAreSaidToBe) {
   DefineProfile("Tiny", 1, kStart);
   ExplainRequest request = RequestOf("acme");
   request.ask = Uuid::Parse("018f3b6e-0000-7000-8000-0000000000ff");
-  EXPECT_EQ(Explain(log_, request, nullptr).status().code(), Code::kNotFound);
+  EXPECT_EQ(Explain(source_, request, nullptr).status().code(), Code::kNotFound);
   request.ask.reset();
   request.user = "ann";
   request.at_offset = 99;
-  EXPECT_EQ(Explain(log_, request, nullptr).status().code(), Code::kInvalid);
+  EXPECT_EQ(Explain(source_, request, nullptr).status().code(), Code::kInvalid);
   EXPECT_FALSE(std::filesystem::exists(request.work_dir)) << "the work directory is left behind";
 }
 
