@@ -324,9 +324,13 @@ class Doors(BadInputTest):
         for name in ("Genesis", "Tick", "GapReported"):
             self.refuse("wrong_door", {"type": name}, "type")
 
-    def test_types_of_asks_and_control_are_refused_by_name(self):
-        for name in ("AdmitAsked", "HoldAsked", "PriceSet", "EventVoided"):
+    def test_types_that_are_reserved_are_refused_by_name(self):
+        for name in ("PriceSet", "EventVoided", "PeriodClosed"):
             self.refuse("unknown_type", {"type": name, "user": "ana"}, "type")
+
+    def test_an_ask_without_amounts_is_refused(self):
+        for name in ("AdmitAsked", "HoldAsked", "LeaseAsked"):
+            self.refuse("missing_field", {"type": name, "user": "ana"}, "amounts")
 
     def test_the_stamp_of_an_sdk_is_refused(self):
         self.refuse("unknown_field", turn("a", producer={"id": str(uuid.uuid4()), "epoch": 1, "slot": 1, "seq": 1}),
