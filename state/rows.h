@@ -35,7 +35,11 @@ struct TokenFigures {
     return static_cast<int64_t>(static_cast<__int128>(input_uncached_tokens) + cache_read_tokens +
                                 cache_write_5m_tokens + cache_write_1h_tokens + output_tokens);
   }
-  int64_t input() const { return static_cast<int64_t>(static_cast<__int128>(total()) - output_tokens); }
+  // An output that amendments have made negative may leave it beyond the range: then it is the nearest that there is.
+  int64_t input() const {
+    __int128 input = static_cast<__int128>(total()) - output_tokens;
+    return static_cast<int64_t>(input > INT64_MAX ? INT64_MAX : input < INT64_MIN ? INT64_MIN : input);
+  }
   // The sums are known to be in range.
   void Add(const TokenFigures& more) {
     input_uncached_tokens += more.input_uncached_tokens;

@@ -157,6 +157,7 @@ model::Counter Model::FreshCounter(Scope scope, const Subject& parts, Meter mete
     counter.used = row == nullptr ? Int{0} : AmountOf(model::AmountsOf(*row), meter);
     counter.counting_since_us = counter.span.start_us;
   }
+  counter.used = std::clamp<Int>(counter.used, INT64_MIN, INT64_MAX);
   return counter;
 }
 
