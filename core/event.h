@@ -61,12 +61,13 @@ enum class EventType : uint8_t {
   kGenesis = 60,
   kTick = 61,
   kGapReported = 62,
+  kLimitCrossed = 63,
 };
 // "TurnRecorded"; "" for a number that has no type.
 std::string_view TypeName(EventType type);
 std::optional<EventType> TypeFromName(std::string_view name);
 const std::vector<EventType>& AllEventTypes();
-// Genesis, Tick and GapReported: Odometer's own, refused at the doors that hosts use.
+// Genesis, Tick, GapReported and LimitCrossed: Odometer's own, refused at the doors that hosts use.
 bool IsOwn(EventType type);
 // The seven vector operations.
 bool IsVector(EventType type);
@@ -277,6 +278,24 @@ struct Gap {
   std::string_view reason;
 };
 
+// LimitCrossed: use has reached a share of a cap. What each field means: docs/limits.md, section 6.
+struct Crossing {
+  std::string_view user;  // of the scope, as project and collection
+  std::string_view project;
+  std::string_view collection;
+  Scope over = Scope::kUser;
+  Meter meter = Meter::kRequests;
+  Window window = Window::kRollingHour;
+  uint8_t percent = 0;        // 80, 95, 100
+  int64_t cap = 0;
+  int64_t used = 0;           // when it crossed
+  std::string_view level;     // "profile", …
+  std::string_view source;    // the profile, or whose override or quota it is; may be empty
+  Uuid definition;
+  int64_t instance = 0;       // of a calendar window: when it began; else how often it was crossed before
+  Uuid cause;                 // the event that crossed it; of a lease that expired, its ask
+};
+
 struct Event {
   EventType type = EventType::kNone;
   EventId id;
@@ -300,6 +319,7 @@ struct Event {
   GenesisFact genesis;
   std::string_view tick_reason;
   Gap gap;
+  Crossing crossing;
 };
 
 // Limits of an event's size, checked before an append and again by the fold.

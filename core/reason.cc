@@ -29,6 +29,7 @@ std::string_view ReasonName(Reason reason) {
     case Reason::kUnknownProfile: return "unknown_profile";
     case Reason::kProfileInUse: return "profile_in_use";
     case Reason::kNotExpected: return "not_expected";
+    case Reason::kNotCrossed: return "not_crossed";
   }
   return "unknown";
 }

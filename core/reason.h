@@ -38,8 +38,10 @@ enum class Reason : uint8_t {
   kUnknownProfile = 22,  // assigned, but neither defined nor built in
   kProfileInUse = 23,    // deleted, but somebody has it
   kNotExpected = 24,     // another definition stands where this one expected its own
+  // Odometer's own.
+  kNotCrossed = 25,  // a LimitCrossed that the fold has not found itself
 };
-inline constexpr int kReasons = 25;
+inline constexpr int kReasons = 26;
 
 // "negative_amount"
 std::string_view ReasonName(Reason reason);

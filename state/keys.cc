@@ -6,14 +6,17 @@ namespace odometer {
 
 RowClass ClassOf(RowKind kind) {
   switch (kind) {
+    case RowKind::kAlert:
     case RowKind::kAsk:
     case RowKind::kHoldDue:
     case RowKind::kChain:
     case RowKind::kIdIndex:
     case RowKind::kMeta:
+    case RowKind::kOutbox:
     case RowKind::kQuarantine:
     case RowKind::kStream:
       return RowClass::kPositional;
+    case RowKind::kAlertOrder:
     case RowKind::kProjectPostings:
     case RowKind::kSessionPostings:
     case RowKind::kUserPostings:
@@ -70,6 +73,10 @@ const char* RowKindName(RowKind kind) {
       return "quota";
     case RowKind::kPolicy:
       return "policy";
+    case RowKind::kAlert:
+      return "alert";
+    case RowKind::kAlertOrder:
+      return "alert_order";
     case RowKind::kAsk:
       return "ask";
     case RowKind::kHoldDue:
@@ -80,6 +87,8 @@ const char* RowKindName(RowKind kind) {
       return "id_index";
     case RowKind::kMeta:
       return "meta";
+    case RowKind::kOutbox:
+      return "outbox";
     case RowKind::kQuarantine:
       return "quarantine";
     case RowKind::kStream:
@@ -181,6 +190,8 @@ const char* ShapeOf(RowKind kind) {
       return "ti";
     case RowKind::kMeta:
       return "";
+    case RowKind::kOutbox:
+      return "outbox";
     case RowKind::kQuarantine:
       return "n";
     case RowKind::kStream:

@@ -42,14 +42,17 @@ enum class RowKind : char {
   kQuota = 'q',         // tenant, level, user, project, collection
   kPolicy = 'y',        // tenant
   // positional
+  kAlert = 'A',       // tenant, offset of its LimitCrossed
   kAsk = 'B',         // tenant, id of the ask
   kHoldDue = 'D',     // due, tenant, id of the ask: of open holds
   kChain = 'L',       // offset: the rolling hash before it, at every multiple of 256
   kIdIndex = 'I',     // tenant, id
   kMeta = 'M',        // name: identity, cursor and counts
+  kOutbox = 'O',      // tenant, id: of crossings whose LimitCrossed has not been read back
   kQuarantine = 'Q',  // offset
   kStream = 'T',      // producer, epoch, slot
   // derived
+  kAlertOrder = 'C',       // offset, tenant: the alerts of all tenants in the order of the log
   kProjectPostings = 'P',  // tenant, project, hour, offset of the first
   kSessionPostings = 'S',  // tenant, user, session, offset of the first
   kUserPostings = 'U',     // tenant, user, offset of the first

@@ -144,6 +144,26 @@ struct Counter {
   }
 };
 
+// How far one limit has been crossed, at one percentage. docs/limits.md, section 6.
+struct CrossedItem {
+  uint8_t meter = 0;
+  uint8_t window = 0;
+  Uuid definition;
+  uint8_t percent = 0;
+  int64_t instance = 0;
+  bool raised = false;
+
+  template <class Self, class V>
+  static void Fields(Self& row, V&& v) {
+    v("meter", row.meter);
+    v("window", row.window);
+    v("definition", row.definition);
+    v("percent", row.percent);
+    v("instance", row.instance);
+    v("raised", row.raised);
+  }
+};
+
 // Of a tenant, user, project, user in a project, or collection.
 struct LimitUseRow {
   std::array<int64_t, kMeters> held{};    // by Meter − 1: of open holds and leases
@@ -151,7 +171,8 @@ struct LimitUseRow {
   int64_t open_holds = 0;
   int64_t admitted = 0;  // asks let through, and those refused
   int64_t refused = 0;
-  std::vector<Counter> counters;  // sorted by (meter, window)
+  std::vector<Counter> counters;       // sorted by (meter, window)
+  std::vector<CrossedItem> crossings;  // sorted by (meter, window, definition, percent)
 
   template <class Self, class V>
   static void Fields(Self& row, V&& v) {
@@ -161,6 +182,7 @@ struct LimitUseRow {
     v("admitted", row.admitted);
     v("refused", row.refused);
     v("counters", row.counters);
+    v("crossings", row.crossings);
   }
 };
 
@@ -265,6 +287,46 @@ struct AskRow {
     v("closed_by", row.closed_by);
     v("settled", row.settled);
     v("verdict", row.verdict);
+  }
+};
+
+// A crossing on its way into the log, and, once it has been read back, an alert.
+struct CrossingRow {
+  Uuid id;
+  std::string user;
+  std::string project;
+  std::string collection;
+  uint8_t over = 0;
+  uint8_t meter = 0;
+  uint8_t window = 0;
+  uint8_t percent = 0;
+  int64_t cap = 0;
+  int64_t used = 0;
+  std::string level;
+  std::string source;
+  Uuid definition;
+  int64_t instance = 0;
+  int64_t crossed_us = kNever;
+  Uuid cause;
+
+  template <class Self, class V>
+  static void Fields(Self& row, V&& v) {
+    v("id", row.id);
+    v("user", row.user);
+    v("project", row.project);
+    v("collection", row.collection);
+    v("over", row.over);
+    v("meter", row.meter);
+    v("window", row.window);
+    v("percent", row.percent);
+    v("cap", row.cap);
+    v("used", row.used);
+    v("level", row.level);
+    v("source", row.source);
+    v("definition", row.definition);
+    v("instance", row.instance);
+    v("crossed_us", row.crossed_us);
+    v("cause", row.cause);
   }
 };
 
