@@ -140,13 +140,95 @@ Result<toml::table> ParseToml(const ConfigSources& sources) {
   }
 }
 
+std::string PlaceOf(const ConfigSources& sources, const toml::node& node) {
+  return "config: " + sources.file_name + ":" + std::to_string(node.source().begin.line) + ": ";
+}
+
+// The settings of a [[webhooks]] table.
+struct WebhookTexts {
+  std::string_view name;
+  std::string WebhookConfig::*text;
+};
+constexpr WebhookTexts kWebhookTexts[] = {{"name", &WebhookConfig::name},
+                                          {"url", &WebhookConfig::url},
+                                          {"secret_file", &WebhookConfig::secret_file},
+                                          {"tenant", &WebhookConfig::tenant}};
+struct WebhookNumbers {
+  std::string_view name;
+  int64_t WebhookConfig::*number;
+  int64_t most;
+};
+constexpr WebhookNumbers kWebhookNumbers[] = {{"attempts_max", &WebhookConfig::attempts_max, 1'000},
+                                              {"timeout_ms", &WebhookConfig::timeout_ms, 120'000},
+                                              {"backoff_min_ms", &WebhookConfig::backoff_min_ms, 86'400'000},
+                                              {"backoff_max_ms", &WebhookConfig::backoff_max_ms, 86'400'000}};
+
+// What is wrong with it; "" when it was set.
+std::string SetWebhook(std::string_view name, const toml::node& node, WebhookConfig* webhook) {
+  for (const WebhookTexts& one : kWebhookTexts) {
+    if (one.name != name) continue;
+    if (!node.is_string() || node.as_string()->get().empty()) return "must be a text";
+    webhook->*one.text = node.as_string()->get();
+    return "";
+  }
+  for (const WebhookNumbers& one : kWebhookNumbers) {
+    if (one.name != name) continue;
+    bool is_fine = node.is_integer() && node.as_integer()->get() >= 1 && node.as_integer()->get() <= one.most;
+    if (!is_fine) return "must be 1 to " + std::to_string(one.most);
+    webhook->*one.number = node.as_integer()->get();
+    return "";
+  }
+  return "is no setting of a webhook; there are name, url, secret_file, tenant, attempts_max, timeout_ms, "
+         "backoff_min_ms, backoff_max_ms";
+}
+
+bool IsWebhookName(std::string_view name) {
+  return !name.empty() && name.size() <= 64 &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string_view::npos;
+}
+
+std::string WhatIsWrong(const WebhookConfig& webhook, const std::vector<WebhookConfig>& others) {
+  if (!IsWebhookName(webhook.name)) return "needs a name of a-z, 0-9, _ and -, at most 64 long";
+  for (const WebhookConfig& other : others) {
+    if (other.name == webhook.name) return "has the name of another one: '" + webhook.name + "'";
+  }
+  bool is_http = webhook.url.starts_with("http://") || webhook.url.starts_with("https://");
+  if (!is_http) return "'" + webhook.name + "' needs a url of http:// or https://";
+  return webhook.backoff_min_ms > webhook.backoff_max_ms
+             ? "'" + webhook.name + "': backoff_min_ms is above backoff_max_ms"
+             : "";
+}
+
+Result<std::vector<WebhookConfig>> FileWebhooks(const ConfigSources& sources) {
+  std::vector<WebhookConfig> webhooks;
+  Result<toml::table> table = ParseToml(sources);
+  if (!table.ok()) return table.status();
+  const toml::node* node = table->get("webhooks");
+  if (node == nullptr) return webhooks;
+  if (!node->is_array_of_tables())
+    return Status(Code::kInvalid, PlaceOf(sources, *node) + "webhooks are tables: [[webhooks]]");
+  for (const toml::node& one : *node->as_array()) {
+    WebhookConfig webhook;
+    for (const auto& [key, value] : *one.as_table()) {
+      std::string wrong = SetWebhook(key.str(), value, &webhook);
+      if (!wrong.empty())
+        return Status(Code::kInvalid, PlaceOf(sources, value) + "'" + std::string(key.str()) + "' " + wrong);
+    }
+    std::string wrong = WhatIsWrong(webhook, webhooks);
+    if (!wrong.empty()) return Status(Code::kInvalid, PlaceOf(sources, one) + "a webhook " + wrong);
+    webhooks.push_back(std::move(webhook));
+  }
+  return webhooks;
+}
+
 Result<Values> FileValues(const ConfigSources& sources) {
   Values values;
   Result<toml::table> table = ParseToml(sources);
   if (!table.ok()) return table.status();
   for (const auto& [key, node] : *table) {
     std::string name(key.str());
-    std::string where = "config: " + sources.file_name + ":" + std::to_string(node.source().begin.line) + ": ";
+    if (name == "webhooks") continue;
+    std::string where = PlaceOf(sources, node);
     const Setting* setting = FindSetting(name);
     if (setting == nullptr)
       return Status(Code::kInvalid, where + "there is no setting '" + name + "'; there are " + AllNames());
@@ -231,6 +313,9 @@ Result<LoadedConfig> LoadConfig(const ConfigSources& sources) {
   if (!file.ok()) return file.status();
   Result<Values> flags = FlagValues(sources);
   if (!flags.ok()) return flags.status();
+  Result<std::vector<WebhookConfig>> webhooks = FileWebhooks(sources);
+  if (!webhooks.ok()) return webhooks.status();
+  loaded.config.webhooks = *std::move(webhooks);
   Values environment = EnvironmentValues(sources, &loaded.unknown_variables);
   for (const Setting& setting : Settings()) {
     ConfigValue value{std::string(setting.name), std::string(setting.fallback), ConfigOrigin::kDefault};
@@ -262,6 +347,14 @@ std::string ShowConfig(const LoadedConfig& loaded, bool with_origin) {
     out += value.name + " = " + (setting.shape == Shape::kText ? Quoted(value.value) : value.value);
     if (with_origin) out += std::string("  # ") + OriginName(value.origin);
     out += '\n';
+  }
+  for (const WebhookConfig& webhook : loaded.config.webhooks) {
+    out += "\n[[webhooks]]\n";
+    for (const WebhookTexts& one : kWebhookTexts) {
+      if (!(webhook.*one.text).empty()) out += std::string(one.name) + " = " + Quoted(webhook.*one.text) + "\n";
+    }
+    for (const WebhookNumbers& one : kWebhookNumbers)
+      out += std::string(one.name) + " = " + std::to_string(webhook.*one.number) + "\n";
   }
   return out;
 }

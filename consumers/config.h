@@ -23,6 +23,18 @@
 
 namespace odometer {
 
+// One `[[webhooks]]` table of the file: an address that is told of alerts.
+struct WebhookConfig {
+  std::string name;         // a-z, 0-9, _ and -; another one each
+  std::string url;          // http:// or https://
+  std::string secret_file;  // what signs: "whsec_" and base64, or the bytes themselves; empty: nothing is signed
+  std::string tenant;       // empty: of all
+  int64_t attempts_max = 20;
+  int64_t timeout_ms = 10'000;
+  int64_t backoff_min_ms = 1'000;  // doubled with each attempt, up to
+  int64_t backoff_max_ms = 300'000;
+};
+
 struct DaemonConfig {
   std::string data_dir;
   std::string listen_host = "127.0.0.1";
@@ -35,6 +47,7 @@ struct DaemonConfig {
   bool raw_records = false;
   std::string log_level = "info";
   std::string log_format = "text";
+  std::vector<WebhookConfig> webhooks;  // of the file alone
 };
 
 enum class ConfigOrigin { kDefault, kFile, kEnvironment, kFlag };

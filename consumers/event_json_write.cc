@@ -290,6 +290,24 @@ class EventWriter {
     TextField("reason", gap.reason);
   }
 
+  // `source` is the envelope's.
+  void WriteCrossing(const Crossing& crossing) {
+    TextField("user", crossing.user);
+    TextField("project", crossing.project);
+    TextField("collection", crossing.collection);
+    TextField("over", ScopeName(crossing.over));
+    TextField("meter", MeterName(crossing.meter));
+    TextField("window", WindowName(crossing.window));
+    NumberField("percent", uint64_t{crossing.percent});
+    NumberField("cap", crossing.cap);
+    NumberField("used", crossing.used);
+    TextField("level", crossing.level);
+    TextField("of_source", crossing.source);
+    TextField("definition", crossing.definition.ToString());
+    NumberField("instance", crossing.instance);
+    TextField("cause", crossing.cause.ToString());
+  }
+
   void WriteGenesis(const GenesisFact& genesis) {
     TextField("log_id", genesis.log_id.ToString());
     NumberField("partition", uint64_t{genesis.partition});
@@ -322,6 +340,7 @@ class EventWriter {
       case EventType::kGenesis: return WriteGenesis(event.genesis);
       case EventType::kTick: return TextField("reason", event.tick_reason);
       case EventType::kGapReported: return WriteGap(event.gap);
+      case EventType::kLimitCrossed: return WriteCrossing(event.crossing);
       default: return Fields(json::SessionFields(event.type), event.session);
     }
   }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "consumers/webhooks.h"
 #include "core/event.h"
 #include "core/reason.h"
 #include "state/meta.h"
@@ -170,7 +171,26 @@ void HttpMetrics::WriteTo(std::string* text) const {
     Sample(text, "odometer_append_errors_total", {{"kind", kind}}, count);
 }
 
-std::string MetricsText(Daemon& daemon, const HttpMetrics& http) {
+namespace {
+
+void WriteWebhooks(std::string* text, const std::vector<WebhookStatus>& webhooks) {
+  auto each = [&](std::string_view name, std::string_view type, std::string_view help, auto&& value) {
+    Head(text, name, type, help);
+    for (const WebhookStatus& webhook : webhooks) Sample(text, name, {{"webhook", webhook.name}}, value(webhook));
+  };
+  each("odometer_webhook_delivered_total", "counter", "Alerts that an address has taken, since it was set up.",
+       [](const WebhookStatus& webhook) { return webhook.delivered; });
+  each("odometer_webhook_failed_attempts_total", "counter", "Attempts that an address did not take.",
+       [](const WebhookStatus& webhook) { return webhook.failed; });
+  each("odometer_webhook_failing", "gauge", "1 while the last attempt failed.",
+       [](const WebhookStatus& webhook) -> uint64_t { return webhook.failing_since_us >= 0 ? 1 : 0; });
+  each("odometer_webhook_dead_letters", "gauge", "Alerts that were given up and wait for somebody.",
+       [](const WebhookStatus& webhook) -> uint64_t { return webhook.dead_letters; });
+}
+
+}  // namespace
+
+std::string MetricsText(Daemon& daemon, const HttpMetrics& http, const Webhooks* webhooks) {
   std::vector<PartitionState> partitions;
   for (uint32_t partition : daemon.owned()) {
     Runner& runner = daemon.runner(partition);
@@ -183,6 +203,7 @@ std::string MetricsText(Daemon& daemon, const HttpMetrics& http) {
   WriteConservation(&text, partitions);
   WriteLine(&text, partitions);
   http.WriteTo(&text);
+  if (webhooks != nullptr) WriteWebhooks(&text, webhooks->statuses());
   return text;
 }
 

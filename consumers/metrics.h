@@ -18,6 +18,8 @@
 
 namespace odometer {
 
+class Webhooks;
+
 class HttpMetrics {
  public:
   // route: the path's template, "" for a request that found none.
@@ -43,6 +45,7 @@ class HttpMetrics {
   uint64_t clock_ahead_ = 0;
 };
 
-std::string MetricsText(Daemon& daemon, const HttpMetrics& http);
+// webhooks: null when there are none.
+std::string MetricsText(Daemon& daemon, const HttpMetrics& http, const Webhooks* webhooks);
 
 }  // namespace odometer

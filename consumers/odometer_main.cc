@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   RegisterBackupVerbs(app, context);
   RegisterLimitsVerbs(app, context);
   RegisterExplainVerbs(app, context);
+  RegisterAlertsVerbs(app, context);
   RegisterTopicsVerbs(app, context);
   try {
     app.parse(argc, argv);

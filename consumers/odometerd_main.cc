@@ -21,6 +21,7 @@
 #include "consumers/http/routes.h"
 #include "consumers/http/server.h"
 #include "consumers/logging.h"
+#include "consumers/webhooks.h"
 
 #ifndef ODOMETER_VERSION
 #define ODOMETER_VERSION "0.1.0"
@@ -237,10 +238,16 @@ class Service {
   }
 
   int RunWith(Daemon& daemon) {
+    auto log = [this](const char* level, const std::string& text) { lines_.Write(level, text); };
+    Result<std::unique_ptr<Webhooks>> webhooks =
+        Webhooks::Open(config_.webhooks, daemon, config_.data_dir + "/webhooks", log);
+    if (!webhooks.ok()) return CannotOpen(webhooks.status());
     daemon.Start();
+    (*webhooks)->Start();
     ApiOptions api_options;
+    api_options.webhooks = webhooks->get();
     api_options.raw_records = config_.raw_records;
-    api_options.log = [this](const char* level, const std::string& text) { lines_.Write(level, text); };
+    api_options.log = log;
     Api api(daemon, std::move(api_options));
     front_.Answer(api);
     if (server_ == nullptr) {
@@ -254,6 +261,7 @@ class Service {
                              server_->address(), config_.log_url.empty() ? "embedded" : config_.log_url,
                              daemon.partitions(), ShowPartitions(daemon.owned()), config_.fsync ? "fsync" : "written"));
     WaitForSignal(0);
+    (*webhooks)->Stop();
     return Stop(&api, &daemon);
   }
 

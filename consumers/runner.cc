@@ -72,7 +72,24 @@ Result<size_t> Runner::Step(int64_t wait_us) {
   } else if (!projection_->dirty() && clock_.MonotonicUs() - verified_us_ >= kVerifyUs) {
     ODOMETER_RETURN_IF_ERROR(Verify());
   }
+  Publish(*records);
   return records->size();
+}
+
+// What is in the log already comes back by itself while there is much to read; what is left is appended after that.
+void Runner::Publish(std::span<const Record> records) {
+  bool is_behind = !records.empty() && clock_.NowUs() - records.back().append_time.us > kUsPerSecond;
+  if (is_behind || projection_->dirty() || !is_log_verified()) return;
+  for (std::string& bytes : projection_->TakeCrossings()) unpublished_.push_back(std::move(bytes));
+  int64_t now_us = clock_.MonotonicUs();
+  if (unpublished_.empty() || (published_us_ != 0 && now_us - published_us_ < kRetryUs)) return;
+  constexpr size_t kAtOnce = 256;
+  std::vector<std::string_view> events(unpublished_.begin(),
+                                       unpublished_.begin() + std::min(kAtOnce, unpublished_.size()));
+  Result<Appended> appended = log_.Append(events);
+  published_us_ = appended.ok() ? 0 : now_us;
+  if (!appended.ok()) return Note("warn", "crossings: " + appended.status().ToString());
+  unpublished_.erase(unpublished_.begin(), unpublished_.begin() + static_cast<ptrdiff_t>(events.size()));
 }
 
 Status Runner::Fold(std::span<const Record> records) {
@@ -138,6 +155,7 @@ void Runner::Works(const char* step) {
 void Runner::Restart() {
   reader_.reset();
   projection_ = std::make_unique<Projection>(*store_, options_.projection);
+  unpublished_.clear();  // in the outbox, if they are still to be
   first_uncommitted_us_ = -1;
 }
 

@@ -116,6 +116,7 @@ class Runner {
   void Note(const char* level, const std::string& text) const;
   void RecordOutcomes(std::span<const Record> records, const std::vector<Outcome>& outcomes);
   Status AppendTickIfDue(size_t records);
+  void Publish(std::span<const Record> records);
 
   PartitionLog& log_;
   Clock& clock_;
@@ -126,10 +127,12 @@ class Runner {
   std::vector<Outcome> folded_;  // of the batch; reused
   bool has_asks_only_ = true;    // what is not committed
   int64_t first_uncommitted_us_ = -1;
-  int64_t verified_us_ = 0;      // monotonic: when the log was last shown to be the one that is folded
-  int64_t acknowledged_us_ = 0;  // monotonic
-  int64_t quiet_since_us_ = -1;  // monotonic: since when nothing came; -1: something has just come
-  int64_t ticked_us_ = 0;        // monotonic
+  int64_t verified_us_ = 0;               // monotonic: when the log was last shown to be the one that is folded
+  int64_t acknowledged_us_ = 0;           // monotonic
+  int64_t quiet_since_us_ = -1;           // monotonic: since when nothing came; -1: something has just come
+  int64_t ticked_us_ = 0;                 // monotonic
+  std::vector<std::string> unpublished_;  // crossings that are committed and not in the log yet
+  int64_t published_us_ = 0;              // monotonic: when it was last tried
   std::thread thread_;
   Status last_commit_;  // of the thread, when it ended
   std::atomic<bool> is_log_verified_ = true;

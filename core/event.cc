@@ -46,6 +46,7 @@ constexpr std::array kTypes = {
     NamedType{EventType::kGenesis, "Genesis"},
     NamedType{EventType::kTick, "Tick"},
     NamedType{EventType::kGapReported, "GapReported"},
+    NamedType{EventType::kLimitCrossed, "LimitCrossed"},
 };
 
 }  // namespace
@@ -74,7 +75,8 @@ const std::vector<EventType>& AllEventTypes() {
 }
 
 bool IsOwn(EventType type) {
-  return type == EventType::kGenesis || type == EventType::kTick || type == EventType::kGapReported;
+  return type == EventType::kGenesis || type == EventType::kTick || type == EventType::kGapReported ||
+         type == EventType::kLimitCrossed;
 }
 
 bool IsVector(EventType type) { return type >= EventType::kVectorsAdded && type <= EventType::kCollectionDropped; }

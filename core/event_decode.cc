@@ -441,6 +441,21 @@ bool CopyGapReported(TableReader stored, Event* event) {
          stored.Text(Stored::VT_REASON, &gap.reason);
 }
 
+bool CopyLimitCrossed(TableReader stored, Event* event) {
+  using Stored = schema::LimitCrossed;
+  Crossing& crossing = event->crossing;
+  return stored.Text(Stored::VT_USER, &crossing.user) && stored.Text(Stored::VT_PROJECT, &crossing.project) &&
+         stored.Text(Stored::VT_COLLECTION, &crossing.collection) &&
+         stored.Number(Stored::VT_OVER, &crossing.over) && stored.Number(Stored::VT_METER, &crossing.meter) &&
+         stored.Number(Stored::VT_WINDOW, &crossing.window) &&
+         stored.Number(Stored::VT_PERCENT, &crossing.percent) && stored.Number(Stored::VT_CAP, &crossing.cap) &&
+         stored.Number(Stored::VT_USED, &crossing.used) && stored.Text(Stored::VT_LEVEL, &crossing.level) &&
+         stored.Text(Stored::VT_SOURCE, &crossing.source) &&
+         CopyId(stored, Stored::VT_DEFINITION, &crossing.definition) &&
+         stored.Number(Stored::VT_INSTANCE, &crossing.instance) &&
+         CopyId(stored, Stored::VT_CAUSE, &crossing.cause);
+}
+
 // Sets *is_complete to false if a part is missing that the payload cannot be without.
 bool CopyPayloadOfType(TableReader stored, Event* event, bool* is_complete) {
   switch (event->type) {
@@ -479,6 +494,7 @@ bool CopyPayloadOfType(TableReader stored, Event* event, bool* is_complete) {
     case EventType::kGenesis: return CopyGenesis(stored, event);
     case EventType::kTick: return stored.Text(schema::Tick::VT_REASON, &event->tick_reason);
     case EventType::kGapReported: return CopyGapReported(stored, event);
+    case EventType::kLimitCrossed: return CopyLimitCrossed(stored, event);
   }
   return true;
 }

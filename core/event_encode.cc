@@ -293,6 +293,21 @@ Offset<void> Put(FlatBufferBuilder& builder, const Gap& gap) {
   return schema::CreateGapReported(builder, &producer, gap.epoch, gap.slot, stored_ranges, reason).Union();
 }
 
+Offset<void> Put(FlatBufferBuilder& builder, const Crossing& crossing) {
+  Text user = Put(builder, crossing.user);
+  Text project = Put(builder, crossing.project);
+  Text collection = Put(builder, crossing.collection);
+  Text level = Put(builder, crossing.level);
+  Text source = Put(builder, crossing.source);
+  schema::Uuid definition = Stored(crossing.definition);
+  schema::Uuid cause = Stored(crossing.cause);
+  return schema::CreateLimitCrossed(builder, user, project, collection, static_cast<schema::Scope>(crossing.over),
+                                    static_cast<schema::Meter>(crossing.meter),
+                                    static_cast<schema::Window>(crossing.window), crossing.percent, crossing.cap,
+                                    crossing.used, level, source, &definition, crossing.instance, &cause)
+      .Union();
+}
+
 Offset<void> PutPayload(FlatBufferBuilder& builder, const Event& event) {
   switch (event.type) {
     case EventType::kTurnRecorded: return Put(builder, event.turn);
@@ -331,6 +346,7 @@ Offset<void> PutPayload(FlatBufferBuilder& builder, const Event& event) {
     case EventType::kGenesis: return Put(builder, event.genesis);
     case EventType::kTick: return schema::CreateTick(builder, Put(builder, event.tick_reason)).Union();
     case EventType::kGapReported: return Put(builder, event.gap);
+    case EventType::kLimitCrossed: return Put(builder, event.crossing);
     case EventType::kNone: break;
   }
   ODOMETER_CHECK(false && "an event without a type cannot be encoded");

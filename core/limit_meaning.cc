@@ -24,7 +24,7 @@ const std::vector<Limit>& LimitsOf(const Event& event) {
 
 // --- fields
 
-// Who a level speaks of.
+// Who a level or a scope speaks of.
 struct Named {
   bool user = false;
   bool project = false;
@@ -48,10 +48,26 @@ Named NamedBy(QuotaLevel level) {
   return {};
 }
 
-bool HasNamed(const Definition& quota) {
-  Named named = NamedBy(quota.level);
-  return !(named.user && quota.user.empty()) && !(named.project && quota.project.empty()) &&
-         !(named.collection && quota.collection.empty());
+Named NamedBy(Scope over) {
+  switch (over) {
+    case Scope::kUser:
+      return {.user = true};
+    case Scope::kProject:
+      return {.project = true};
+    case Scope::kUserInProject:
+      return {.user = true, .project = true};
+    case Scope::kCollection:
+      return {.project = true, .collection = true};
+    case Scope::kTenant:
+      break;
+  }
+  return {};
+}
+
+template <class Part>
+bool HasNamed(Named named, const Part& part) {
+  return !(named.user && part.user.empty()) && !(named.project && part.project.empty()) &&
+         !(named.collection && part.collection.empty());
 }
 
 bool HasNoOther(const Definition& quota) {
@@ -73,6 +89,28 @@ bool IsKnown(const Limit& limit) {
   return IsWithin(limit.meter, Meter::kBytes) && IsWithin(limit.window, Window::kGauge) &&
          IsWithin(limit.over.value_or(Scope::kTenant), Scope::kCollection) && IsWithin(limit.mode, LimitMode::kSoft) &&
          IsWithin(limit.when_unavailable, WhenUnavailable::kLastKnown);
+}
+
+// --- crossings
+
+bool HasFields(const Crossing& crossing) {
+  return HasNamed(NamedBy(crossing.over), crossing) && !crossing.level.empty() && !crossing.definition.is_nil() &&
+         !crossing.cause.is_nil();
+}
+
+bool HasKnownEnums(const Crossing& crossing) {
+  bool is_percent = crossing.percent == 80 || crossing.percent == 95 || crossing.percent == 100;
+  return is_percent && IsWithin(crossing.over, Scope::kCollection) && IsWithin(crossing.meter, Meter::kBytes) &&
+         IsWithin(crossing.window, Window::kGauge);
+}
+
+// The instance of a calendar window is a time.
+bool HasAmounts(const Crossing& crossing) {
+  return crossing.cap >= 0 && crossing.used >= 0 && (crossing.instance >= 0 || IsCalendar(crossing.window));
+}
+
+bool IsConsistent(const Crossing& crossing) {
+  return CanLimit(crossing.meter, crossing.window) && crossing.cap <= kCapMax;
 }
 
 // --- amounts and limits
@@ -122,6 +160,8 @@ bool AreConsistent(EventType type, const std::vector<Limit>& limits) {
   return true;
 }
 
+bool IsTime(int64_t us) { return us >= 0 && us < kEventTimeLimitUs; }
+
 bool IsOffset(int64_t offset_s) { return offset_s >= -kZoneOffsetMaxS && offset_s <= kZoneOffsetMaxS; }
 
 bool IsConsistentZone(const Definition& zone) {
@@ -142,14 +182,16 @@ bool HasFields(const Event& event) {
     return is_about_someone && !(ask.project.empty() && !ask.collection.empty()) && !ask.amounts.empty();
   }
   if (IsHoldEnd(event.type)) return !event.end.hold.is_nil();
+  if (event.type == EventType::kLimitCrossed) return HasFields(event.crossing);
   const Definition& definition = event.definition;
   if (definition.who.empty() || definition.why.empty()) return false;
-  if (event.type == EventType::kQuotaSet) return HasNamed(definition);
+  if (event.type == EventType::kQuotaSet) return HasNamed(NamedBy(definition.level), definition);
   bool needs_name = event.type == EventType::kProfileDefined || event.type == EventType::kZoneSet;
   return !needs_name || !definition.name.empty();
 }
 
 bool HasKnownEnums(const Event& event) {
+  if (event.type == EventType::kLimitCrossed) return HasKnownEnums(event.crossing);
   const std::vector<Amount>& amounts = AmountsOf(event);
   const std::vector<Limit>& limits = LimitsOf(event);
   if (event.type == EventType::kEnforcementSet) return IsWithin(event.definition.enforcement, Enforcement::kOff);
@@ -164,6 +206,10 @@ void CheckTexts(const Event& event, TextCheck& check) {
   if (IsAsk(event.type)) return check.Names(event.asked.user, event.asked.project, event.asked.collection);
   if (event.type == EventType::kHoldReleased) return check.Text(event.end.reason, kWhyBytesMax);
   if (IsHoldEnd(event.type)) return;
+  if (event.type == EventType::kLimitCrossed) {
+    const Crossing& crossing = event.crossing;
+    return check.Names(crossing.user, crossing.project, crossing.collection, crossing.level, crossing.source);
+  }
   const Definition& definition = event.definition;
   check.Text(definition.who, kWhyBytesMax);
   check.Text(definition.why, kWhyBytesMax);
@@ -179,6 +225,7 @@ void CheckTexts(const Event& event, TextCheck& check) {
 }
 
 bool HasAmounts(const Event& event) {
+  if (event.type == EventType::kLimitCrossed) return HasAmounts(event.crossing);
   const std::vector<Amount>& amounts = AmountsOf(event);
   const std::vector<Limit>& limits = LimitsOf(event);
   if (IsAsk(event.type) && event.asked.ttl_us < 0) return false;
@@ -189,6 +236,7 @@ bool HasAmounts(const Event& event) {
 bool IsConsistent(const Event& event) {
   if (IsAsk(event.type)) return IsConsistent(event.type, event.asked);
   if (IsHoldEnd(event.type)) return AreConsistent(AmountsOf(event));
+  if (event.type == EventType::kLimitCrossed) return IsConsistent(event.crossing);
   const Definition& definition = event.definition;
   if (event.type == EventType::kProfileDefined && definition.is_deleted && !definition.limits.empty()) return false;
   if (event.type == EventType::kQuotaSet && !HasNoOther(definition)) return false;
@@ -197,10 +245,12 @@ bool IsConsistent(const Event& event) {
 }
 
 bool HasTimesInRange(const Event& event) {
+  if (event.type == EventType::kLimitCrossed) {
+    return !IsCalendar(event.crossing.window) || IsTime(event.crossing.instance);
+  }
   if (event.type != EventType::kZoneSet) return true;
   const std::vector<ZoneShift>& shifts = event.definition.shifts;
-  return std::all_of(shifts.begin(), shifts.end(),
-                     [](const ZoneShift& shift) { return shift.at_us >= 0 && shift.at_us < kEventTimeLimitUs; });
+  return std::all_of(shifts.begin(), shifts.end(), [](const ZoneShift& shift) { return IsTime(shift.at_us); });
 }
 
 }  // namespace odometer::limit_meaning

@@ -1,5 +1,5 @@
-// core/limit_meaning.h: what asks, ends of holds and definitions must say to mean something: a part of CheckMeaning().
-// Private to event_meaning.cc, which says in which order the reasons come.
+// core/limit_meaning.h: what asks, ends of holds, definitions and crossings must say to mean something: a part of
+// CheckMeaning(). Private to event_meaning.cc, which says in which order the reasons come.
 #pragma once
 
 #include "core/event.h"
@@ -8,7 +8,9 @@
 namespace odometer::limit_meaning {
 
 // The types that the functions below are for; all others are none of their business.
-inline bool IsAbout(EventType type) { return type >= EventType::kAdmitAsked && type <= EventType::kZoneSet; }
+inline bool IsAbout(EventType type) {
+  return (type >= EventType::kAdmitAsked && type <= EventType::kZoneSet) || type == EventType::kLimitCrossed;
+}
 
 bool HasFields(const Event& event);
 bool HasKnownEnums(const Event& event);

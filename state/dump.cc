@@ -160,6 +160,11 @@ std::optional<FieldMap> FieldsOf(RowKind kind, std::string_view bytes, int64_t m
       return Dump<PolicyRow>(bytes, moment_us);
     case RowKind::kAsk:
       return Dump<AskRow>(bytes, moment_us);
+    case RowKind::kAlert:
+    case RowKind::kOutbox:
+      return Dump<CrossingRow>(bytes, moment_us);
+    case RowKind::kAlertOrder:
+      return FieldMap();
     case RowKind::kHoldDue:
       return Dump<DueRow>(bytes, moment_us);
     case RowKind::kOverride:

@@ -7,6 +7,7 @@ namespace odometer {
 RowClass ClassOf(RowKind kind) {
   switch (kind) {
     case RowKind::kAlert:
+    case RowKind::kAlertOrder:
     case RowKind::kAsk:
     case RowKind::kHoldDue:
     case RowKind::kChain:
@@ -16,7 +17,6 @@ RowClass ClassOf(RowKind kind) {
     case RowKind::kQuarantine:
     case RowKind::kStream:
       return RowClass::kPositional;
-    case RowKind::kAlertOrder:
     case RowKind::kProjectPostings:
     case RowKind::kSessionPostings:
     case RowKind::kUserPostings:
@@ -180,6 +180,10 @@ const char* ShapeOf(RowKind kind) {
       return "tnttt";
     case RowKind::kPolicy:
       return "t";
+    case RowKind::kAlert:
+      return "tn";
+    case RowKind::kAlertOrder:
+      return "nt";
     case RowKind::kAsk:
       return "ti";
     case RowKind::kHoldDue:
@@ -191,7 +195,7 @@ const char* ShapeOf(RowKind kind) {
     case RowKind::kMeta:
       return "";
     case RowKind::kOutbox:
-      return "outbox";
+      return "ti";
     case RowKind::kQuarantine:
       return "n";
     case RowKind::kStream:

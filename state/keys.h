@@ -43,6 +43,7 @@ enum class RowKind : char {
   kPolicy = 'y',        // tenant
   // positional
   kAlert = 'A',       // tenant, offset of its LimitCrossed
+  kAlertOrder = 'C',  // offset, tenant: the alerts of all tenants in the order of the log
   kAsk = 'B',         // tenant, id of the ask
   kHoldDue = 'D',     // due, tenant, id of the ask: of open holds
   kChain = 'L',       // offset: the rolling hash before it, at every multiple of 256
@@ -52,7 +53,6 @@ enum class RowKind : char {
   kQuarantine = 'Q',  // offset
   kStream = 'T',      // producer, epoch, slot
   // derived
-  kAlertOrder = 'C',       // offset, tenant: the alerts of all tenants in the order of the log
   kProjectPostings = 'P',  // tenant, project, hour, offset of the first
   kSessionPostings = 'S',  // tenant, user, session, offset of the first
   kUserPostings = 'U',     // tenant, user, offset of the first

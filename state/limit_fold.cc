@@ -38,6 +38,7 @@ KeyBuilder& DueKey(KeyBuilder& key, int64_t due_us, std::string_view tenant, con
   } while (0)
 
 Status LimitFold::Open(const Store& store) {
+  ODOMETER_RETURN_IF_ERROR(crossings_.Open(store));
   std::string begin = KeyBuilder().Begin(RowKind::kHoldDue).str();
   return store.NewView()->Scan(begin, PrefixEnd(begin), [&](std::string_view key, std::string_view) {
     KeyReader reader(key);
@@ -74,6 +75,20 @@ void LimitFold::WriteDue(RowBatch* batch) const {
   }
 }
 
+void LimitFold::WriteTo(RowKind kind, RowBatch* batch) const {
+  if (kind == RowKind::kHoldDue) return WriteDue(batch);
+  crossings_.WriteTo(kind, batch);
+}
+
+void LimitFold::MarkClean() {
+  due_changes_.clear();
+  crossings_.MarkClean();
+}
+
+Reason LimitFold::FoldCrossed(const Event& event, uint64_t offset) {
+  return crossings_.ReadBack(event, offset) ? Reason::kNone : Reason::kNotCrossed;
+}
+
 Result<bool> LimitFold::Knows(const Event& ask) {
   Result<AskNode*> node = tables_.asks.Find(tables_.key.Begin(RowKind::kAsk).Text(ask.tenant).Id(ask.id).view());
   if (!node.ok()) return node.status();
@@ -83,6 +98,7 @@ Result<bool> LimitFold::Knows(const Event& ask) {
 // Asks, ends and definitions are events of the tenant as a whole; an ask stands in its tenant's time, too.
 Result<Reason> LimitFold::Fold(const Event& event, int64_t log_time_us) {
   last_ask_ = nullptr;
+  moment_ = {log_time_us, event.id};
   Result<Reason> folded = IsAsk(event.type)       ? FoldAsk(event, log_time_us)
                           : IsHoldEnd(event.type) ? FoldEnd(event, log_time_us)
                                                   : FoldDefinition(event);
@@ -313,6 +329,7 @@ Status LimitFold::Expire(const Key& key, int64_t due_us) {
   AskNode* ask = nullptr;
   ODOMETER_ASSIGN(ask, tables_.asks.Find(tables_.key.Begin(RowKind::kAsk).Text(key.tenant).Id(key.id).view()));
   if (ask == nullptr) return Status(Code::kCorrupt, "store: an open hold has no row");
+  moment_ = {due_us, key.id};
   tables_.asks.MarkDirty(ask);
   ODOMETER_RETURN_IF_ERROR(GiveBack(key.tenant, ask));
   if (ask->row.type == EventType::kLeaseAsked) ODOMETER_RETURN_IF_ERROR(Burn(key.tenant, ask->row));

@@ -22,6 +22,7 @@
 #include "core/time.h"
 #include "state/account_fold.h"
 #include "state/change.h"
+#include "state/crossings.h"
 #include "state/fact_parts.h"
 #include "state/projection.h"
 #include "state/standing.h"
@@ -52,9 +53,14 @@ class LimitFold : private LimitSource {
   Result<Reason> Prepare(Event* event, AppendTime append, int64_t log_time_us);
   Status Take(const Event& event);
 
-  // At a commit: every change of the open holds since the last one.
-  void WriteDue(RowBatch* batch) const;
-  void MarkClean() { due_changes_.clear(); }
+  // What came into the log of the outbox. kNotCrossed: it came from elsewhere.
+  Reason FoldCrossed(const Event& event, uint64_t offset);
+  void ForgetCrossed(const Event& event) { crossings_.Forget(event); }
+  std::vector<std::string> TakeCrossings() { return crossings_.Take(); }
+
+  // At a commit, of a kind that no table holds: every change of the open holds and the crossings since the last one.
+  void WriteTo(RowKind kind, RowBatch* batch) const;
+  void MarkClean();
 
  private:
   using UseNode = RowTable<LimitUseRow>::Node;
@@ -104,6 +110,7 @@ class LimitFold : private LimitSource {
   Result<Reason> SettleLate(const Event& event, AskNode* ask, int64_t log_time_us);
   Status GiveBack(std::string_view tenant, AskNode* ask);
   Status Burn(std::string_view tenant, const AskRow& ask);
+  void WriteDue(RowBatch* batch) const;
   void Close(AskNode* ask, AskState state, int64_t at_us, const Uuid& by);
   Status Expire(const Key& key, int64_t due_us);
 
@@ -121,6 +128,8 @@ class LimitFold : private LimitSource {
   Result<const std::vector<AppliedLimit>*> LimitsOf(const Subject& subject);
   Status EnsureCounters(const Subject& subject, const std::vector<AppliedLimit>& limits, int64_t at_us);
   Status AddTo(const Subject& subject, const MeterSums& amounts, int64_t at_us);
+  Status LookForCrossings(const Subject& subject, bool has_grown);
+  Result<std::optional<Standing>> StandingNow(const AppliedLimit& limit, const Subject& subject, const UseNode* use);
   Result<bool> HasRoom(const Subject& subject, const MeterSums& amounts, int64_t at_us, bool are_held);
 
   // --- facts
@@ -141,6 +150,8 @@ class LimitFold : private LimitSource {
   std::array<KnownPolicy, 256> policies_;
   std::set<Due> due_;
   std::vector<std::pair<Due, bool>> due_changes_;
+  Crossings crossings_;
+  Crossings::Moment moment_;  // of what is being folded
   const AskRow* last_ask_ = nullptr;
   std::map<std::string, std::vector<AppliedLimit>> resolved_;  // by subject, until something is defined
   std::vector<AppliedLimit> limits_;

@@ -96,7 +96,8 @@ Status LimitFold::AddTo(const Subject& subject, const MeterSums& amounts, int64_
   ODOMETER_ASSIGN(policy, Policy(subject.tenant));
   const Zone& zone = ZoneOf(policy);
   if (options_.on_use) options_.on_use(subject, amounts, at_us);
-  return ForEachScope(subject, [&](Scope scope) -> Status {
+  ODOMETER_RETURN_IF_ERROR(LookForCrossings(subject, false));
+  ODOMETER_RETURN_IF_ERROR(ForEachScope(subject, [&](Scope scope) -> Status {
     UseNode* use = nullptr;
     ODOMETER_ASSIGN(use, UseOf(scope, subject));
     if (use == nullptr || use->row.counters.empty()) return Status::Ok();
@@ -106,7 +107,45 @@ Status LimitFold::AddTo(const Subject& subject, const MeterSums& amounts, int64_
     }
     tables_.limit_uses.MarkDirty(use);
     return Status::Ok();
-  });
+  }));
+  return LookForCrossings(subject, true);
+}
+
+// Before the subject's use grows, and after.
+Status LimitFold::LookForCrossings(const Subject& subject, bool has_grown) {
+  const PolicyRow* policy = nullptr;
+  ODOMETER_ASSIGN(policy, Policy(subject.tenant));
+  if (policy == nullptr || static_cast<Enforcement>(policy->enforcement) == Enforcement::kOff) return Status::Ok();
+  const std::vector<AppliedLimit>* limits = nullptr;
+  ODOMETER_ASSIGN(limits, LimitsOf(subject));
+  for (const AppliedLimit& limit : *limits) {
+    UseNode* use = nullptr;
+    ODOMETER_ASSIGN(use, UseOf(limit.scope, subject));
+    if (!has_grown && (use == nullptr || use->row.crossings.empty())) continue;
+    std::optional<Standing> standing;
+    ODOMETER_ASSIGN(standing, StandingNow(limit, subject, use));
+    if (!standing) continue;
+    if (use != nullptr && Crossings::Lower(*standing, &use->row)) tables_.limit_uses.MarkDirty(use);
+    if (!has_grown || !Crossings::HasReached(*standing)) continue;
+    ODOMETER_ASSIGN(use, MakeUse(limit.scope, subject));
+    crossings_.Raise(subject, *standing, moment_, &use->row);
+  }
+  return Status::Ok();
+}
+
+// nullopt: nothing counts it yet.
+Result<std::optional<Standing>> LimitFold::StandingNow(const AppliedLimit& limit, const Subject& subject,
+                                                       const UseNode* use) {
+  Standing standing;
+  standing.limit = &limit;
+  if (!IsCounted(limit.limit.window, limit.scope)) {
+    ODOMETER_ASSIGN(standing.used, GaugeOf(*this, limit.scope, subject, limit.limit.meter));
+    return std::optional(standing);
+  }
+  if (use != nullptr) standing.counter = FindCounter(use->row.counters, limit.limit.meter, limit.limit.window);
+  if (standing.counter == nullptr) return std::optional<Standing>();
+  standing.used = UsedAt(*standing.counter, moment_.at_us);
+  return std::optional(standing);
 }
 
 // Whether every counter of the subject's scopes has room for the amounts, also one whose span is another; and what is
@@ -130,6 +169,7 @@ Result<bool> LimitFold::HasRoom(const Subject& subject, const MeterSums& amounts
 Result<Reason> LimitFold::Prepare(Event* event, AppendTime append, int64_t log_time_us) {
   if (event->type == EventType::kTurnRecorded) event->turn.is_admitted = false;
   named_ask_ = nullptr;
+  moment_ = {log_time_us, event->id};
   const PolicyRow* policy = nullptr;
   ODOMETER_ASSIGN(policy, Policy(event->tenant));
   parts_.clear();

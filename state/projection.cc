@@ -89,6 +89,7 @@ Projection::~Projection() = default;
 const MetaRow& Projection::meta() const { return impl_->meta; }
 
 std::vector<Answer> Projection::TakeAnswers() { return std::exchange(impl_->answers, {}); }
+std::vector<std::string> Projection::TakeCrossings() { return impl_->limits.TakeCrossings(); }
 std::optional<int64_t> Projection::next_due_us() const { return impl_->limits.next_due_us(); }
 
 Status Projection::Apply(std::span<const Record> records, std::vector<Outcome>* outcomes) {
@@ -169,6 +170,8 @@ Result<Outcome> Projection::Impl::Judge(const Record& record, Coming& its) {
   }
   Result<Dedupe::Seen> seen = dedupe.Look(event, its.hash[0]);
   if (!seen.ok()) return seen.status();
+  bool came_again = *seen == Dedupe::Seen::kDuplicate || *seen == Dedupe::Seen::kOtherDoor;
+  if (event.type == EventType::kLimitCrossed && came_again) limits.ForgetCrossed(event);
   switch (*seen) {
     case Dedupe::Seen::kNew:
       break;
@@ -212,6 +215,7 @@ Reason Projection::Impl::CheckPlace(const Record& record, const Event& event) co
 Result<Reason> Projection::Impl::FoldNew(const Record& record, Coming& its) {
   const Event& event = its.event;
   if (event.type == EventType::kGapReported) return dedupe.Report(event);
+  if (event.type == EventType::kLimitCrossed) return limits.FoldCrossed(event, record.offset);
   int64_t log_time_us = std::max(meta.log_time_us, record.append_time.us);
   if (LimitFold::IsMine(event.type)) {
     Result<Reason> folded = limits.Fold(event, log_time_us);
@@ -294,7 +298,7 @@ Status Projection::Commit() {
   RowBatch& batch = impl.batch;
   batch.Clear();
   impl.tables.WriteTo(&batch, [&](RowKind kind) {
-    if (kind == RowKind::kHoldDue) return impl.limits.WriteDue(&batch);
+    if (kind != RowKind::kChain && kind != RowKind::kQuarantine) return impl.limits.WriteTo(kind, &batch);
     for (const auto& [key, value] : kind == RowKind::kChain ? impl.marks : impl.quarantined) batch.Put(key, value);
   });
   ODOMETER_RETURN_IF_ERROR(impl.store.Commit(batch, impl.meta));

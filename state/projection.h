@@ -68,6 +68,9 @@ class Projection {
 
   // Of the asks and ends of holds folded since this was called last, in their order.
   std::vector<Answer> TakeAnswers();
+  // The LimitCrossed events that are to be appended: each once, after the store was opened again once more. After
+  // Commit(), so that none is told of that is not so.
+  std::vector<std::string> TakeCrossings();
   // When the next open hold expires, by log_time; nullopt: none is open, or nothing has been folded yet.
   std::optional<int64_t> next_due_us() const;
 

@@ -109,6 +109,8 @@ int64_t GaugeIn(const Row* row, Meter meter) {
     return 0;
 }
 
+}  // namespace
+
 Result<int64_t> GaugeOf(LimitSource& source, Scope scope, const Subject& subject, Meter meter) {
   auto in = [&](const auto& row) -> Result<int64_t> {
     if (!row.ok()) return row.status();
@@ -128,8 +130,6 @@ Result<int64_t> GaugeOf(LimitSource& source, Scope scope, const Subject& subject
   }
   return int64_t{0};
 }
-
-}  // namespace
 
 const Counter* FindCounter(const std::vector<Counter>& counters, Meter meter, Window window) {
   auto wanted = std::pair(static_cast<uint8_t>(meter), static_cast<uint8_t>(window));

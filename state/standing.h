@@ -24,6 +24,9 @@ Result<Counter> NewCounter(LimitSource& source, const AppliedLimit& limit, const
 // Of a calendar window: to the hour, day or month of a moment after its own.
 void MoveTo(const Zone& zone, int64_t at_us, Counter* counter);
 
+// What there is now, of a scope whose rows say it.
+Result<int64_t> GaugeOf(LimitSource& source, Scope scope, const Subject& subject, Meter meter);
+
 // A counter that is not there yet is put into `made`, where it lives.
 Result<Standing> StandingOf(LimitSource& source, const AppliedLimit& limit, const Subject& subject, const Zone& zone,
                             int64_t at_us, std::deque<Counter>* made);

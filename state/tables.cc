@@ -126,10 +126,13 @@ void Tables::CloseTallies() {
 void Tables::WriteTo(RowBatch* batch, const std::function<void(RowKind)>& between) {
   CloseTallies();
   ForEach([](auto& table) { table.SortDirty(); });
+  between(RowKind::kAlert);
   asks.WriteTo(batch);
+  between(RowKind::kAlertOrder);
   between(RowKind::kHoldDue);
   ids.WriteTo(batch);
   between(RowKind::kChain);
+  between(RowKind::kOutbox);
   for (const ProjectNode* project : projects.dirty_nodes()) WriteHours(pending, *project, &key, batch);
   between(RowKind::kQuarantine);
   WriteLists(pending, sessions, RowKind::kSessionPostings, PendingPostings::kSession, &key, batch);

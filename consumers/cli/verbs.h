@@ -21,6 +21,7 @@ void RegisterQuarantineVerbs(::CLI::App& app, Context& context);
 void RegisterAuditVerbs(::CLI::App& app, Context& context);
 void RegisterBackupVerbs(::CLI::App& app, Context& context);
 void RegisterLimitsVerbs(::CLI::App& app, Context& context);
+void RegisterAlertsVerbs(::CLI::App& app, Context& context);
 void RegisterExplainVerbs(::CLI::App& app, Context& context);
 void RegisterTopicsVerbs(::CLI::App& app, Context& context);
 

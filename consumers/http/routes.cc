@@ -66,6 +66,10 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/policy", "min_position wait_ms", Needs::kTenants, &Api::GetPolicy},
     {"PUT", "/v1/policy/enforcement", "", Needs::kTenants, &Api::PutEnforcement},
     {"PUT", "/v1/policy/zone", "", Needs::kTenants, &Api::PutZone},
+    {"GET", "/v1/alerts", "user project percent limit cursor min_position wait_ms", Needs::kTenants, &Api::GetAlerts},
+    {"GET", "/v1/admin/webhooks", "", Needs::kNone, &Api::GetWebhooks},
+    {"GET", "/v1/admin/webhooks/{webhook}/dead-letters", "", Needs::kNone, &Api::GetDeadLetters},
+    {"POST", "/v1/admin/webhooks/{webhook}/resend", "", Needs::kNone, &Api::PostResend},
     {"POST", "/v1/admin/checkpoint", "min_position wait_ms", Needs::kNamed, &Api::PostCheckpoint},
     {"GET", "/v1/admin/quarantine", "partition limit cursor min_position wait_ms", Needs::kNamed, &Api::GetQuarantine},
     {"GET", "/v1/admin/digest", "tenant min_position wait_ms", Needs::kNamed, &Api::GetDigest},
@@ -355,7 +359,8 @@ Result<HttpResponse> Api::GetReady(const Call&) {
 }
 
 Result<HttpResponse> Api::GetMetrics(const Call&) {
-  return HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8", MetricsText(daemon_, metrics_), {}};
+  return HttpResponse{
+      200, "text/plain; version=0.0.4; charset=utf-8", MetricsText(daemon_, metrics_, options_.webhooks), {}};
 }
 
 Result<HttpResponse> Api::GetVersion(const Call&) {

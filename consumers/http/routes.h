@@ -30,7 +30,10 @@
 
 namespace odometer {
 
+class Webhooks;
+
 struct ApiOptions {
+  Webhooks* webhooks = nullptr;                                         // outlives the Api; null: there are none
   bool raw_records = false;                                             // POST /v1/admin/records is there
   std::function<void(const char* level, const std::string& text)> log;  // what went wrong inside
 };
@@ -99,6 +102,10 @@ class Api {
   Result<HttpResponse> GetLimits(const Call& call);
   Result<HttpResponse> GetExplanation(const Call& call);
   Result<HttpResponse> GetQuotaStatus(const Call& call);
+  Result<HttpResponse> GetAlerts(const Call& call);
+  Result<HttpResponse> GetWebhooks(const Call& call);
+  Result<HttpResponse> GetDeadLetters(const Call& call);
+  Result<HttpResponse> PostResend(const Call& call);
   Result<HttpResponse> ListProfiles(const Call& call);
   Result<HttpResponse> GetProfile(const Call& call);
   Result<HttpResponse> PutProfile(const Call& call);

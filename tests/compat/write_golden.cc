@@ -63,5 +63,6 @@ int main(int argc, char** argv) {
   odometer::testing::WriteGolden(argv[1], "TurnRecorded-minimal", version, odometer::testing::MinimalTurn());
   odometer::testing::WriteGolden(argv[1], "ProfileDefined-deleted", version, odometer::testing::DeletedProfile());
   odometer::testing::WriteGolden(argv[1], "QuotaSet-user", version, odometer::testing::UserQuota());
+  odometer::testing::WriteGolden(argv[1], "LimitCrossed-collection", version, odometer::testing::CollectionCrossing());
   return 0;
 }

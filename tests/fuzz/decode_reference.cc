@@ -387,6 +387,24 @@ Reason CopyPayload(const schema::GapReported& stored, Event* event) {
   return Reason::kNone;
 }
 
+Reason CopyPayload(const schema::LimitCrossed& stored, Event* event) {
+  event->crossing = {View(stored.user()),
+                     View(stored.project()),
+                     View(stored.collection()),
+                     static_cast<Scope>(stored.over()),
+                     static_cast<Meter>(stored.meter()),
+                     static_cast<Window>(stored.window()),
+                     stored.percent(),
+                     stored.cap(),
+                     stored.used(),
+                     View(stored.level()),
+                     View(stored.source()),
+                     Copy(stored.definition()),
+                     stored.instance(),
+                     Copy(stored.cause())};
+  return Reason::kNone;
+}
+
 template <class Stored>
 Reason CopyTable(const schema::Event& stored, Event* event) {
   return CopyPayload(*static_cast<const Stored*>(stored.payload()), event);
@@ -429,6 +447,7 @@ Reason CopyPayloadOfType(const schema::Event& stored, Event* event) {
     case EventType::kGenesis: return CopyTable<schema::Genesis>(stored, event);
     case EventType::kTick: return CopyTable<schema::Tick>(stored, event);
     case EventType::kGapReported: return CopyTable<schema::GapReported>(stored, event);
+    case EventType::kLimitCrossed: return CopyTable<schema::LimitCrossed>(stored, event);
   }
   return Reason::kUnknownType;
 }

@@ -321,7 +321,7 @@ class Shapes(BadInputTest):
 
 class Doors(BadInputTest):
     def test_odometers_own_types_are_refused_by_name(self):
-        for name in ("Genesis", "Tick", "GapReported"):
+        for name in ("Genesis", "Tick", "GapReported", "LimitCrossed"):
             self.refuse("wrong_door", {"type": name}, "type")
 
     def test_types_that_are_reserved_are_refused_by_name(self):

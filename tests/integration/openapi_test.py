@@ -230,7 +230,8 @@ def post_good(client):
 
 
 def post_bad(client):
-    own = client.call("POST", "/v1/events", 422, [{"type": "Tick"}, {"type": "Genesis"}, {"type": "GapReported"}])[2]
+    own_types = ("Tick", "Genesis", "GapReported", "LimitCrossed")
+    own = client.call("POST", "/v1/events", 422, [{"type": name} for name in own_types])[2]
     assert {item["reason"] for item in own["items"]} == {"wrong_door"} and own["position"] is None
     refused = [{}, {"type": "TurnRecorded"}, turn("x", user=""), turn("x", nonsense=1), turn("x", tokens={"output": -1}),
                turn("x", tokens={"output": 1.5}), turn("x", tokens={"output": 2**80}), turn("x", event_time="yesterday"),

@@ -34,6 +34,7 @@ void Add(const SimulationResult& result, SimulationResult* sum) {
   for (const auto& [type, count] : result.applied_by_type) sum->applied_by_type[type] += count;
   for (const auto& [reason, count] : result.quarantined_by_reason) sum->quarantined_by_reason[reason] += count;
   for (const auto& [what, count] : result.asks) sum->asks[what] += count;
+  for (const auto& [what, count] : result.crossings) sum->crossings[what] += count;
 }
 
 // Each seed is one thread's; seeds are shared out over the cores. Stops at the first that fails.
@@ -74,10 +75,13 @@ TEST(Simulation, EverySeedAgreesWithTheModelThroughCrashes) {
   for (const auto& [reason, count] : sum.quarantined_by_reason)
     std::cout << "  quarantined " << reason << " " << count << "\n";
   for (const auto& [what, count] : sum.asks) std::cout << "  asks " << what << " " << count << "\n";
+  for (const auto& [what, count] : sum.crossings) std::cout << "  crossings " << what << " " << count << "\n";
   // A fault that never struck shows nothing.
   EXPECT_GT(sum.crashes, 0u);
   EXPECT_GT(sum.power_losses, 0u);
   EXPECT_GT(sum.refused_appends, 0u);
+  // Nor does a cap that is never reached.
+  EXPECT_FALSE(sum.crossings.empty());
 }
 
 }  // namespace

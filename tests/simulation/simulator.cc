@@ -2,6 +2,7 @@
 
 #include <rocksdb/env.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -26,7 +27,8 @@ namespace {
 constexpr int64_t kStartUs = 1'701'201'600'000'000;
 const char kDirectory[] = "/data/log";
 
-// What was appended and acknowledged, in order: the truth that logs and stores are held against.
+// What was appended and acknowledged, by hosts or the runner, in order: the truth that logs and stores are held
+// against.
 struct Truth {
   std::string bytes;
   bool is_null = false;
@@ -143,19 +145,34 @@ class Simulation {
     return Status::Ok();
   }
 
-  // Records of the log that no caller was told of: Genesis, or an append that failed after it was written. Each must be
-  // one that was once given to the log.
-  Status TakeIn(uint64_t from, uint64_t to) {
+  // Records of the log that no caller was told of: Genesis, or an append that failed after it was written; each must be
+  // one that was once given to the log. Or what the runner has appended by itself.
+  Status TakeIn(uint64_t from, uint64_t to, bool by_runner = false) {
     for (uint64_t offset = from; offset < to; ++offset) {
       Result<OwnedRecord> record = log_->partition(partition()).Fetch(offset);
       if (!record.ok()) return record.status();
       Truth truth{std::string(record->bytes), record->bytes.data() == nullptr, record->append_time.us};
-      bool given = offset == 0;
-      for (const Truth& attempt : attempts_) given |= attempt.bytes == truth.bytes && attempt.is_null == truth.is_null;
-      if (!given) return {Code::kCorrupt, "the log's record " + std::to_string(offset) + " was never appended"};
+      bool is_expected = by_runner ? IsRunners(truth) : offset == 0 || IsAttempt(truth);
+      if (!is_expected) return {Code::kCorrupt, "the log's record " + std::to_string(offset) + " was never appended"};
       truth_.push_back(std::move(truth));
     }
     return Status::Ok();
+  }
+
+  bool IsAttempt(const Truth& truth) const {
+    return std::any_of(attempts_.begin(), attempts_.end(), [&](const Truth& attempt) {
+      return attempt.bytes == truth.bytes && attempt.is_null == truth.is_null;
+    });
+  }
+
+  // A crossing, or the Tick of a silent log.
+  static bool IsRunners(const Truth& truth) {
+    std::vector<uint64_t> aligned(truth.bytes.size() / 8 + 1);
+    std::copy(truth.bytes.begin(), truth.bytes.end(), reinterpret_cast<char*>(aligned.data()));
+    Event event;
+    Reason reason = Decode({reinterpret_cast<const char*>(aligned.data()), truth.bytes.size()}, &event);
+    return reason == Reason::kNone && event.source == "odometerd" &&
+           (event.type == EventType::kLimitCrossed || event.type == EventType::kTick);
   }
 
   void OpenStore() {
@@ -224,10 +241,14 @@ class Simulation {
     result_.records += batch.size();
   }
 
-  void Fold() {
+  // How many records were folded.
+  size_t Fold() {
     Result<size_t> folded = runner_->Step(0);
-    if (!Check(folded.ok() ? Status::Ok() : folded.status(), "fold")) return;
+    if (!Check(folded.ok() ? Status::Ok() : folded.status(), "fold")) return 0;
+    uint64_t end = log_->partition(partition()).range().end;
+    if (!Check(TakeIn(truth_.size(), end, true), "what the runner appended")) return 0;
     CompareCommitted();
+    return *folded;
   }
 
   void Kill() {
@@ -281,11 +302,12 @@ class Simulation {
     }
   }
 
+  // Until there is nothing to read, and the runner has nothing to append either.
   void Drain() {
     for (int i = 0; i < 10'000 && result_.failure.empty(); ++i) {
-      if (runner_->view()->meta().cursor == truth_.size()) return;
-      Fold();
-      if (result_.failure.empty()) Check(runner_->CommitNow(), "commit");
+      bool is_quiet = Fold() == 0 && runner_->view()->meta().cursor == truth_.size();
+      if (is_quiet || !result_.failure.empty()) return;
+      Check(runner_->CommitNow(), "commit");
       CompareCommitted();
     }
     Fail("the log was not folded to its end");
@@ -333,31 +355,45 @@ class Simulation {
     return " (seed " + std::to_string(options_.seed) + ", offset " + std::to_string(checked_) + ")";
   }
 
-  // "ask[default,5f0c…]": the row is positional, so that KeyOfName() does not know it.
-  static std::optional<std::string> KeyOfAsk(const std::string& name) {
+  // Also of positional rows, which KeyOfName() does not know: "ask[default,5f0c…]", "outbox[default,5f0c…]",
+  // "alert[default,17]".
+  static std::optional<std::string> KeyOf(const std::string& name) {
+    static const std::map<std::string, RowKind> kPositional = {
+        {"ask", RowKind::kAsk}, {"outbox", RowKind::kOutbox}, {"alert", RowKind::kAlert}};
+    size_t open = name.find('[');
+    auto kind = kPositional.find(name.substr(0, open));
+    if (kind == kPositional.end()) return KeyOfName(name);
     size_t comma = name.rfind(',');
     if (comma == std::string::npos || name.back() != ']') return std::nullopt;
-    std::optional<std::string> tenant = KeyOfName("tenant" + name.substr(3, comma - 3) + "]");
-    std::optional<Uuid> id = Uuid::Parse(name.substr(comma + 1, name.size() - comma - 2));
-    if (!tenant || !id) return std::nullopt;
+    std::optional<std::string> tenant = KeyOfName("tenant" + name.substr(open, comma - open) + "]");
+    if (!tenant) return std::nullopt;
     KeyReader reader(*tenant);
     std::string_view text;
     if (!reader.Text(&text)) return std::nullopt;
-    return KeyBuilder().Begin(RowKind::kAsk).Text(text).Id(*id).str();
+    KeyBuilder key;
+    key.Begin(kind->second).Text(text);
+    std::string part = name.substr(comma + 1, name.size() - comma - 2);
+    if (kind->second == RowKind::kAlert) return key.Number(std::stoll(part)).str();
+    std::optional<Uuid> id = Uuid::Parse(part);
+    return id ? std::optional(key.Id(*id).str()) : std::nullopt;
   }
 
   void CompareRow(const View& view, const std::string& name) {
-    std::optional<std::string> key = name.starts_with("ask[") ? KeyOfAsk(name) : KeyOfName(name);
+    std::optional<std::string> key = KeyOf(name);
     if (!key) return Fail("the model names a row that the store cannot have: " + name);
+    FieldMap want = model_.Row(name);
     Result<std::optional<std::string>> bytes = view.Get(*key);
-    if (!bytes.ok() || !bytes->has_value()) return Fail("row " + name + " is not in the store" + At());
+    if (!Check(bytes.ok() ? Status::Ok() : bytes.status(), "read row " + name)) return;
+    if (want.empty() && bytes->has_value()) return Fail("row " + name + " is still in the store" + At());
+    if (want.empty()) return;  // taken out of the outbox
+    if (!bytes->has_value()) return Fail("row " + name + " is not in the store" + At());
     KeyReader reader(*key);
     std::string_view tenant;
     if (!reader.Text(&tenant)) return Fail("no tenant in " + name);
     Result<int64_t> moment = MomentOf(view, tenant);
     std::optional<FieldMap> fields = FieldsOf(reader.kind(), **bytes, moment.ok() ? *moment : 0);
     if (!fields) return Fail("row " + name + " cannot be read" + At());
-    CompareFields(name, *fields, model_.Row(name));
+    CompareFields(name, *fields, want);
   }
 
   void CompareFields(const std::string& name, const FieldMap& have, const FieldMap& want) {
@@ -389,6 +425,7 @@ class Simulation {
       if (!rows->contains(name)) return Fail("row " + name + " is not in the store" + At());
     }
     CompareAsks(*view);
+    CompareCrossings(*view);
     CompareQuarantine(*view);
     ComparePostings(*view, want);
     Result<std::vector<Difference>> law = CheckConservation(*view);
@@ -411,7 +448,7 @@ class Simulation {
     std::map<std::string, FieldMap> want = model_.AskRows();
     for (const auto& [name, fields] : want) {
       CompareRow(view, name);
-      std::string key = KeyOfAsk(name).value_or("");
+      std::string key = KeyOf(name).value_or("");
       asks.insert(key);
       KeyReader reader(key);
       std::string_view tenant;
@@ -428,6 +465,34 @@ class Simulation {
     }
     if (KeysOf(view, RowKind::kAsk) != asks) Fail("the store has other asks than the model" + At());
     if (KeysOf(view, RowKind::kHoldDue) != due) Fail("other holds are due than the model has open" + At());
+  }
+
+  // Every alert as the model has it, no other one, and in the order of the log. The outbox is empty: all that crossed
+  // has been read back.
+  void CompareCrossings(const View& view) {
+    std::set<std::string> outbox, alerts, order;
+    for (const auto& [name, fields] : model_.CrossingRows()) {
+      CompareRow(view, name);
+      std::string key = KeyOf(name).value_or("");
+      KeyReader reader(key);
+      std::string_view tenant;
+      int64_t offset = 0;
+      if (!reader.Text(&tenant)) return Fail("no name of a crossing: " + name);
+      if (reader.kind() == RowKind::kOutbox) {
+        outbox.insert(key);
+        continue;
+      }
+      if (!reader.Number(&offset)) return Fail("no name of an alert: " + name);
+      alerts.insert(key);
+      order.insert(KeyBuilder().Begin(RowKind::kAlertOrder).Number(offset).Text(tenant).str());
+      Window window = static_cast<Window>(std::stoul(fields.at("window")));
+      result_.crossings[std::string(WindowName(window)) + " " + fields.at("percent")] += 1;
+      if (!IsCalendar(window) && fields.at("instance") != "0") result_.crossings["again"] += 1;
+    }
+    if (KeysOf(view, RowKind::kOutbox) != outbox) Fail("the store's outbox is not the model's" + At());
+    if (KeysOf(view, RowKind::kAlert) != alerts) Fail("the store has other alerts than the model" + At());
+    if (KeysOf(view, RowKind::kAlertOrder) != order) Fail("the alerts stand in another order" + At());
+    if (!outbox.empty()) Fail("the outbox still has " + std::to_string(outbox.size()) + " rows" + At());
   }
 
   std::set<std::string> KeysOf(const View& view, RowKind kind) {

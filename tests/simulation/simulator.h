@@ -7,7 +7,8 @@
 // A seed chooses the log (in memory, or segments on a file system that tears writes and loses what was not synced),
 // batch sizes, memory caps and when to commit; then it appends what Mix makes, folds, commits, kills the process, cuts
 // the power, fills the disk, in any order. After every commit the rows touched since the last one are compared field by
-// field, and the conservation law is checked; at the end all rows, asks and postings, and a second fold of the log.
+// field, and the conservation law is checked; at the end all rows, asks, alerts and postings, and a second fold of the
+// log. What the runner appends by itself, such as crossings, the model reads from the log like everything else.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,8 @@ struct SimulationResult {
   uint64_t rows_compared = 0;
   std::map<std::string, uint64_t> applied_by_type;
   std::map<std::string, uint64_t> quarantined_by_reason;
-  std::map<std::string, uint64_t> asks;  // by how they stand at the end, and by why they were refused
+  std::map<std::string, uint64_t> asks;       // by how they stand at the end, and by why they were refused
+  std::map<std::string, uint64_t> crossings;  // alerts at the end, by window and percentage; "again": not the first
 };
 
 SimulationResult Simulate(const SimulationOptions& options);

@@ -116,6 +116,26 @@ void BreakFields(Random& random, Event* event) {
   }
 }
 
+// Of a limit that nobody has.
+void MakeCrossing(Random& random, Event* event) {
+  static constexpr std::array<uint8_t, 3> kPercents = {80, 95, 100};
+  Event fact = *event;
+  *event = Event();
+  event->type = EventType::kLimitCrossed;
+  event->id = fact.id;
+  event->id_kind = fact.id_kind;
+  event->tenant = fact.tenant;
+  event->event_time = fact.event_time;
+  event->source = fact.source;
+  event->crossing.over = Scope::kTenant;
+  event->crossing.window = static_cast<Window>(random.Between(1, 7));
+  event->crossing.percent = random.Pick(kPercents);
+  event->crossing.cap = random.Between(0, 100);
+  event->crossing.used = event->crossing.cap + 1;
+  event->crossing.level = "tenant_quota";
+  event->crossing.definition = event->crossing.cause = fact.id;
+}
+
 }  // namespace
 
 MixRecord Mix::Hostile() {
@@ -161,7 +181,7 @@ std::string Mix::DamagedBytes(EventType* type) {
 
 // The byte that says which type the payload is, as another one.
 std::string Mix::TypePatched(std::string bytes) {
-  static constexpr std::array<uint8_t, 6> kUnknown = {0, 35, 43, 59, 63, 255};
+  static constexpr std::array<uint8_t, 6> kUnknown = {0, 35, 43, 59, 64, 255};
   uint8_t known = static_cast<uint8_t>(random_.Between(1, 19));
   RootField type(bytes, 8);
   bytes[type.at] = static_cast<char>(random_.Percent(60) ? random_.Pick(kUnknown) : known);
@@ -191,7 +211,8 @@ std::string Mix::BrokenEvent(EventType* type) {
   if (roll >= 72 && roll < 78) BreakStamp(&event);
   if (roll >= 78 && roll < 84) BreakBatch(&event);
   if (roll >= 84 && roll < 90) BreakGap(&event);
-  if (roll >= 90 && roll < 95) MakeGenesis(&event);
+  if (roll >= 90 && roll < 92) MakeGenesis(&event);
+  if (roll >= 92 && roll < 95) MakeCrossing(random_, &event);
   if (roll >= 95) MakeTooLarge(&event);
   *type = event.type;
   return Encode(event);

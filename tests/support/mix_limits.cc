@@ -224,7 +224,8 @@ std::vector<Limit> Mix::PickLimits(bool is_quota) {
     if (random_.Percent(35)) limit.over = is_quota ? static_cast<Scope>(random_.Between(1, 5)) : random_.Pick(kOfUser);
     if (is_to_overflow) limit.over = Scope::kTenant;
     uint64_t roll = random_.Below(100);
-    if (roll < 80) limit.cap = random_.Between(1, CapOf(limit.meter)) * (roll < 20 ? 8 : 1);
+    // Some are large enough that 80, 95 and 100 percent of them are reached by different facts.
+    if (roll < 80) limit.cap = random_.Between(1, CapOf(limit.meter)) * (roll < 20 ? 8 : roll < 40 ? 3 : 1);
     if (roll >= 80 && roll < 86) limit.cap = 0;
     if (roll >= 86 && roll < 92) limit.cap = kCapMax;
     limit.mode = random_.Percent(25) ? LimitMode::kSoft : LimitMode::kHard;

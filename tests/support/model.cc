@@ -34,7 +34,9 @@ void Model::Apply(uint64_t offset, int64_t append_time_us, std::string_view byte
     counts_.duplicate += 1;  // and has the first verdict
     return;
   }
-  bool is_applied = event_.type == EventType::kGapReported ? FoldGap() : FoldFacts();
+  bool is_applied = event_.type == EventType::kGapReported    ? FoldGap()
+                    : event_.type == EventType::kLimitCrossed ? FoldCrossed()
+                                                              : FoldFacts();
   if (is_applied) CountApplied();
 }
 
@@ -117,6 +119,7 @@ Model::Seen Model::DedupeById(uint64_t hash) {
     PutInQuarantine(Reason::kConflict);
     return Seen::kQuarantined;
   }
+  if (event_.type == EventType::kLimitCrossed) TakeOutOfOutbox(event_.id);
   counts_.duplicate += 1;
   if (!is_same_source) counts_.duplicate_other_door += 1;
   return Seen::kDuplicate;

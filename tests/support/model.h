@@ -45,7 +45,7 @@ struct ModelCounts {
   uint64_t duplicate = 0;  // with the two below
   uint64_t duplicate_unverified = 0;
   uint64_t duplicate_other_door = 0;
-  uint64_t own_events = 0;  // applied Genesis, Tick, GapReported
+  uint64_t own_events = 0;  // applied Genesis, Tick, GapReported, LimitCrossed
   std::map<std::string, uint64_t> applied_by_type;
   std::map<std::string, uint64_t> quarantined_by_reason;
 };
@@ -84,10 +84,12 @@ class Model {
   std::map<std::string, Fields> LogicalRows() const;
   // Every ask by its name, "ask[default,5f0c…]": a row, but not a logical one.
   std::map<std::string, Fields> AskRows() const;
-  // One of these or those; empty if there is no such row.
+  // Likewise "outbox[default,5f0c…]" by id, and "alert[default,17]" by offset.
+  std::map<std::string, Fields> CrossingRows() const;
+  // One of all these; empty if there is no such row.
   Fields Row(const std::string& name) const;
-  // The names of the rows touched since the last call, ascending. A ring's look also changes when its tenant's
-  // max_fold_us moves; that alone is not a touch.
+  // The names of the rows touched since the last call, ascending; of the outbox, those taken out, too. A ring's look
+  // also changes when its tenant's max_fold_us moves; that alone is not a touch.
   std::vector<std::string> TakeTouched();
   const ModelCounts& counts() const { return counts_; }
   std::map<uint64_t, std::string> Quarantine() const { return quarantine_; }  // offset → reason
@@ -121,11 +123,14 @@ class Model {
     Rows<model::PolicyRow> policy;
     Rows<model::LimitUseRow> limit_use;
     Rows<model::AskRow> ask;
+    Rows<model::CrossingRow> outbox, alert;
 
     template <class Function>
     static void ForEach(Function function) {
       ForEachLogical(function);
       function(&Tables::ask);
+      function(&Tables::outbox);
+      function(&Tables::alert);
     }
     template <class Function>
     static void ForEachLogical(Function function) {
@@ -251,6 +256,18 @@ class Model {
   model::LimitUseRow& TouchAsker(const model::Subject& subject);
   std::string UseName(Scope scope, const model::Subject& parts) const;
   std::string AskName(const EventId& id) const;
+
+  // model_crossings.cc: what reaches a share of a cap when use is added, and what the log says of it.
+  void AddUse(const model::Subject& subject, const model::Amounts& amounts, int64_t at_us, int64_t now_us);
+  void LookForCrossings(const model::Subject& subject, int64_t now_us, bool is_after);
+  const model::Counter* FindCounter(const model::Applying& applying, const model::Subject& parts) const;
+  void LookAt(const model::Applying& applying, const model::Subject& parts, const model::Counter* counter,
+              int64_t now_us, bool is_after);
+  void LookAtPercent(model::CrossingRow row, std::optional<int64_t> start_us, bool is_after);
+  void PutInOutbox(model::CrossingRow row);
+  bool FoldCrossed();
+  bool TakeOutOfOutbox(const EventId& id);
+  std::string OutboxName(const EventId& id) const;
 
   template <class RowType>
   RowType& Touch(Rows<RowType> Tables::*table, const std::string& name) {

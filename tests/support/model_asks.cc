@@ -75,6 +75,7 @@ void Model::ExpireDue() {
     std::string tenant = next->tenant;
     event_ = Event();
     event_.tenant = tenant;
+    event_.id = next->id;
     Expire(Touch(&Tables::ask, AskName(next->id)));
     KeepNewRows();
     event_ = Event();
@@ -88,7 +89,7 @@ void Model::Expire(AskRow& ask) {
   if (ask.type != EventType::kLeaseAsked) return;
   Amounts charge = model::AmountsOf(ask.amounts);
   Amounts report = model::AmountsOf(ask.settled);
-  AddToCounters(ask.subject, Greater(charge, report), ask.verdict.judged_us);
+  AddUse(ask.subject, Greater(charge, report), ask.verdict.judged_us, ask.due_us);
   for (Scope scope : model::ScopesOf(ask.subject)) {
     model::LimitUseRow& use = TouchUse(scope, *model::PartsIn(scope, ask.subject));
     for (const auto& [meter, amount] : Above(charge, report)) use.burned[meter] += amount;
@@ -236,7 +237,7 @@ void Model::CountFacts() {
   std::vector<CountedFact> facts = FactsAtHand();
   do_amounts_fit_ = HasRoom(facts);
   if (!named_.empty()) SettleNamedAsk(&facts.front());
-  for (const CountedFact& fact : facts) AddToCounters(fact.subject, fact.amounts, fact.place_us);
+  for (const CountedFact& fact : facts) AddUse(fact.subject, fact.amounts, fact.place_us, log_us_);
 }
 
 // Whether every counter has room for all that the record adds to the scope, wherever in time it falls; and, of an ask,
@@ -315,7 +316,7 @@ void Model::FoldAsk() {
 
 void Model::CountAdmit(const AskRow& ask) {
   Amounts amounts = model::AmountsOf(ask.amounts);
-  AddToCounters(ask.subject, amounts, log_us_);
+  AddUse(ask.subject, amounts, log_us_, log_us_);
   Int requests = AmountOf(amounts, Meter::kRequests);
   if (requests == 0) return;
   if (ask.subject.user.empty()) {
@@ -458,7 +459,7 @@ void Model::EndOpen(AskRow& ask) {
   ask.state = is_settled ? AskState::kSettled : AskState::kReleased;
   ask.closed_us = log_us_;
   ask.closed_by = event_.id;
-  if (is_settled) AddToCounters(ask.subject, model::AmountsOf(end.amounts), at_us);
+  if (is_settled) AddUse(ask.subject, model::AmountsOf(end.amounts), at_us, log_us_);
 }
 
 // It had been given back already, and of a lease the charge or its last report was added.
@@ -475,10 +476,10 @@ void Model::EndExpired(AskRow& ask) {
     }
     Amounts above = Above(amounts, Greater(charge, report));
     do_amounts_fit_ = HasRoom({{ask.subject, above, ask.verdict.judged_us}});
-    AddToCounters(ask.subject, above, ask.verdict.judged_us);
+    AddUse(ask.subject, above, ask.verdict.judged_us, log_us_);
   } else {
     do_amounts_fit_ = HasRoom({{ask.subject, amounts, log_us_}});
-    AddToCounters(ask.subject, amounts, log_us_);
+    AddUse(ask.subject, amounts, log_us_, log_us_);
   }
   ask.state = AskState::kSettled;
   ask.closed_us = log_us_;

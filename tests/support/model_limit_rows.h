@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -151,11 +152,35 @@ struct Counter {
   bool IsSpanOver(int64_t at_us) const { return at_us >= span.end_us; }
 };
 
+// How one limit stands at one percentage of its cap.
+struct Crossed {
+  Int instance = 0;
+  bool is_raised = false;
+};
+using CrossedKey = std::tuple<Meter, Window, EventId, int>;  // by which definition, at which percentage
+
+template <class Visitor>
+void VisitCrossings(Visitor& visitor, const std::map<CrossedKey, Crossed>& crossings) {
+  visitor.Figure("", "crossings.size", static_cast<Int>(crossings.size()));
+  size_t number = 0;
+  for (const auto& [key, crossed] : crossings) {
+    const auto& [meter, window, definition, percent] = key;
+    std::string prefix = ItemPrefix("crossings", number++);
+    visitor.Figure(prefix, "meter", static_cast<Int>(meter));
+    visitor.Figure(prefix, "window", static_cast<Int>(window));
+    visitor.Id(prefix + "definition", definition);
+    visitor.Figure(prefix, "percent", percent);
+    visitor.Figure(prefix, "instance", crossed.instance);
+    visitor.Flag(prefix + "raised", crossed.is_raised);
+  }
+}
+
 struct LimitUseRow {
   std::string tenant;
   Amounts held, burned;
   Int open_holds = 0, admitted = 0, refused = 0;
   std::map<std::pair<Meter, Window>, Counter> counters;
+  std::map<CrossedKey, Crossed> crossings;
 
   template <class Visitor>
   void Visit(Visitor& visitor) const {
@@ -178,6 +203,7 @@ struct LimitUseRow {
       visitor.Figure(prefix, "used", counter.used);
       if (IsRolling(key.second)) visitor.Steps(prefix + "steps", key.second, counter.newest_step, counter.steps);
     }
+    VisitCrossings(visitor, crossings);
   }
 };
 
@@ -264,6 +290,43 @@ struct AskRow {
     for (size_t i = 0; i < verdict.limits.size(); ++i) {
       verdict.limits[i].Visit(visitor, ItemPrefix("verdict.limits", i));
     }
+  }
+};
+
+// outbox and alert.
+struct CrossingRow {
+  std::string tenant;
+  EventId id;
+  Subject subject;  // of the scope
+  Scope over = Scope::kTenant;
+  Meter meter = Meter::kRequests;
+  Window window = Window::kLifetime;
+  int percent = 0;
+  Int cap = 0, used = 0;
+  std::string level, source;
+  EventId definition;
+  Int instance = 0;
+  int64_t crossed_us = kNone;
+  EventId cause;
+
+  template <class Visitor>
+  void Visit(Visitor& visitor) const {
+    visitor.Id("id", id);
+    visitor.Text("user", subject.user);
+    visitor.Text("project", subject.project);
+    visitor.Text("collection", subject.collection);
+    visitor.Figure("", "over", static_cast<Int>(over));
+    visitor.Figure("", "meter", static_cast<Int>(meter));
+    visitor.Figure("", "window", static_cast<Int>(window));
+    visitor.Figure("", "percent", percent);
+    visitor.Figure("", "cap", cap);
+    visitor.Figure("", "used", used);
+    visitor.Text("level", level);
+    visitor.Text("source", source);
+    visitor.Id("definition", definition);
+    visitor.Figure("", "instance", instance);
+    visitor.Figure("", "crossed_us", crossed_us);
+    visitor.Id("cause", cause);
   }
 };
 

@@ -33,6 +33,14 @@ std::map<std::string, Model::Fields> Model::AskRows() const {
   return all;
 }
 
+std::map<std::string, Model::Fields> Model::CrossingRows() const {
+  std::map<std::string, Fields> all;
+  for (auto table : {&Tables::outbox, &Tables::alert}) {
+    for (const auto& [name, row] : rows_.*table) all[name] = Row(name);
+  }
+  return all;
+}
+
 Model::Fields Model::Row(const std::string& name) const {
   Fields fields;
   Tables::ForEach([&](auto table) {

@@ -278,7 +278,7 @@ TEST_F(EventJson, ATypeMustBeKnownAndAHosts) {
   EXPECT_EQ(Outcome(R"({"user":"a"})"), "missing_field type");
   EXPECT_EQ(Outcome(R"({"type":7})"), "missing_field type");
   EXPECT_EQ(Outcome(R"({"type":"Turn"})"), "unknown_type type");
-  for (const char* own : {"Genesis", "Tick", "GapReported"}) {
+  for (const char* own : {"Genesis", "Tick", "GapReported", "LimitCrossed"}) {
     EXPECT_EQ(Outcome(std::string(R"({"type":")") + own + "\"}"), "wrong_door type");
   }
   EXPECT_EQ(Outcome("[[]]"), "wrong_type ");
@@ -702,6 +702,23 @@ TEST_F(EventJson, OwnEventsAreShownWithAllThatTheySay) {
   EXPECT_EQ(read["of_producer"], testing::UuidOf(0x55).ToString());
   EXPECT_EQ(nlohmann::json::parse(EventToJson(testing::FullEvent(EventType::kGenesis)))["partitions"], 8);
   EXPECT_EQ(nlohmann::json::parse(EventToJson(testing::FullEvent(EventType::kTick)))["reason"], "silent");
+}
+
+TEST_F(EventJson, ACrossingIsWrittenWithTheNamesOfItsLimit) {
+  Event event = testing::FullEvent(EventType::kLimitCrossed);
+  event.producer.reset();
+  event.ask.reset();
+  event.crossing.used = 9'007'199'254'740'993;
+  EXPECT_EQ(EventToJson(event),
+            R"({"type":"LimitCrossed","id":"018f3c5e-7a10-7c3d-9b1e-5a0c6d2e4f3f",)"
+            R"("event_time":"2023-11-14T22:13:20.123456Z","source":"shop","tenant":"default","id_kind":"derived",)"
+            R"("user":"ana","project":"p-1","over":"user_in_project","meter":"total_tokens","window":"month",)"
+            R"("percent":95,"cap":2000000,"used":"9007199254740993","level":"user_project_quota","of_source":"p-1",)"
+            R"("definition":"018f3c5e-7a10-7c3d-9b1e-5a0c6d2e4f68","instance":1698793200000000,)"
+            R"("cause":"018f3c5e-7a10-7c3d-9b1e-5a0c6d2e4f69"})");
+  nlohmann::json read = nlohmann::json::parse(EventToJson(testing::CollectionCrossing()));
+  EXPECT_EQ(read["collection"], "manuals");
+  EXPECT_FALSE(read.contains("user"));
 }
 
 }  // namespace

@@ -102,7 +102,7 @@ TEST_F(OwnedPartitionsTest, EveryRouteOfATenantElsewhereAnswers421WithItsPartiti
     }
     ++routes;
   }
-  EXPECT_EQ(routes, 38u);
+  EXPECT_EQ(routes, 39u);
 }
 
 TEST_F(OwnedPartitionsTest, EventsOfATenantElsewhereAreRefusedWholeAndNotAppended) {

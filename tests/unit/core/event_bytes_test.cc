@@ -78,7 +78,7 @@ TEST(EventBytes, AnotherFileIdentifierIsNotAnEvent) {
 }
 
 TEST(EventBytes, AnUnknownPayloadNumberIsNamedAsSuch) {
-  for (int type : {0, 26, 29, 35, 37, 44, 59, 63, 255}) {
+  for (int type : {0, 26, 29, 35, 37, 44, 59, 64, 255}) {
     EXPECT_EQ(DecodeRaw(RawEvent(static_cast<uint8_t>(type), EmptyTable)), Reason::kUnknownType) << type;
     EXPECT_EQ(DecodeRaw(RawEvent(static_cast<uint8_t>(type), nullptr)), Reason::kUnknownType) << type;
   }

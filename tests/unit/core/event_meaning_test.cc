@@ -36,7 +36,7 @@ Reason AfterItem(const std::function<void(Interaction&)>& change) {
   return After(EventType::kInteractionBatch, [&](Event& event) { change(event.interactions.back()); });
 }
 
-// Asks, ends of holds and definitions have rules of their own: limit_meaning_test.cc.
+// Asks, ends of holds, definitions and crossings have rules of their own: limit_meaning_test.cc.
 bool HasUser(EventType type) { return type <= EventType::kConfigChanged; }
 
 void ClearUser(Event& event) {
@@ -278,6 +278,11 @@ std::vector<TextField> TextFields() {
        }},
       ODOMETER_FIELD(kZoneSet, 256, definition, name),
       ODOMETER_FIELD(kGapReported, 256, gap, reason),
+      ODOMETER_FIELD(kLimitCrossed, 256, crossing, user),
+      ODOMETER_FIELD(kLimitCrossed, 256, crossing, project),
+      ODOMETER_FIELD(kLimitCrossed, 256, crossing, collection),
+      ODOMETER_FIELD(kLimitCrossed, 256, crossing, level),
+      ODOMETER_FIELD(kLimitCrossed, 256, crossing, source),
   };
   for (TextField& field : OperationFields()) fields.push_back(field);
   for (TextField& field : InteractionFields()) fields.push_back(field);
@@ -526,6 +531,7 @@ TEST(EventMeaning, TimesAreFrom1970Until9999) {
       [](int64_t us) { return After(EventType::kTurnAmended, [&](Event& e) { e.amendment.original_time.us = us; }); },
       [](int64_t us) { return AfterItem([&](Interaction& item) { item.event_time.us = us; }); },
       [](int64_t us) { return After(EventType::kZoneSet, [&](Event& e) { e.definition.shifts = {{us, 0}}; }); },
+      [](int64_t us) { return After(EventType::kLimitCrossed, [&](Event& e) { e.crossing.instance = us; }); },
   };
   for (const auto& at : places) {
     EXPECT_EQ(at(0), Reason::kNone);

@@ -99,8 +99,8 @@ TEST(EventRoundTrip, ACapOfZeroIsNotTheSameAsNoCap) {
   EXPECT_EQ(decoded.definition.limits, event.definition.limits);
 }
 
-TEST(EventRoundTrip, ADeletedProfileAndAQuotaOfAUserComeBackAsSuch) {
-  for (const Event& event : {testing::DeletedProfile(), testing::UserQuota()}) {
+TEST(EventRoundTrip, ADeletedProfileAQuotaOfAUserAndACrossingOfACollectionComeBackAsSuch) {
+  for (const Event& event : {testing::DeletedProfile(), testing::UserQuota(), testing::CollectionCrossing()}) {
     std::string bytes = Encode(event);
     Event decoded;
     ASSERT_EQ(Decode(bytes, &decoded), Reason::kNone);
@@ -135,11 +135,11 @@ TEST(EventRoundTrip, PartsOfAnotherTypeAreNotStored) {
 }
 
 TEST(EventType, NamesComeBackAndUnknownOnesDoNot) {
-  EXPECT_EQ(AllEventTypes().size(), 34u);
+  EXPECT_EQ(AllEventTypes().size(), 35u);
   for (EventType type : AllEventTypes()) EXPECT_EQ(TypeFromName(TypeName(type)), type);
   EXPECT_EQ(TypeName(EventType::kTurnRecorded), "TurnRecorded");
   EXPECT_EQ(TypeName(EventType::kNone), "");
-  for (int reserved : {26, 29, 35, 37, 44, 63, 64}) EXPECT_EQ(TypeName(static_cast<EventType>(reserved)), "");
+  for (int reserved : {26, 29, 35, 37, 44, 59, 64}) EXPECT_EQ(TypeName(static_cast<EventType>(reserved)), "");
   EXPECT_EQ(TypeFromName("turnrecorded"), std::nullopt);
   EXPECT_EQ(TypeFromName(""), std::nullopt);
 }
@@ -153,12 +153,13 @@ TEST(EventType, FamiliesAreTheNamedOnesOnly) {
     end += IsHoldEnd(type);
     definition += IsDefinition(type);
   }
-  EXPECT_EQ(own, 3);
+  EXPECT_EQ(own, 4);
   EXPECT_EQ(vector, 7);
   EXPECT_EQ(ask, 3);
   EXPECT_EQ(end, 3);
   EXPECT_EQ(definition, 6);
   EXPECT_TRUE(IsOwn(EventType::kGapReported));
+  EXPECT_TRUE(IsOwn(EventType::kLimitCrossed));
   EXPECT_FALSE(IsOwn(EventType::kConfigChanged));
   EXPECT_TRUE(IsVector(EventType::kCollectionDropped));
   EXPECT_FALSE(IsVector(EventType::kConfigChanged));

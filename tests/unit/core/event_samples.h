@@ -180,6 +180,24 @@ inline Definition FullDefinition(EventType type) {
   return definition;
 }
 
+inline Crossing FullCrossing() {
+  Crossing crossing;
+  crossing.user = "ana";
+  crossing.project = "p-1";
+  crossing.over = Scope::kUserInProject;
+  crossing.meter = Meter::kTotalTokens;
+  crossing.window = Window::kMonth;
+  crossing.percent = 95;
+  crossing.cap = 2'000'000;
+  crossing.used = 1'900'001;
+  crossing.level = "user_project_quota";
+  crossing.source = "p-1";
+  crossing.definition = UuidOf(0x68);
+  crossing.instance = 1'698'793'200'000'000;
+  crossing.cause = UuidOf(0x69);
+  return crossing;
+}
+
 inline void FillPayload(Event* event) {
   EventType type = event->type;
   event->turn = FullTurn();
@@ -205,10 +223,11 @@ inline void FillPayload(Event* event) {
   event->genesis = {UuidOf(0x99), 3, 8, 1};
   event->tick_reason = "silent";
   event->gap = {UuidOf(0x55), 4, 123, {{5, 5}, {8, 12}}, "spool lost"};
+  event->crossing = FullCrossing();
 }
 
-// An event of this type in which every field that it can have says something; a QuotaSet has one level only, and a
-// ProfileDefined with limits is not deleted.
+// An event of this type in which every field that it can have says something; a QuotaSet has one level only, a
+// LimitCrossed one scope, and a ProfileDefined with limits is not deleted.
 inline Event FullEvent(EventType type) {
   Event event;
   event.type = type;
@@ -240,6 +259,20 @@ inline Event UserQuota() {
   event.definition.level = QuotaLevel::kUserProject;
   event.definition.user = "ana";
   event.definition.collection = "";
+  return event;
+}
+
+// The crossing that names a collection.
+inline Event CollectionCrossing() {
+  Event event = FullEvent(EventType::kLimitCrossed);
+  event.id = UuidOf(0xad);
+  event.crossing.over = Scope::kCollection;
+  event.crossing.user = "";
+  event.crossing.collection = "manuals";
+  event.crossing.meter = Meter::kVectors;
+  event.crossing.window = Window::kGauge;
+  event.crossing.level = "collection_quota";
+  event.crossing.instance = 3;
   return event;
 }
 
@@ -538,6 +571,26 @@ class RandomEvents {
     }
   }
 
+  void FillCrossing(Crossing* crossing) {
+    static constexpr uint8_t kPercents[] = {80, 95, 100};
+    crossing->over = Pick(Scope::kCollection);
+    bool has_user = crossing->over == Scope::kUser || crossing->over == Scope::kUserInProject;
+    bool has_project = crossing->over >= Scope::kProject;
+    if (has_user) crossing->user = Name();
+    if (has_project) crossing->project = Name();
+    if (crossing->over == Scope::kCollection) crossing->collection = Name();
+    crossing->meter = Pick(Meter::kBytes);
+    crossing->window = IsGauge(crossing->meter) ? Window::kGauge : Pick(Window::kLifetime);
+    crossing->percent = kPercents[Below(std::size(kPercents))];
+    crossing->cap = std::min(Amount(), kCapMax);
+    crossing->used = Amount();
+    crossing->level = Name();
+    crossing->source = MaybeName();
+    crossing->definition = Id();
+    crossing->instance = IsCalendar(crossing->window) ? Time().us : Amount();
+    crossing->cause = Id();
+  }
+
   void Fill(Event* event) {
     EventType type = event->type;
     if (type == EventType::kTurnRecorded) event->turn = RandomTurn();
@@ -574,6 +627,7 @@ class RandomEvents {
     }
     if (type == EventType::kTick) event->tick_reason = MaybeName();
     if (type == EventType::kGapReported) FillGap(&event->gap);
+    if (type == EventType::kLimitCrossed) FillCrossing(&event->crossing);
   }
 
   std::mt19937_64 random_;

@@ -229,6 +229,25 @@ inline Json Describe(const Gap& gap) {
   return {{"producer", producer.ToString()}, {"epoch", epoch}, {"slot", slot}, {"ranges", listed}, {"reason", reason}};
 }
 
+inline Json Describe(const Crossing& crossing) {
+  const auto& [user, project, collection, over, meter, window, percent, cap, used, level, source, definition, instance,
+               cause] = crossing;
+  return {{"user", user},
+          {"project", project},
+          {"collection", collection},
+          {"over", static_cast<int>(over)},
+          {"meter", static_cast<int>(meter)},
+          {"window", static_cast<int>(window)},
+          {"percent", percent},
+          {"cap", cap},
+          {"used", used},
+          {"level", level},
+          {"source", source},
+          {"definition", definition.ToString()},
+          {"instance", instance},
+          {"cause", cause.ToString()}};
+}
+
 inline Json Describe(const ProducerStamp& producer) {
   const auto& [id, epoch, slot, seq] = producer;
   return {{"id", id.ToString()}, {"epoch", epoch}, {"slot", slot}, {"seq", seq}};
@@ -237,7 +256,7 @@ inline Json Describe(const ProducerStamp& producer) {
 // The part that belongs to the type.
 inline Json DescribePayload(const Event& event) {
   const auto& [type, id, id_kind, tenant, event_time, source, producer, ask, turn, amendment, session, interactions,
-               knowledge, operation, config, asked, end, definition, genesis, tick_reason, gap] = event;
+               knowledge, operation, config, asked, end, definition, genesis, tick_reason, gap, crossing] = event;
   if (IsVector(type)) return Describe(operation);
   if (IsAsk(type)) return Describe(asked);
   if (IsHoldEnd(type)) return Describe(end);
@@ -256,6 +275,7 @@ inline Json DescribePayload(const Event& event) {
     case EventType::kGenesis: return Describe(genesis);
     case EventType::kTick: return {{"reason", tick_reason}};
     case EventType::kGapReported: return Describe(gap);
+    case EventType::kLimitCrossed: return Describe(crossing);
     default: break;
   }
   Json items = Json::array();

@@ -1,4 +1,4 @@
-// What CheckMeaning() asks of asks, ends of holds and definitions.
+// What CheckMeaning() asks of asks, ends of holds, definitions and crossings.
 
 #include <gtest/gtest.h>
 
@@ -53,6 +53,10 @@ Reason WithLimits(EventType type, const std::vector<Limit>& limits) {
 
 Reason AfterLimit(EventType type, const std::function<void(Limit&)>& change) {
   return After(type, [&](Event& event) { change(event.definition.limits.back()); });
+}
+
+Reason AfterCrossing(const std::function<void(Crossing&)>& change) {
+  return After(kLimitCrossed, [&](Event& event) { change(event.crossing); });
 }
 
 template <class Enum>
@@ -386,6 +390,86 @@ TEST(LimitMeaning, TheFirstReasonInTheOrderOfTheListIsGiven) {
   EXPECT_EQ(CheckMeaning(event), kInvalidEnum);
   event.definition.why = "";
   EXPECT_EQ(CheckMeaning(event), kMissingField);
+}
+
+// --- crossings
+
+TEST(LimitMeaning, ACrossingNamesWhatItsScopeSpeaksOf) {
+  struct Case {
+    Scope over;
+    bool user, project, collection;
+  };
+  constexpr Case kCases[] = {{Scope::kTenant, false, false, false},
+                             {Scope::kUser, true, false, false},
+                             {Scope::kProject, false, true, false},
+                             {Scope::kUserInProject, true, true, false},
+                             {Scope::kCollection, false, true, true}};
+  for (const Case& each : kCases) {
+    for (int named = 0; named < 8; ++named) {
+      bool has_user = (named & 1) != 0, has_project = (named & 2) != 0, has_collection = (named & 4) != 0;
+      auto set = [&](Crossing& crossing) {
+        crossing.over = each.over;
+        crossing.user = has_user ? "ana" : "";
+        crossing.project = has_project ? "p-1" : "";
+        crossing.collection = has_collection ? "manuals" : "";
+      };
+      bool has_all = has_user >= each.user && has_project >= each.project && has_collection >= each.collection;
+      EXPECT_EQ(AfterCrossing(set), has_all ? kTaken : kMissingField) << ScopeName(each.over) << " " << named;
+    }
+  }
+}
+
+TEST(LimitMeaning, ACrossingHasALevelADefinitionAndACauseAndPerhapsASource) {
+  EXPECT_EQ(AfterCrossing([](Crossing& crossing) { crossing.level = ""; }), kMissingField);
+  EXPECT_EQ(AfterCrossing([](Crossing& crossing) { crossing.definition = Uuid{}; }), kMissingField);
+  EXPECT_EQ(AfterCrossing([](Crossing& crossing) { crossing.cause = Uuid{}; }), kMissingField);
+  EXPECT_EQ(AfterCrossing([](Crossing& crossing) { crossing.source = ""; }), kTaken);
+}
+
+TEST(LimitMeaning, ACrossingIsOfKnownWordsAndOneOfThreePercentages) {
+  for (int bad : {0, 6, 255}) {
+    EXPECT_EQ(AfterCrossing([&](Crossing& crossing) { crossing.over = Number<Scope>(bad); }), kInvalidEnum) << bad;
+  }
+  for (int bad : {0, 13, 255}) {
+    EXPECT_EQ(AfterCrossing([&](Crossing& crossing) { crossing.meter = Number<Meter>(bad); }), kInvalidEnum) << bad;
+  }
+  for (int bad : {0, 9, 255}) {
+    EXPECT_EQ(AfterCrossing([&](Crossing& crossing) { crossing.window = Number<Window>(bad); }), kInvalidEnum) << bad;
+  }
+  for (int percent = 0; percent < 256; ++percent) {
+    bool is_one = percent == 80 || percent == 95 || percent == 100;
+    auto set = [&](Crossing& crossing) { crossing.percent = static_cast<uint8_t>(percent); };
+    EXPECT_EQ(AfterCrossing(set), is_one ? kTaken : kInvalidEnum) << percent;
+  }
+}
+
+TEST(LimitMeaning, ACrossedCapIsFromZeroTo2To60AndWhatWasUsedHasNoLimit) {
+  EXPECT_EQ(AfterCrossing([](Crossing& crossing) { crossing.cap = 0; }), kTaken);
+  EXPECT_EQ(AfterCrossing([](Crossing& crossing) { crossing.cap = kCapMax; }), kTaken);
+  EXPECT_EQ(AfterCrossing([](Crossing& crossing) { crossing.cap = kCapMax + 1; }), kInconsistentAmounts);
+  EXPECT_EQ(AfterCrossing([](Crossing& crossing) { crossing.cap = -1; }), kNegativeAmount);
+  EXPECT_EQ(AfterCrossing([](Crossing& crossing) { crossing.used = kMax; }), kTaken);
+  EXPECT_EQ(AfterCrossing([](Crossing& crossing) { crossing.used = kMin; }), kNegativeAmount);
+}
+
+TEST(LimitMeaning, ACrossingsMeterFitsItsWindowAndItsInstanceIsATimeOrACount) {
+  for (int meter = 1; meter <= 12; ++meter) {
+    for (int window = 1; window <= 8; ++window) {
+      auto with = [&](int64_t instance) {
+        return AfterCrossing([&](Crossing& crossing) {
+          crossing.meter = Number<Meter>(meter);
+          crossing.window = Number<Window>(window);
+          crossing.instance = instance;
+        });
+      };
+      bool is_calendar = window >= 4 && window <= 6;
+      bool fits = (meter >= 10) == (window == 8);
+      EXPECT_EQ(with(0), fits ? kTaken : kInconsistentAmounts) << meter << " " << window;
+      if (!fits) continue;
+      EXPECT_EQ(with(-1), is_calendar ? kTimeRange : kNegativeAmount) << meter << " " << window;
+      EXPECT_EQ(with(kMax), is_calendar ? kTimeRange : kTaken) << meter << " " << window;
+    }
+  }
 }
 
 }  // namespace

@@ -10,8 +10,8 @@
 #include "state/meta.h"
 #include "tests/support/event_maker.h"
 #include "tests/unit/state/audit_fixture.h"
-#include "tests/unit/state/overlay_view.h"
 #include "tests/unit/state/limit_records.h"
+#include "tests/unit/state/overlay_view.h"
 #include "tests/unit/state/row_fields.h"
 
 namespace odometer {
@@ -47,13 +47,14 @@ TEST_F(AuditTest, WithoutDriftIsZeroAndTouchesNothing) {
   AuditResult result = RunAudit(data_dir());
   EXPECT_EQ(result.report.difference_count, 0u) << Describe(result);
   EXPECT_TRUE(result.report.differences.empty());
-  EXPECT_EQ(result.records, kPartitions * (kRecords + 1u));
+  uint64_t ends[] = {ReadLog(data_dir(), 0).size(), ReadLog(data_dir(), 1).size()};
+  EXPECT_EQ(result.records, ends[0] + ends[1]);
   EXPECT_EQ(result.log_partitions, kPartitions);
   EXPECT_GT(result.report.rows, 500u);
   EXPECT_GT(result.report.fields, 10 * result.report.rows);
   EXPECT_GT(result.report.other_rows, 100u);
   EXPECT_EQ(result.stored_digest, result.folded_digest);
-  EXPECT_EQ(result.positions, (std::vector<Position>{{0, kRecords + 1u}, {1, kRecords + 1u}}));
+  EXPECT_EQ(result.positions, (std::vector<Position>{{0, ends[0]}, {1, ends[1]}}));
   EXPECT_EQ(FilesBelow(data_dir()), before);
 }
 
@@ -80,7 +81,7 @@ TEST_F(AuditTest, OfARunningDaemonsCheckpointIsZeroAndDisturbsNothing) {
   }
   AuditResult result = RunAudit(data, checkpoint);
   EXPECT_EQ(result.report.difference_count, 0u) << Describe(result);
-  EXPECT_EQ(result.positions[0].next_offset, kRecords + 1u) << "up to the checkpoint";
+  EXPECT_EQ(result.positions[0].next_offset, records.size()) << "up to the checkpoint";
   EXPECT_TRUE(runners[0]->Step(0).ok());
 }
 
@@ -149,7 +150,7 @@ TEST_F(AuditTest, EveryValueOfEveryKindOfRowIsCompared) {
                            return true;
                          })
                   .ok());
-  EXPECT_EQ(rows.size(), 27u) << "a kind of row is missing from the mix";
+  EXPECT_EQ(rows.size(), 30u) << "a kind of row is missing from the mix";
   for (const auto& [kind, of_kind] : rows) {
     const auto& [key, value] = random_.Pick(of_kind);
     uint64_t values = CountValues(kind, value), step = IsFullRun() ? 1 : 1 + values / 80;
@@ -337,7 +338,7 @@ class AuditOfLogs : public AuditTest {
 };
 
 TEST_F(AuditOfLogs, ALogWrittenAnewWithTheSameRecordsIsTheSame) {
-  ASSERT_EQ(records_.size(), kRecords + 1u);
+  ASSERT_GT(records_.size(), kRecords) << "and what the runner told of crossings";
   EXPECT_EQ(AuditWith(records_).report.difference_count, 0u);
 }
 
@@ -349,8 +350,8 @@ TEST_F(AuditOfLogs, ADeletedRecordIsFoundAndLocated) {
     ExpectNear(result, offset);
     std::vector<Difference> end = At(result, "log[p1]");
     ASSERT_EQ(end.size(), 1u);
-    EXPECT_EQ(end[0].stored, std::to_string(kRecords + 1));
-    EXPECT_EQ(end[0].folded, std::to_string(kRecords));
+    EXPECT_EQ(end[0].stored, std::to_string(records_.size()));
+    EXPECT_EQ(end[0].folded, std::to_string(records.size()));
   }
 }
 

@@ -11,7 +11,7 @@
 
 namespace odometer {
 
-inline constexpr int kLimitRecords = 11;
+inline constexpr int kLimitRecords = 13;
 
 inline std::vector<TestRecord> LimitRecords(std::string_view tenant, int64_t from_us) {
   EventMaker make(tenant);
@@ -47,8 +47,8 @@ inline std::vector<TestRecord> LimitRecords(std::string_view tenant, int64_t fro
   add(assigned);
   Event override_of = define(EventType::kLimitOverridden);
   override_of.definition.user = "ann";
-  override_of.definition.limits = {limit(Meter::kLlmCalls, Window::kRollingMinute, 10)};
-  add(override_of);
+  override_of.definition.limits = {limit(Meter::kLlmCalls, Window::kLifetime, 10)};
+  Uuid override_id = add(override_of);
   Event quota = define(EventType::kQuotaSet);
   quota.definition.level = QuotaLevel::kProject;
   quota.definition.project = "docs";
@@ -77,6 +77,23 @@ inline std::vector<TestRecord> LimitRecords(std::string_view tenant, int64_t fro
   ask(EventType::kLeaseAsked, {{Meter::kRequests, 5}}, kUsPerSecond);  // expires
   ask(EventType::kHoldAsked, {{Meter::kTotalTokens, 900}}, kHoldTtlMaxUs);
   ask(EventType::kHoldAsked, {{Meter::kTotalTokens, 900}}, kHoldTtlMaxUs);  // refused
+  Event calls = make.Turn("ann", from_us, "s");
+  calls.turn.llm_calls = 10;
+  Uuid cause = add(calls);  // crosses the override at 80, 95 and 100 percent
+  Event crossed = make.Make(EventType::kLimitCrossed, from_us);
+  std::string name = std::to_string(tenant.size()) + ":" + std::string(tenant) + "3:ann0:0:2,2,7,0,80";
+  crossed.id = Uuid5(override_id, name);
+  crossed.id_kind = IdKind::kDerived;
+  crossed.producer.reset();
+  crossed.crossing = {.user = "ann", .over = Scope::kUser, .meter = Meter::kLlmCalls, .window = Window::kLifetime};
+  crossed.crossing.percent = 80;
+  crossed.crossing.cap = 10;
+  crossed.crossing.used = 11;
+  crossed.crossing.level = "user_override";
+  crossed.crossing.source = "ann";
+  crossed.crossing.definition = override_id;
+  crossed.crossing.cause = cause;
+  add(crossed);
   return records;
 }
 

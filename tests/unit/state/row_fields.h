@@ -20,6 +20,12 @@
 
 namespace odometer {
 
+// Of a kind whose keys say all.
+struct NoRow {
+  template <class Self, class V>
+  static void Fields(Self&, V&&) {}
+};
+
 // Calls f with an empty row of the kind's type.
 template <class F>
 auto WithRowOf(RowKind kind, F&& f) {
@@ -58,6 +64,11 @@ auto WithRowOf(RowKind kind, F&& f) {
       return f(PolicyRow());
     case RowKind::kAsk:
       return f(AskRow());
+    case RowKind::kAlert:
+    case RowKind::kOutbox:
+      return f(CrossingRow());
+    case RowKind::kAlertOrder:
+      return f(NoRow());
     case RowKind::kHoldDue:
       return f(DueRow());
     case RowKind::kChain:

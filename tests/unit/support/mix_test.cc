@@ -91,7 +91,7 @@ TEST(Mix, TwoThousandRecordsHoldEveryTypeAndEveryEnumValue) {
     }
   }
   for (EventType type : AllEventTypes()) {
-    if (type != EventType::kGenesis) {
+    if (type != EventType::kGenesis && type != EventType::kLimitCrossed) {  // these two are not a host's or a mix's
       EXPECT_TRUE(types.contains(type)) << TypeName(type);
     }
   }
@@ -163,6 +163,7 @@ TEST(Mix, ReachesEveryOutcomeAndMostlyApplies) {
   EXPECT_GT(counts.duplicate_unverified, 0u);
   EXPECT_GT(counts.duplicate_other_door, 0u);
   for (EventType type : AllEventTypes()) {
+    if (type == EventType::kLimitCrossed) continue;  // what is found is not appended here
     EXPECT_TRUE(counts.applied_by_type.contains(std::string(TypeName(type)))) << TypeName(type);
   }
   for (int i = 1; i < kReasons; ++i) {
