@@ -170,8 +170,7 @@ Result<Outcome> Projection::Impl::Judge(const Record& record, Coming& its) {
   }
   Result<Dedupe::Seen> seen = dedupe.Look(event, its.hash[0]);
   if (!seen.ok()) return seen.status();
-  bool came_again = *seen == Dedupe::Seen::kDuplicate || *seen == Dedupe::Seen::kOtherDoor;
-  if (event.type == EventType::kLimitCrossed && came_again) limits.ForgetCrossed(event);
+  if (event.type == EventType::kLimitCrossed && *seen != Dedupe::Seen::kNew) limits.ForgetCrossed(event);
   switch (*seen) {
     case Dedupe::Seen::kNew:
       break;

@@ -114,12 +114,12 @@ Model::Seen Model::DedupeById(uint64_t hash) {
     known->second = {hash, std::string(event_.source)};
     return Seen::kNew;
   }
+  if (event_.type == EventType::kLimitCrossed) TakeOutOfOutbox(event_.id);
   bool is_same_source = known->second.source == event_.source;
   if (is_same_source && known->second.hash != hash) {
     PutInQuarantine(Reason::kConflict);
     return Seen::kQuarantined;
   }
-  if (event_.type == EventType::kLimitCrossed) TakeOutOfOutbox(event_.id);
   counts_.duplicate += 1;
   if (!is_same_source) counts_.duplicate_other_door += 1;
   return Seen::kDuplicate;
