@@ -4,6 +4,8 @@
 #include <array>
 #include <tuple>
 
+#include "core/planted.h"
+
 namespace odometer {
 
 namespace {
@@ -126,7 +128,7 @@ Status Crossings::Open(const Store& store) {
         is_read = reader.Text(&tenant) && reader.Id(&id) && DecodeRow(value, &row);
         if (!is_read) return false;
         Key at{std::string(tenant), id};
-        untaken_.push_back(at);
+        if (!PlantedBug("crossing_lost_in_crash")) untaken_.push_back(at);
         outbox_.insert_or_assign(std::move(at), std::move(row));
         return true;
       }));
@@ -145,7 +147,7 @@ bool Crossings::Lower(const Standing& standing, LimitUseRow* use) {
     CrossedItem wanted = ItemOf(limit, definition, percent);
     auto item = Find(use->crossings, wanted);
     bool is_there = item != use->crossings.end() && PlaceOf(*item) == PlaceOf(wanted);
-    if (!is_there || !item->raised || !HasFallen(standing, percent)) continue;
+    if (!is_there || !item->raised || !HasFallen(standing, percent) || PlantedBug("crossed_for_ever")) continue;
     item->raised = false;
     ++item->instance;
     has_changed = true;
@@ -199,7 +201,7 @@ void Crossings::Add(const Subject& own, const Standing& standing, const CrossedI
 bool Crossings::ReadBack(const Event& event, uint64_t offset) {
   Key key{std::string(event.tenant), event.id};
   if (outbox_.erase(key) == 0) return false;
-  changed_.push_back(std::move(key));
+  if (!PlantedBug("outbox_never_empty")) changed_.push_back(std::move(key));
   auto place = static_cast<int64_t>(offset);
   KeyBuilder builder;
   alerts_.emplace_back(builder.Begin(RowKind::kAlert).Text(event.tenant).Number(place).str(), RowOf(event));

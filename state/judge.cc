@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/planted.h"
+
 namespace odometer {
 
 namespace {
@@ -19,6 +21,7 @@ int64_t AskedFor(std::span<const Amount> amounts, Meter meter) {
 bool Exceeds(const Standing& standing, int64_t asked) {
   __int128 taken = static_cast<__int128>(standing.used) + standing.held;
   int64_t cap = *standing.limit->limit.cap;
+  if (PlantedBug("cap_off_by_one") && asked > 0) return taken + asked > cap + 1;
   if (asked > 0) return taken + asked > cap;
   return IsBudget(standing.limit->limit.meter) && taken >= cap;
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/planted.h"
+
 namespace odometer {
 
 namespace {
@@ -331,7 +333,7 @@ Status LimitFold::Expire(const Key& key, int64_t due_us) {
   if (ask == nullptr) return Status(Code::kCorrupt, "store: an open hold has no row");
   moment_ = {due_us, key.id};
   tables_.asks.MarkDirty(ask);
-  ODOMETER_RETURN_IF_ERROR(GiveBack(key.tenant, ask));
+  if (!PlantedBug("expired_hold_kept")) ODOMETER_RETURN_IF_ERROR(GiveBack(key.tenant, ask));
   if (ask->row.type == EventType::kLeaseAsked) ODOMETER_RETURN_IF_ERROR(Burn(key.tenant, ask->row));
   Close(ask, AskState::kExpired, due_us, Uuid());
   return Status::Ok();

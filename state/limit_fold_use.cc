@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/period.h"
+#include "core/planted.h"
 #include "state/limit_fold.h"
 
 namespace odometer {
@@ -209,6 +210,7 @@ Status LimitFold::NameAsk(Event* event) {
   for (const AmountItem& item : row.amounts) {
     __int128& amount = part.amounts[item.meter - 1];
     bool is_lease = row.type == EventType::kLeaseAsked;
+    if (PlantedBug("lease_counted_twice") && is_lease) continue;
     amount = is_lease ? 0 : std::max<__int128>(amount - item.amount, 0);
     if (!is_lease && item.meter == static_cast<uint8_t>(Meter::kRequests) && event->type == EventType::kTurnRecorded)
       event->turn.is_admitted = true;

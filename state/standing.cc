@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/period.h"
+#include "core/planted.h"
 
 namespace odometer {
 
@@ -154,6 +155,7 @@ Result<Counter> NewCounter(LimitSource& source, const AppliedLimit& limit, const
   counter.counting_since_us = at_us;
   if (IsRolling(limit.limit.window)) counter.steps.window = limit.limit.window;
   if (IsCalendar(limit.limit.window)) MoveTo(zone, at_us, &counter);
+  if (PlantedBug("counter_from_zero")) return counter;
   if (limit.scope == Scope::kUser) ODOMETER_RETURN_IF_ERROR(SeedUser(source, subject, at_us, &counter));
   if (limit.scope == Scope::kProject || limit.scope == Scope::kUserInProject)
     ODOMETER_RETURN_IF_ERROR(SeedProject(source, limit.scope, subject, &counter));

@@ -25,15 +25,16 @@ TEST_P(PlantedBugs, IsCaught) {
             << "\n";
 }
 
-INSTANTIATE_TEST_SUITE_P(Simulation, PlantedBugs,
-                         testing::Values("cursor_before_state", "dedupe_after_fold", "off_by_one_month",
-                                         "ring_advanced_by_reads", "lost_write_back", "quarantine_lost",
-                                         "torn_tail_accepted", "posting_lost", "amendment_in_its_own_month",
-                                         "conflict_is_duplicate", "overflow_wraps", "clock_ahead_trusted",
-                                         "gauge_clamped", "session_stays_where_first_seen", "high_water_dedupe",
-                                         "batch_partly_folded", "drop_keeps_vectors", "last_arrival_wins",
-                                         "gap_forgotten", "misplaced_folded"),
-                         [](const testing::TestParamInfo<const char*>& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(
+    Simulation, PlantedBugs,
+    testing::Values("cursor_before_state", "dedupe_after_fold", "off_by_one_month", "ring_advanced_by_reads",
+                    "lost_write_back", "quarantine_lost", "torn_tail_accepted", "posting_lost",
+                    "amendment_in_its_own_month", "conflict_is_duplicate", "overflow_wraps", "clock_ahead_trusted",
+                    "gauge_clamped", "session_stays_where_first_seen", "high_water_dedupe", "batch_partly_folded",
+                    "drop_keeps_vectors", "last_arrival_wins", "gap_forgotten", "misplaced_folded", "expired_hold_kept",
+                    "lease_counted_twice", "retry_judged_anew", "cap_off_by_one", "counter_from_zero",
+                    "crossed_for_ever", "outbox_never_empty", "crossing_lost_in_crash"),
+    [](const testing::TestParamInfo<const char*>& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace odometer
