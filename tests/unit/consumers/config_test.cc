@@ -66,6 +66,42 @@ TEST(Config, RefusesUnknownKeysOfAFileByNameAndLine) {
       << Refusal(sources);
 }
 
+TEST(Config, TakesWebhooksFromItsTablesAndShowsThemWithoutTheirSecrets) {
+  ConfigSources sources = Sources();
+  sources.file_text =
+      "[[webhooks]]\nname = \"billing\"\nurl = \"https://a.example/h\"\nsecret_file = \"s.txt\"\n"
+      "[[webhooks]]\nname = \"chat-2\"\nurl = \"http://b.example\"\ntenant = \"acme\"\nattempts_max = 3\n";
+  Result<LoadedConfig> loaded = LoadConfig(sources);
+  ASSERT_TRUE(loaded.ok()) << loaded.status().ToString();
+  ASSERT_EQ(loaded->config.webhooks.size(), 2u);
+  EXPECT_EQ(loaded->config.webhooks[0].secret_file, "s.txt");
+  EXPECT_EQ(loaded->config.webhooks[0].attempts_max, 20);
+  EXPECT_EQ(loaded->config.webhooks[1].tenant, "acme");
+  EXPECT_EQ(loaded->config.webhooks[1].attempts_max, 3);
+  sources.file_text = ShowConfig(*loaded, false);
+  Result<LoadedConfig> back = LoadConfig(sources);
+  ASSERT_TRUE(back.ok()) << back.status().ToString();
+  EXPECT_EQ(ShowConfig(*back, false), sources.file_text);
+}
+
+TEST(Config, OfAWebhookThatCannotBeToldSaysWhatAndWhere) {
+  auto refusal = [](const std::string& text) {
+    ConfigSources sources = Sources();
+    sources.file_text = text;
+    return Refusal(sources);
+  };
+  const std::string fine = "[[webhooks]]\nname = \"a\"\nurl = \"http://h\"\n";
+  EXPECT_EQ(refusal(fine), "");
+  EXPECT_NE(refusal("webhooks = 3\n").find("[[webhooks]]"), std::string::npos);
+  EXPECT_NE(refusal("[[webhooks]]\nurl = \"http://h\"\n").find("needs a name"), std::string::npos);
+  EXPECT_NE(refusal("[[webhooks]]\nname = \"A b\"\nurl = \"http://h\"\n").find("needs a name"), std::string::npos);
+  EXPECT_NE(refusal("[[webhooks]]\nname = \"a\"\nurl = \"ftp://h\"\n").find("http://"), std::string::npos);
+  EXPECT_NE(refusal(fine + fine).find("name of another one"), std::string::npos);
+  EXPECT_NE(refusal(fine + "secret = \"x\"\n").find("odometer.toml:4"), std::string::npos);
+  EXPECT_NE(refusal(fine + "timeout_ms = 0\n").find("must be 1 to"), std::string::npos);
+  EXPECT_NE(refusal(fine + "backoff_min_ms = 10\nbackoff_max_ms = 9\n").find("above"), std::string::npos);
+}
+
 TEST(Config, RefusesAValueOfAnotherShape) {
   for (const char* text : {"log_partitions = \"2\"", "log_partitions = 257", "partitions = 2", "partitions = \"\"",
                            "raw_records = 1", "listen = 8780", "log_level = \"loud\"", "durability = \"maybe\"",
