@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -249,6 +250,149 @@ class NoOvershoot(LimitTest):
         self.try_out_what_was_live(tally)
         code, report = harness.audit(self.folder / "data", self.folder / "audit")
         self.assertEqual((code, report.get("drift")), (0, 0), report)
+
+
+class Scope:
+    """A cap that many share, and asks that share it."""
+
+    def __init__(self, name, query, quota, subjects, amounts, verbs):
+        self.name, self.query, self.quota, self.subjects = name, query, quota, subjects
+        self.amounts, self.verbs = amounts, verbs
+
+
+CAP = 1000
+PROCESSES = 4
+SCOPES = [
+    Scope("a user's searches over 8 projects", "user=ann&project=p0",
+          {"level": "user", "user": "ann", "limits": [{"meter": "searches", "window": "lifetime", "cap": CAP}]},
+          [{"user": "ann", "project": f"p{n}"} for n in range(8)], {"searches": 3}, ("admit", "reserve", "lease")),
+    Scope("a tenant's operations, of all users", "user=bob",
+          {"level": "tenant", "limits": [{"meter": "operations", "window": "lifetime", "cap": CAP}]},
+          [{"user": f"bob{n}", "project": f"q{n % 3}"} for n in range(20)], {"operations": 2},
+          ("admit", "reserve", "lease")),
+    Scope("a collection's vectors", "user=cat&project=docs&collection=c",
+          {"level": "collection", "project": "docs", "collection": "c",
+           "limits": [{"meter": "vectors", "window": "gauge", "cap": CAP}]},
+          [{"user": f"cat{n}", "project": "docs", "collection": "c"} for n in range(5)], {"vectors": 7}, ("reserve",)),
+]
+
+
+def hammer(data_dir, stop, tallies, number):
+    """One client process: its threads ask for every scope, again until each is answered."""
+    granted, refused, lock = [0] * len(SCOPES), [0] * len(SCOPES), threading.Lock()
+
+    def one(thread):
+        rng = random.Random(number * 1000 + thread)
+        while not stop.is_set():
+            at = rng.randrange(len(SCOPES))
+            scope = SCOPES[at]
+            verb = rng.choice(scope.verbs)
+            amounts = {meter: 1 for meter in scope.amounts} if verb == "admit" else scope.amounts
+            body = json.dumps({**rng.choice(scope.subjects), "amounts": amounts, "id": str(uuid.uuid4()),
+                               "event_time": "2026-01-01T00:00:00Z"})
+            while not stop.is_set():
+                try:
+                    host = (data_dir / "http.address").read_text().strip()
+                    with contextlib.closing(http.client.HTTPConnection(host, timeout=10)) as connection:
+                        connection.request("POST", f"/v1/limits/{verb}", body)
+                        answer = connection.getresponse()
+                        text = answer.read()
+                except (OSError, http.client.HTTPException):
+                    time.sleep(0.05)
+                    continue
+                if answer.status == 200:
+                    is_allowed = json.loads(text)["allowed"]
+                    with lock:
+                        granted[at] += sum(amounts.values()) if is_allowed else 0
+                        refused[at] += not is_allowed
+                    break
+                time.sleep(0.05)
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(THREADS // PROCESSES)]
+    for thread in threads:
+        thread.start()
+    while not stop.wait(0.1):
+        tallies[number] = (list(granted), list(refused))
+    for thread in threads:
+        thread.join()
+    tallies[number] = (list(granted), list(refused))
+
+
+class NoOvershootOfMany(LimitTest):
+    """Client processes ask for caps that users, projects and collections share, while the daemon is killed."""
+
+    def setUp(self):
+        super().setUp()
+        for scope in SCOPES:
+            self.define("QuotaSet", **scope.quota)
+
+    def standing(self, scope):
+        """The limit that the scope shares, as it is resolved."""
+        limit = scope.quota["limits"][0]
+        found = self.daemon.get(f"/v1/limits?{scope.query}").json["limits"]
+        return next(each for each in found if (each["meter"], each["window"]) == (limit["meter"], limit["window"]))
+
+    def test_what_processes_were_granted_of_shared_caps_never_passes_them(self):
+        context = multiprocessing.get_context("fork")
+        with context.Manager() as manager:
+            stop, tallies = context.Event(), manager.dict()
+            clients = [context.Process(target=hammer, args=(self.daemon.data_dir, stop, tallies, n))
+                       for n in range(PROCESSES)]
+            for client in clients:
+                client.start()
+            try:
+                for _ in range(KILLS):
+                    time.sleep(0.5)
+                    self.daemon.process.send_signal(signal.SIGKILL)
+                    self.daemon.wait()
+                    self.daemon.start()
+
+                def are_all_refused():
+                    refused = [tally[1] for tally in tallies.values()]
+                    return len(refused) == PROCESSES and all(sum(each) > THREADS for each in zip(*refused))
+                harness.await_true("each cap is reached", are_all_refused, 120, 0.2)
+            finally:
+                stop.set()
+                for client in clients:
+                    client.join()
+            granted = [sum(each) for each in zip(*(tally[0] for tally in tallies.values()))]
+        for scope, of_scope in zip(SCOPES, granted):
+            with self.subTest(scope.name):
+                status = self.standing(scope)
+                taken = int(status["used"]) + int(status["held"])
+                self.assertLessEqual(of_scope, taken)
+                self.assertLessEqual(taken, CAP)
+                self.assertGreater(taken, CAP - 8, "what was left would have fitted")
+        self.let_go_of_all()
+        for scope in SCOPES:
+            self.assertEqual(int(self.standing(scope)["held"]), 0, scope.name)
+        self.assertEqual(self.daemon.stop(), 0)
+        code, report = harness.audit(self.folder / "data", self.folder / "audit")
+        self.assertEqual((code, report.get("drift")), (0, 0), report)
+
+    def let_go_of_all(self):
+        position = ""
+        for _ in range(100):
+            holds = self.daemon.get(f"/v1/limits/holds?limit=1000{position}").json["holds"]
+            if not holds:
+                return
+            for hold in holds:
+                released = self.ask(f"holds/{hold['id']}/release").json
+            position = f"&min_position={released['position']}"
+        self.fail("holds are left")
+
+    def test_after_a_count_the_next_ask_is_judged_on_what_was_counted(self):
+        vectors = {"user": "cat", "project": "docs", "collection": "c"}
+        self.assertTrue(self.ask("reserve", **vectors, amounts={"vectors": 900}).json["allowed"])
+        self.assertTrue(self.ask("check", **vectors, amounts={"vectors": 100}).json["allowed"])
+        counted = {"type": "VectorsCounted", **vectors, "status": "success", "counted_vectors": 200, "counted_bytes": 1,
+                   "event_time": int(time.time() * 1e6)}
+        answer = self.daemon.post(counted)
+        self.assertEqual(answer.json["outcomes"]["applied"], 1, answer)
+        self.assertFalse(self.ask("reserve", **vectors, amounts={"vectors": 1}).json["allowed"])
+        self.daemon.post({**counted, "counted_vectors": 50, "event_time": int(time.time() * 1e6)})
+        self.assertTrue(self.ask("reserve", **vectors, amounts={"vectors": 50}).json["allowed"])
+        self.assertFalse(self.ask("reserve", **vectors, amounts={"vectors": 1}).json["allowed"])
 
 
 if __name__ == "__main__":
