@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   RegisterLimitsVerbs(app, context);
   RegisterExplainVerbs(app, context);
   RegisterAlertsVerbs(app, context);
+  RegisterDoctorVerb(app, context);
   RegisterTopicsVerbs(app, context);
   try {
     app.parse(argc, argv);

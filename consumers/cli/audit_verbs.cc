@@ -1,4 +1,6 @@
 // audit, replay and digest: what the log folds to, and whether the daemon's figures are that.
+#include "consumers/cli/audit_verbs.h"
+
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -22,13 +24,6 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-struct AuditFlags {
-  std::string data_dir;
-  std::string store;
-  std::string user;
-  std::string work_dir;
-};
-
 struct ReplayFlags {
   std::string data_dir;
   std::string into;
@@ -51,13 +46,16 @@ std::string WorkDirectory(const std::string& asked, const std::string& verb) {
       .string();
 }
 
-// The daemon that works on a data directory says where it listens in a file there.
+}  // namespace
+
 std::optional<std::string> DaemonOf(const std::string& data_dir) {
   std::ifstream file(data_dir + "/http.address");
   std::string address;
   if (!(file >> address)) return std::nullopt;
   return "http://" + address;
 }
+
+namespace {
 
 // A running daemon's stores are copied at their last commit; answers where to. nullopt: nobody runs there.
 std::optional<std::string> LiveCheckpoint(const std::string& data_dir, const Context& context, Failure* failure) {
@@ -128,7 +126,9 @@ void PrintAudit(const AuditResult& result, Context& context) {
                << (match ? ": every figure is what the log folds to" : "") << "\n";
 }
 
-int RunAudit(const AuditFlags& flags, Context& context) {
+}  // namespace
+
+std::optional<AuditResult> AuditNow(const AuditFlags& flags, Context& context, Failure* failure) {
   AuditRequest request;
   request.data_dir = flags.data_dir;
   request.store_dir = flags.store;
@@ -136,9 +136,9 @@ int RunAudit(const AuditFlags& flags, Context& context) {
   if (!flags.user.empty()) request.user = flags.user;
   std::optional<std::string> checkpoint;
   if (flags.store.empty()) {
-    Failure failure{kExitFine, ""};
-    checkpoint = LiveCheckpoint(flags.data_dir, context, &failure);
-    if (!failure.message.empty()) return context.Fail(failure);
+    failure->message.clear();
+    checkpoint = LiveCheckpoint(flags.data_dir, context, failure);
+    if (!failure->message.empty()) return std::nullopt;
     if (checkpoint) request.store_dir = *checkpoint;
   }
   Progress progress(*context.err, ::isatty(STDERR_FILENO) != 0, "audit", 0, SystemClock());
@@ -148,7 +148,17 @@ int RunAudit(const AuditFlags& flags, Context& context) {
     std::error_code ignored;
     std::filesystem::remove_all(*checkpoint, ignored);
   }
-  if (!result.ok()) return context.Fail(FailureOf(result.status()));
+  if (result.ok()) return *std::move(result);
+  *failure = FailureOf(result.status());
+  return std::nullopt;
+}
+
+namespace {
+
+int RunAudit(const AuditFlags& flags, Context& context) {
+  Failure failure;
+  std::optional<AuditResult> result = AuditNow(flags, context, &failure);
+  if (!result) return context.Fail(failure);
   PrintAudit(*result, context);
   return result->report.difference_count == 0 ? kExitFine : kExitDrift;
 }

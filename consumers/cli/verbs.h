@@ -22,6 +22,7 @@ void RegisterAuditVerbs(::CLI::App& app, Context& context);
 void RegisterBackupVerbs(::CLI::App& app, Context& context);
 void RegisterLimitsVerbs(::CLI::App& app, Context& context);
 void RegisterAlertsVerbs(::CLI::App& app, Context& context);
+void RegisterDoctorVerb(::CLI::App& app, Context& context);
 void RegisterExplainVerbs(::CLI::App& app, Context& context);
 void RegisterTopicsVerbs(::CLI::App& app, Context& context);
 
