@@ -118,6 +118,9 @@ void WriteLine(std::string* text, const std::vector<PartitionState>& partitions)
                [](const PartitionState& partition) { return std::to_string(partition.runner.rows_in_memory); });
   PerPartition(text, partitions, "odometer_memory_bytes", "gauge", "Bytes of the rows held in memory.",
                [](const PartitionState& partition) { return std::to_string(partition.runner.bytes_in_memory); });
+  PerPartition(text, partitions, "odometer_crossings_waiting", "gauge",
+               "Crossings that are committed and whose event has not come back from the log.",
+               [](const PartitionState& partition) { return std::to_string(partition.runner.crossings_waiting); });
   PerPartition(
       text, partitions, "odometer_failing", "gauge", "1 while a step of the line does not work.",
       [](const PartitionState& partition) { return std::string(partition.runner.failing_step.empty() ? "0" : "1"); });

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kOutcomesKept = 65'536;
 // Between two tries of what failed: short enough that a freed disk is noticed at once.
 constexpr int64_t kRetryUs = 200'000;
+constexpr int64_t kPublishAgainUs = 2 * kUsPerSecond;
 constexpr int64_t kAskAgainUs = kUsPerSecond / 2;
 // While nothing is committed, the log is verified this often.
 constexpr int64_t kVerifyUs = 5 * kUsPerSecond;
@@ -54,6 +55,10 @@ Result<size_t> Runner::Step(int64_t wait_us) {
     Result<std::unique_ptr<EventReader>> reader = log_.Read(projection_->meta().cursor);
     if (!reader.ok()) return PollFailed(reader.status());
     reader_ = std::move(*reader);
+    caught_up_at_ = std::max(caught_up_at_, log_.range().end);
+    if (Status opened = projection_->Open(); !opened.ok()) return Fail("fold", opened);
+    std::lock_guard lock(mutex_);
+    state_.crossings_waiting = projection_->crossings_waiting();
   }
   Result<std::span<const Record>> records =
       reader_->Poll(options_.batch_records_max, std::min(wait_us, LingerLeft(wait_us)));
@@ -72,17 +77,17 @@ Result<size_t> Runner::Step(int64_t wait_us) {
   } else if (!projection_->dirty() && clock_.MonotonicUs() - verified_us_ >= kVerifyUs) {
     ODOMETER_RETURN_IF_ERROR(Verify());
   }
-  Publish(*records);
+  Publish();
   return records->size();
 }
 
 // What is in the log already comes back by itself while there is much to read; what is left is appended after that.
-void Runner::Publish(std::span<const Record> records) {
-  bool is_behind = !records.empty() && clock_.NowUs() - records.back().append_time.us > kUsPerSecond;
+void Runner::Publish() {
+  bool is_behind = projection_->meta().cursor < caught_up_at_;
   if (is_behind || projection_->dirty() || !is_log_verified()) return;
   for (std::string& bytes : projection_->TakeCrossings()) unpublished_.push_back(std::move(bytes));
   int64_t now_us = clock_.MonotonicUs();
-  if (unpublished_.empty() || (published_us_ != 0 && now_us - published_us_ < kRetryUs)) return;
+  if (unpublished_.empty() || (published_us_ != 0 && now_us - published_us_ < kPublishAgainUs)) return;
   constexpr size_t kAtOnce = 256;
   std::vector<std::string_view> events(unpublished_.begin(),
                                        unpublished_.begin() + std::min(kAtOnce, unpublished_.size()));
@@ -235,6 +240,7 @@ Status Runner::CommitNow() {
     state_.commit_us_total += static_cast<uint64_t>(now_us - begun_us);
     state_.rows_in_memory = projection_->rows_in_memory();
     state_.bytes_in_memory = projection_->bytes_in_memory();
+    state_.crossings_waiting = projection_->crossings_waiting();
     state_.failing_step.clear();
     state_.failure.clear();
   }

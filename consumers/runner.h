@@ -58,6 +58,7 @@ struct RunnerState {
   uint64_t commit_us_total = 0;
   uint64_t rows_in_memory = 0;
   uint64_t bytes_in_memory = 0;
+  uint64_t crossings_waiting = 0;  // whose LimitCrossed has not been read back
   bool stopped = false;
   std::string failing_step;  // "" or "poll", "verify", "fold", "append" (sync), "commit"
   std::string failure;
@@ -116,7 +117,7 @@ class Runner {
   void Note(const char* level, const std::string& text) const;
   void RecordOutcomes(std::span<const Record> records, const std::vector<Outcome>& outcomes);
   Status AppendTickIfDue(size_t records);
-  void Publish(std::span<const Record> records);
+  void Publish();
 
   PartitionLog& log_;
   Clock& clock_;
@@ -132,7 +133,8 @@ class Runner {
   int64_t quiet_since_us_ = -1;           // monotonic: since when nothing came; -1: something has just come
   int64_t ticked_us_ = 0;                 // monotonic
   std::vector<std::string> unpublished_;  // crossings that are committed and not in the log yet
-  int64_t published_us_ = 0;              // monotonic: when it was last tried
+  int64_t published_us_ = 0;              // monotonic: when it was last tried in vain
+  uint64_t caught_up_at_ = 0;             // the log's end when it was opened: what is told below it is in it already
   std::thread thread_;
   Status last_commit_;  // of the thread, when it ended
   std::atomic<bool> is_log_verified_ = true;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <nlohmann/json.hpp>
 
 #include "consumers/queries_cursor.h"
@@ -41,10 +42,23 @@ std::string SigningKeyOf(const std::string& secret) {
 std::string WithoutSecrets(const std::string& url) {
   size_t host = url.find("://");
   host = host == std::string::npos ? 0 : host + 3;
-  std::string shown = url.substr(0, std::min(url.find_first_of("?#", host), url.size()));
-  size_t at = shown.find('@', host);
-  if (at != std::string::npos && at < shown.find('/', host)) shown.erase(host, at + 1 - host);
+  std::string shown = url.substr(0, std::min(url.find_first_of("/?#", host), url.size()));
+  size_t at = shown.rfind('@');
+  if (at != std::string::npos && at >= host) shown.erase(host, at + 1 - host);
   return shown;
+}
+
+bool IsLoopback(std::string_view url) {
+  std::string shown = WithoutSecrets(std::string(url));
+  for (std::string_view host : {"://127.", "://localhost", "://[::1]"}) {
+    if (shown.find(host) != std::string::npos) return true;
+  }
+  return false;
+}
+
+// Ends a transfer when the daemon stops.
+int IsToEnd(void* is_stopping, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<std::atomic<bool>*>(is_stopping)->load() ? 1 : 0;
 }
 
 Result<std::string> ReadAll(FileSystem& files, const std::string& path) {
@@ -127,6 +141,7 @@ class Webhook {
   void Start() {
     thread_ = std::thread([this] { Loop(); });
   }
+  void BeginStop();
   void Stop();
   WebhookStatus status() const;
   std::vector<DeadLetter> dead_letters() const;
@@ -150,6 +165,7 @@ class Webhook {
   void NotDelivered(const Letter& letter, const Status& why, bool is_refused);
   void Save();
   Status Load();
+  void PlaceIn(uint32_t partition);
   std::string path() const { return directory_ + "/" + config_.name + ".json"; }
   int64_t Backoff() const;
 
@@ -165,10 +181,12 @@ class Webhook {
   int64_t failures_ = 0;     // in a row, of whatever letter
   int64_t next_try_us_ = 0;  // monotonic
   bool is_file_bad_ = false;
+  bool was_dead_ = false;                   // the last letter that was sent: the two take turns
+  std::map<uint32_t, uint64_t> looked_to_;  // by partition: below it there is nothing for this address
+  std::atomic<bool> is_stopping_ = false;
 
   mutable std::mutex mutex_;  // guards everything below
   std::condition_variable woken_;
-  bool is_stopping_ = false;
   WebhookStatus status_;
   std::deque<DeadLetter> dead_;
   std::deque<Uuid> resend_;
@@ -191,11 +209,25 @@ Status Webhook::Open() {
   }
   ODOMETER_RETURN_IF_ERROR(PosixFileSystem().CreateDirectories(directory_));
   ODOMETER_RETURN_IF_ERROR(Load());
-  for (uint32_t partition : daemon_.owned())
-    status_.offsets.try_emplace(partition, daemon_.runner(partition).view()->meta().cursor);
+  for (uint32_t partition : daemon_.owned()) PlaceIn(partition);
   std::lock_guard lock(mutex_);
   Save();
   return is_file_bad_ ? Status(Code::kIo, "cannot write " + path()) : Status::Ok();
+}
+
+// What is in the log already is not told to an address that is new there; nor is there anything beyond its end.
+void Webhook::PlaceIn(uint32_t partition) {
+  Runner& runner = daemon_.runner(partition);
+  uint64_t end = std::max(runner.log().range().end, runner.view()->meta().cursor);
+  auto [place, is_new] = status_.offsets.try_emplace(partition, end);
+  std::string text = "webhook=" + config_.name + " partition=" + std::to_string(partition);
+  if (is_new) log_("info", text + " begins at offset " + std::to_string(end));
+  if (place->second <= end) return;
+  log_("warn", text + " its place, " + std::to_string(place->second) +
+                   ", is beyond the log's end: it goes on there, at " + std::to_string(end));
+  place->second = end;
+  std::erase_if(dead_, [&](const DeadLetter& dead) { return dead.partition == partition && dead.offset >= end; });
+  status_.dead_letters = dead_.size();
 }
 
 Status Webhook::Load() {
@@ -239,12 +271,14 @@ void Webhook::Save() {
   is_file_bad_ = !saved.ok();
 }
 
-void Webhook::Stop() {
-  {
-    std::lock_guard lock(mutex_);
-    is_stopping_ = true;
-  }
+void Webhook::BeginStop() {
+  std::lock_guard lock(mutex_);
+  is_stopping_ = true;
   woken_.notify_all();
+}
+
+void Webhook::Stop() {
+  BeginStop();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -263,8 +297,8 @@ size_t Webhook::Resend(const std::vector<Uuid>& ids) {
   size_t count = 0;
   for (const DeadLetter& letter : dead_) {
     bool is_meant = ids.empty() || std::find(ids.begin(), ids.end(), letter.id) != ids.end();
+    if (!is_meant || !daemon_.owns(letter.partition)) continue;
     bool is_waiting = std::find(resend_.begin(), resend_.end(), letter.id) != resend_.end();
-    if (!is_meant) continue;
     ++count;
     if (!is_waiting) resend_.push_back(letter.id);
   }
@@ -275,28 +309,27 @@ size_t Webhook::Resend(const std::vector<Uuid>& ids) {
 void Webhook::Loop() {
   std::unique_lock lock(mutex_);
   while (!is_stopping_) {
-    int64_t wait_us = std::max(next_try_us_ - daemon_.clock().MonotonicUs(), int64_t{0});
-    if (wait_us == 0 || !resend_.empty()) {
-      lock.unlock();
-      Turn();
-      lock.lock();
-    }
-    wait_us = std::max(next_try_us_ - daemon_.clock().MonotonicUs(), int64_t{0});
-    if (wait_us > 0 && resend_.empty() && !is_stopping_)
+    int64_t wait_us = next_try_us_ - daemon_.clock().MonotonicUs();
+    if (wait_us > 0) {
       woken_.wait_for(lock, std::chrono::microseconds(std::min(wait_us, kLookEveryUs)));
+      continue;
+    }
+    lock.unlock();
+    Turn();
+    lock.lock();
   }
 }
 
 // Sends one letter, or finds that there is none.
 void Webhook::Turn() {
-  Result<std::optional<Letter>> dead = NextDead();
-  bool is_time = next_try_us_ <= daemon_.clock().MonotonicUs();
-  Result<std::optional<Letter>> letter = dead.ok() && !*dead && is_time ? Next() : std::move(dead);
+  Result<std::optional<Letter>> letter = was_dead_ ? Next() : NextDead();
+  if (letter.ok() && !*letter) letter = was_dead_ ? NextDead() : Next();
   if (!letter.ok()) log_("error", "webhook=" + config_.name + " " + letter.status().ToString());
   if (!letter.ok() || !*letter) {
-    if (is_time) next_try_us_ = daemon_.clock().MonotonicUs() + kLookEveryUs;
+    next_try_us_ = daemon_.clock().MonotonicUs() + kLookEveryUs;
     return;
   }
+  was_dead_ = (*letter)->is_dead;
   bool is_refused = false;
   Status sent = Send(**letter, &is_refused);
   if (sent.ok()) {
@@ -316,9 +349,14 @@ Result<std::optional<Webhook::Letter>> Webhook::Next() {
   std::span<const uint32_t> owned = daemon_.owned();
   for (size_t i = 0; i < owned.size(); ++i) {
     uint32_t partition = owned[(turn_ + i) % owned.size()];
-    Result<AlertPage> page = AlertsFrom(*daemon_.runner(partition).view(), config_.tenant, offsets[partition], 1);
+    if (!config_.tenant.empty() && partition != daemon_.PartitionOfTenant(config_.tenant)) continue;
+    uint64_t from = std::max(offsets[partition], looked_to_[partition]);
+    Result<AlertPage> page = AlertsFrom(*daemon_.runner(partition).view(), config_.tenant, from, 1);
     if (!page.ok()) return page.status();
-    if (page->alerts.empty()) continue;
+    if (page->alerts.empty()) {
+      looked_to_[partition] = page->next.value_or(from);
+      continue;
+    }
     turn_ = (turn_ + i) % owned.size();  // stays with it until its letter is through
     return std::optional<Letter>({partition, std::move(page->alerts.front()), false});
   }
@@ -376,6 +414,10 @@ Status Webhook::Send(const Letter& letter, bool* is_refused) {
   curl_easy_setopt(curl_, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl_, CURLOPT_TIMEOUT_MS, static_cast<long>(config_.timeout_ms));
   curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, Discard);
+  curl_easy_setopt(curl_, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl_, CURLOPT_XFERINFOFUNCTION, IsToEnd);
+  curl_easy_setopt(curl_, CURLOPT_XFERINFODATA, &is_stopping_);
+  if (IsLoopback(config_.url)) curl_easy_setopt(curl_, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, error);
   CURLcode code = curl_easy_perform(curl_);
   curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, nullptr);
@@ -417,6 +459,7 @@ int64_t Webhook::Backoff() const {
 
 void Webhook::NotDelivered(const Letter& letter, const Status& why, bool is_refused) {
   constexpr int64_t kRefusalsMax = 3;
+  if (is_stopping_) return;  // it was not the address that ended it
   ++failures_;
   next_try_us_ = daemon_.clock().MonotonicUs() + Backoff();
   std::string error = why.message().substr(0, kErrorBytesMax);
@@ -430,7 +473,8 @@ void Webhook::NotDelivered(const Letter& letter, const Status& why, bool is_refu
   status_.error = error;
   status_.next_try_us = now_us + Backoff();
   if (letter.is_dead) {
-    std::erase(resend_, letter.alert.row.id);
+    // What takes one no more takes none: the others wait to be asked for again.
+    is_refused ? void(std::erase(resend_, letter.alert.row.id)) : resend_.clear();
     for (DeadLetter& dead : dead_) {
       if (dead.id != letter.alert.row.id) continue;
       ++dead.attempts;
@@ -448,6 +492,10 @@ void Webhook::NotDelivered(const Letter& letter, const Status& why, bool is_refu
   attempts_ = 0;
   if (is_refused) next_try_us_ = failures_ = 0;  // the address answers; the next one may be to its taste
   status_.dead_letters = dead_.size();
+  if (dead_.size() == Webhooks::kDeadLettersMax)
+    log_("error", "webhook=" + config_.name +
+                      " has as many dead letters as are kept: it is told nothing more until "
+                      "they are sent again (odometer webhooks resend)");
   status_.offsets[letter.partition] = letter.alert.offset + 1;
   ++turn_;
   Save();
@@ -470,6 +518,7 @@ void Webhooks::Start() {
 }
 
 void Webhooks::Stop() {
+  for (auto& webhook : webhooks_) webhook->BeginStop();
   for (auto& webhook : webhooks_) webhook->Stop();
 }
 

@@ -41,7 +41,7 @@ struct DeadLetter {
 
 struct WebhookStatus {
   std::string name;
-  std::string url;  // without what may be secret in it: user, password and query
+  std::string url;  // scheme, host and port: the rest may be secret
   std::string tenant;
   uint64_t delivered = 0;         // since it was set up
   uint64_t failed = 0;            // attempts, since the daemon started
@@ -63,7 +63,7 @@ class Webhook;
 class Webhooks {
  public:
   using Log = std::function<void(const char* level, const std::string& text)>;
-  static constexpr size_t kDeadLettersMax = 10'000;  // of one address; above it the address waits for somebody
+  static constexpr size_t kDeadLettersMax = 1'000;  // of one address; above it the address waits for somebody
 
   // Reads the secrets. The daemon must outlive it. An address that is new begins with what is crossed from now on.
   static Result<std::unique_ptr<Webhooks>> Open(const std::vector<WebhookConfig>& configs, Daemon& daemon,

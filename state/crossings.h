@@ -49,6 +49,7 @@ class Crossings {
 
   // The stored form of each in the outbox that was not taken before, as events for the log.
   std::vector<std::string> Take();
+  size_t waiting() const { return outbox_.size(); }
 
   // At a commit, of one kind: every change since the last one.
   void WriteTo(RowKind kind, RowBatch* batch) const;

@@ -57,6 +57,7 @@ class LimitFold : private LimitSource {
   Reason FoldCrossed(const Event& event, uint64_t offset);
   void ForgetCrossed(const Event& event) { crossings_.Forget(event); }
   std::vector<std::string> TakeCrossings() { return crossings_.Take(); }
+  size_t crossings_waiting() const { return crossings_.waiting(); }
 
   // At a commit, of a kind that no table holds: every change of the open holds and the crossings since the last one.
   void WriteTo(RowKind kind, RowBatch* batch) const;

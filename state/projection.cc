@@ -76,6 +76,7 @@ struct Projection::Impl {
   Result<Reason> FoldNew(const Record& record, Coming& its);
   Result<Reason> FoldFact(const Record& record, const Coming& its);
   Reason CheckPlace(const Record& record, const Event& event) const;
+  Status Open();
   Status ExpireUntil(int64_t log_time_us);
   void SkipTo(uint64_t offset);
   void Chain(const Record& record, const std::array<uint64_t, 2>& hash);
@@ -90,6 +91,7 @@ const MetaRow& Projection::meta() const { return impl_->meta; }
 
 std::vector<Answer> Projection::TakeAnswers() { return std::exchange(impl_->answers, {}); }
 std::vector<std::string> Projection::TakeCrossings() { return impl_->limits.TakeCrossings(); }
+size_t Projection::crossings_waiting() const { return impl_->limits.crossings_waiting(); }
 std::optional<int64_t> Projection::next_due_us() const { return impl_->limits.next_due_us(); }
 
 Status Projection::Apply(std::span<const Record> records, std::vector<Outcome>* outcomes) {
@@ -134,9 +136,17 @@ Result<Outcome> Projection::Impl::Apply(const Record& record, Coming& its) {
   return outcome;
 }
 
-Status Projection::Impl::ExpireUntil(int64_t log_time_us) {
-  if (!is_open) ODOMETER_RETURN_IF_ERROR(limits.Open(store));
+Status Projection::Impl::Open() {
+  if (is_open) return Status::Ok();
+  ODOMETER_RETURN_IF_ERROR(limits.Open(store));
   is_open = true;
+  return Status::Ok();
+}
+
+Status Projection::Open() { return impl_->Open(); }
+
+Status Projection::Impl::ExpireUntil(int64_t log_time_us) {
+  ODOMETER_RETURN_IF_ERROR(Open());
   return limits.ExpireUntil(log_time_us);
 }
 

@@ -56,6 +56,10 @@ class Projection {
   Projection(Store& store, ProjectionOptions options);
   ~Projection();
 
+  // Reads what is open: holds, and crossings that are to be told. Done by the first record otherwise; a log may be
+  // silent for long.
+  Status Open();
+
   // Folds records in their order; they must stand at or above the cursor. Appends the outcome of each that was folded.
   // A read error of the store is returned, and that record not folded, nor any after it: the runner halts on it.
   Status Apply(std::span<const Record> records, std::vector<Outcome>* outcomes);
@@ -71,7 +75,9 @@ class Projection {
   // The LimitCrossed events that are to be appended: each once, after the store was opened again once more. After
   // Commit(), so that none is told of that is not so.
   std::vector<std::string> TakeCrossings();
-  // When the next open hold expires, by log_time; nullopt: none is open, or nothing has been folded yet.
+  // How many have not been read back.
+  size_t crossings_waiting() const;
+  // When the next open hold expires, by log_time; nullopt: none is open, or it is not known yet (Open).
   std::optional<int64_t> next_due_us() const;
 
   bool dirty() const;

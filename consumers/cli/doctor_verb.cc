@@ -36,8 +36,8 @@ class Doctor {
     if (!LookAtDaemon()) return std::move(findings_);
     LookAtReadiness();
     LookAtLag();
-    LookAtQuarantine();
     LookAtTenant();
+    LookAtQuarantine();
     if (!flags_.user.empty()) LookAtUser();
     if (!flags_.user.empty() || !flags_.project.empty()) LookAtLimits();
     LookAtWebhooks();
@@ -107,7 +107,8 @@ class Doctor {
 
   void LookAtLag() {
     tenant_ = Get("/v1/consumption/system-summary");
-    int64_t lag = tenant_.is_object() ? Number(tenant_.value("as_of", json()), "lag") : 0;
+    if (!tenant_.is_object()) return;  // of that, LookAtTenant
+    int64_t lag = Number(tenant_.value("as_of", json()), "lag");
     if (lag < 1000) return Fine("lag", Grouped(lag) + " records of this tenant's partition are not folded yet");
     Problem("lag",
             Grouped(lag) + " records of this tenant's partition are not folded yet: figures are of an earlier moment",
@@ -117,6 +118,7 @@ class Doctor {
 
   void LookAtQuarantine() {
     json page = Get("/v1/admin/quarantine?limit=1");
+    if (!page.is_object()) return Problem("quarantine", failure_.message, "ask again once the daemon is ready");
     int64_t total = Number(page, "total_count");
     if (total == 0) return Fine("quarantine", "no record was set aside");
     std::string reason = page["data"].empty() ? "" : ", the first for " + CellOf(page["data"][0], "reason");
@@ -125,6 +127,8 @@ class Doctor {
   }
 
   void LookAtTenant() {
+    bool is_elsewhere = !tenant_.is_object() && failure_.message.find("owns") != std::string::npos;
+    if (is_elsewhere) return Problem("tenant", failure_.message, "ask the daemon that owns that partition: --server");
     int64_t events = Number(tenant_, "events"), missing = Number(tenant_, "missing_events");
     if (events == 0 && Number(tenant_, "vector_operations") == 0) {
       return Problem("tenant", "tenant '" + context_.tenant + "' has no events",
@@ -188,7 +192,9 @@ class Doctor {
   }
 
   void LookAtWebhooks() {
-    for (const json& one : Get("/v1/admin/webhooks").value("webhooks", json::array())) {
+    json webhooks = Get("/v1/admin/webhooks");
+    if (!webhooks.is_object()) return Problem("webhooks", failure_.message, "ask again once the daemon is ready");
+    for (const json& one : webhooks.value("webhooks", json::array())) {
       std::string name = CellOf(one, "name");
       if (!one.value("failing_since", json()).is_null()) {
         Problem("webhooks",

@@ -21,7 +21,10 @@ class FailingPartition : public PartitionLog {
 
   uint32_t partition() const override { return log_.partition(); }
   OffsetRange range() const override { return log_.range(); }
-  Result<Appended> Append(std::span<const std::string_view> events) override { return log_.Append(events); }
+  Result<Appended> Append(std::span<const std::string_view> events) override {
+    if (Status failed = Get(append_); !failed.ok()) return failed;
+    return log_.Append(events);
+  }
   Result<std::unique_ptr<EventReader>> Read(uint64_t from) override {
     if (Status failed = Get(read_); !failed.ok()) return failed;
     Result<std::unique_ptr<EventReader>> reader = log_.Read(from);
@@ -39,6 +42,7 @@ class FailingPartition : public PartitionLog {
   void FailRead(const Status& status) { Set(&read_, status); }
   void FailPoll(const Status& status) { Set(&poll_, status); }
   void FailSync(const Status& status) { Set(&sync_, status); }
+  void FailAppend(const Status& status) { Set(&append_, status); }
 
   std::atomic<int> syncs = 0;
 
@@ -68,7 +72,7 @@ class FailingPartition : public PartitionLog {
 
   PartitionLog& log_;
   mutable std::mutex mutex_;
-  Status read_, poll_, sync_;
+  Status read_, poll_, sync_, append_;
 };
 
 class RunnerTest : public testing::Test {
@@ -119,6 +123,41 @@ class RunnerTest : public testing::Test {
   FailingPartition log_;
   std::unique_ptr<Runner> runner_;
 };
+
+TEST_F(RunnerTest, ACrossingThatWasCommittedAndNotToldIsToldAfterARestartThoughNothingElseComes) {
+  auto append = [&](EventType type, auto&& fill) {
+    Event event;
+    event.type = type;
+    event.id = Uuid5(kNamespaceDns, TypeName(type));
+    event.tenant = "default";
+    event.event_time = EventTime{clock_.NowUs()};
+    fill(event);
+    std::string bytes = Encode(event);
+    std::string_view view = bytes;
+    ASSERT_TRUE(log_.Append({&view, 1}).ok());
+  };
+  append(EventType::kLimitOverridden, [](Event& event) {
+    Limit limit;
+    limit.cap = 1;
+    event.definition.user = "ann";
+    event.definition.limits = {limit};
+    event.definition.who = event.definition.why = "test";
+  });
+  append(EventType::kTurnRecorded, [](Event& event) { event.turn.user = "ann"; });
+  uint64_t end = log_.range().end;
+  log_.FailAppend(Status(Code::kDiskFull, "full"));
+  ASSERT_TRUE(runner_->Step(0).ok());
+  EXPECT_EQ(runner_->state().committed.cursor, end);
+  EXPECT_EQ(runner_->state().crossings_waiting, 3u) << "80, 95 and 100 percent";
+  runner_->Abandon();
+  log_.FailAppend(Status::Ok());
+  Reopen();
+  ASSERT_TRUE(runner_->Step(0).ok());
+  EXPECT_EQ(log_.range().end, end + 3) << "though no record came";
+  ASSERT_TRUE(runner_->Step(0).ok());
+  EXPECT_EQ(runner_->state().crossings_waiting, 0u);
+  EXPECT_EQ(log_.range().end, end + 3) << "each once";
+}
 
 TEST_F(RunnerTest, TheFurtherItIsBehindTheMoreRecordsShareACommit) {
   options_.batch_records_max = 1;
