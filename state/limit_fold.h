@@ -129,13 +129,14 @@ class LimitFold : private LimitSource {
   Result<const std::vector<AppliedLimit>*> LimitsOf(const Subject& subject);
   Status EnsureCounters(const Subject& subject, const std::vector<AppliedLimit>& limits, int64_t at_us);
   Status AddTo(const Subject& subject, const MeterSums& amounts, int64_t at_us);
-  Status LookForCrossings(const Subject& subject, bool has_grown);
+  Status LookForCrossings(const Subject& subject, const std::vector<AppliedLimit>& limits, bool has_grown);
   Result<std::optional<Standing>> StandingNow(const AppliedLimit& limit, const Subject& subject, const UseNode* use);
   Result<bool> HasRoom(const Subject& subject, const MeterSums& amounts, int64_t at_us, bool are_held);
 
   // --- facts
   Status NameAsk(Event* event);
   Result<bool> HasRoomForParts();
+  Result<bool> HasRoomWithOthers(const FactPart& part);
 
   // Which tenants have defined nothing is asked for every fact: the last of each slot is known.
   struct KnownPolicy {

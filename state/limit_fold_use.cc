@@ -31,6 +31,14 @@ bool CanAdd(const Counter& counter, __int128 amount, int64_t at_us) {
   return sum <= INT64_MAX && sum >= INT64_MIN;
 }
 
+// Whether what both do is counted by the same row. Of one tenant, and both lie in the scope or neither.
+bool AreOneIn(Scope scope, const Subject& a, const Subject& b) {
+  bool is_by_user = scope == Scope::kUser || scope == Scope::kUserInProject;
+  bool is_by_project = scope != Scope::kTenant && scope != Scope::kUser;
+  return (!is_by_user || a.user == b.user) && (!is_by_project || a.project == b.project) &&
+         (scope != Scope::kCollection || a.collection == b.collection);
+}
+
 }  // namespace
 
 #define ODOMETER_ASSIGN(into, expression)       \
@@ -97,7 +105,12 @@ Status LimitFold::AddTo(const Subject& subject, const MeterSums& amounts, int64_
   ODOMETER_ASSIGN(policy, Policy(subject.tenant));
   const Zone& zone = ZoneOf(policy);
   if (options_.on_use) options_.on_use(subject, amounts, at_us);
-  ODOMETER_RETURN_IF_ERROR(LookForCrossings(subject, false));
+  bool is_off = policy == nullptr || static_cast<Enforcement>(policy->enforcement) == Enforcement::kOff;
+  const std::vector<AppliedLimit>* limits = nullptr;
+  if (!is_off) {
+    ODOMETER_ASSIGN(limits, LimitsOf(subject));
+    ODOMETER_RETURN_IF_ERROR(LookForCrossings(subject, *limits, false));
+  }
   ODOMETER_RETURN_IF_ERROR(ForEachScope(subject, [&](Scope scope) -> Status {
     UseNode* use = nullptr;
     ODOMETER_ASSIGN(use, UseOf(scope, subject));
@@ -109,17 +122,12 @@ Status LimitFold::AddTo(const Subject& subject, const MeterSums& amounts, int64_
     tables_.limit_uses.MarkDirty(use);
     return Status::Ok();
   }));
-  return LookForCrossings(subject, true);
+  return is_off ? Status::Ok() : LookForCrossings(subject, *limits, true);
 }
 
 // Before the subject's use grows, and after.
-Status LimitFold::LookForCrossings(const Subject& subject, bool has_grown) {
-  const PolicyRow* policy = nullptr;
-  ODOMETER_ASSIGN(policy, Policy(subject.tenant));
-  if (policy == nullptr || static_cast<Enforcement>(policy->enforcement) == Enforcement::kOff) return Status::Ok();
-  const std::vector<AppliedLimit>* limits = nullptr;
-  ODOMETER_ASSIGN(limits, LimitsOf(subject));
-  for (const AppliedLimit& limit : *limits) {
+Status LimitFold::LookForCrossings(const Subject& subject, const std::vector<AppliedLimit>& limits, bool has_grown) {
+  for (const AppliedLimit& limit : limits) {
     UseNode* use = nullptr;
     ODOMETER_ASSIGN(use, UseOf(limit.scope, subject));
     if (!has_grown && (use == nullptr || use->row.crossings.empty())) continue;
@@ -218,15 +226,42 @@ Status LimitFold::NameAsk(Event* event) {
   return Status::Ok();
 }
 
-// The parts of a batch are looked at together, as if all were of each one's subject.
+// Whether every counter of the part's scopes has room for what the record's parts add to it: of a rolling one, to the
+// part's step.
+Result<bool> LimitFold::HasRoomWithOthers(const FactPart& part) {
+  bool has_room = true;
+  Status looked = ForEachScope(part.subject, [&](Scope scope) -> Status {
+    UseNode* use = nullptr;
+    ODOMETER_ASSIGN(use, UseOf(scope, part.subject));
+    if (use == nullptr) return Status::Ok();
+    for (const Counter& counter : use->row.counters) {
+      bool is_rolling = IsRolling(static_cast<Window>(counter.window));
+      __int128 sum = 0, here = 0;
+      for (const FactPart& other : parts_) {
+        if (!AreOneIn(scope, part.subject, other.subject)) continue;
+        sum += other.amounts[counter.meter - 1];
+        bool is_here = !is_rolling || counter.steps.StepOf(other.at_us) == counter.steps.StepOf(part.at_us);
+        if (is_here) here += other.amounts[counter.meter - 1];
+      }
+      has_room &= sum <= INT64_MAX && CanAdd(counter, here, part.at_us);
+    }
+    return Status::Ok();
+  });
+  if (!looked.ok()) return looked;
+  return has_room;
+}
+
+// No part of a batch is negative: if each had room for all of it, no closer look is needed.
 Result<bool> LimitFold::HasRoomForParts() {
   MeterSums sums{};
   for (const FactPart& part : parts_) {
     for (size_t i = 0; i < kMeters; ++i) sums[i] += part.amounts[i];
   }
   for (const FactPart& part : parts_) {
-    Result<bool> has_room = HasRoom(part.subject, sums, part.at_us, false);
-    if (!has_room.ok() || !*has_room) return has_room;
+    bool has_room = false;
+    ODOMETER_ASSIGN(has_room, HasRoom(part.subject, sums, part.at_us, false));
+    if (!has_room && parts_.size() > 1) ODOMETER_ASSIGN(has_room, HasRoomWithOthers(part));
+    if (!has_room) return false;
   }
   if (named_ask_ == nullptr || named_ask_->row.type != EventType::kHoldAsked) return true;
   // It is written down what became of each amount that was held.

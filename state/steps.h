@@ -42,6 +42,7 @@ struct Steps {
   }
   static int64_t NewestMax(Window window) { return kEventTimeLimitUs / StepUs(window); }  // no event is placed later
 
+  int64_t StepOf(int64_t us) const { return FloorDiv(us, StepUs(window)); }
   // Whether the amount's step has room for it.
   bool CanAdd(int64_t us, int64_t amount) const {
     int64_t sum;
@@ -105,7 +106,6 @@ struct Steps {
   friend bool operator==(const Steps&, const Steps&) = default;
 
  private:
-  int64_t StepOf(int64_t us) const { return FloorDiv(us, StepUs(window)); }
   // The first instant whose window does not reach into the step: that of its last microsecond, one length later.
   int64_t LeavesAt(int64_t step) const { return (step + 1) * StepUs(window) - 1 + LengthUs(window); }
   // How many of the counts reach into the window before `at_us`, or lie behind it.

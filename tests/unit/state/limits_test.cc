@@ -288,6 +288,26 @@ TEST_F(Limits, AHostsClockThatIsADayBehindEvadesNothing) {
   EXPECT_FALSE(Ask(second.id).verdict.allowed);
 }
 
+// A batch was refused when a counter had room for its own user's item, but not for those of all users together.
+TEST_F(Limits, ABatchNeedsRoomOnlyForWhatItAddsToEachCounter) {
+  Event less = make_.Amendment(make_.Turn("cat", kNoon), kNoon);
+  less.amendment.tokens_delta.input_uncached = -1000;
+  ASSERT_EQ(partition_.Apply(less), "applied") << "the tenant's own figure has room";
+  ASSERT_EQ(partition_.Apply(TokenTurn(INT64_MAX - 5, 0, kNoon)), "applied");
+  ASSERT_EQ(Override("ann", {LimitOf(Meter::kInputTokens, Window::kLifetime, 1)}), "applied");
+  auto batch = [&](std::initializer_list<std::string_view> users) {
+    Event event = make_.Batch(kNoon + 1);
+    for (std::string_view user : users) {
+      make_.AddItem(&event, user, kNoon + 1);
+      event.interactions.back().tokens.cache_read = 3;
+    }
+    return partition_.Apply(event);
+  };
+  EXPECT_EQ(batch({"ann", "ann"}), "overflow") << "of one user they are taken together";
+  EXPECT_EQ(batch({"ann", "bob"}), "applied") << "what bob uses no counter of ann counts";
+  EXPECT_EQ(UsedBy("ann", Meter::kInputTokens, Window::kLifetime, kNoon + 2), INT64_MAX - 2);
+}
+
 // --- definitions
 
 TEST_F(Limits, AnUnknownProfileCannotBeAssignedAndNothingChanges) {
