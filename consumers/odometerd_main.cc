@@ -338,6 +338,7 @@ int Main(int argc, char** argv) {
   config->fallthrough();
   app.footer(
       "Every setting is also ODOMETER_NAME in the environment and `name` in the file: flags > environment > file.\n"
+      "Who is told of alerts stands in [[webhooks]] of the file alone: docs/operating.md.\n"
       "DIR/http.address holds the address while it serves.\n\n"
       "Examples:\n"
       "  odometerd --data-dir data\n"

@@ -30,10 +30,10 @@ namespace odometer {
 struct RunnerOptions {
   size_t batch_records_max = 4096;
   int64_t poll_wait_us = 50'000;
-  // Live: a commit this long after the first uncommitted row, or at once when the log is drained.
   // How long the commit of nothing but asks waits for more of them: their verdicts are handed out before it, and
   // whoever asks next need not wait behind it.
   int64_t asks_linger_us = 0;
+  // Live: a commit this long after the first uncommitted row, or at once when the log is drained.
   int64_t commit_interval_us = 50'000;
   // While more than a second behind.
   int64_t catch_up_interval_us = 1'000'000;

@@ -1,16 +1,16 @@
 #include "consumers/webhooks.h"
 
 #include <curl/curl.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <nlohmann/json.hpp>
 
-#include "consumers/queries_cursor.h"
+#include "consumers/loopback.h"
+#include "consumers/webhook_letter.h"
 #include "core/check.h"
+#include "log/replace_file.h"
 
 namespace odometer {
 
@@ -23,21 +23,6 @@ constexpr size_t kErrorBytesMax = 300;
 
 size_t Discard(char*, size_t size, size_t count, void*) { return size * count; }
 
-std::string FromBase64(std::string_view text) {
-  std::string bytes(text.size() / 4 * 3 + 3, '\0');
-  int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                             reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  if (size < 0) return {};
-  for (size_t i = text.size(); i > 0 && text[i - 1] == '='; --i) --size;
-  bytes.resize(static_cast<size_t>(std::max(size, 0)));
-  return bytes;
-}
-
-std::string SigningKeyOf(const std::string& secret) {
-  constexpr std::string_view kPrefix = "whsec_";
-  return secret.starts_with(kPrefix) ? FromBase64(std::string_view(secret).substr(kPrefix.size())) : secret;
-}
-
 // Whoever reads the status need not know them.
 std::string WithoutSecrets(const std::string& url) {
   size_t host = url.find("://");
@@ -46,14 +31,6 @@ std::string WithoutSecrets(const std::string& url) {
   size_t at = shown.rfind('@');
   if (at != std::string::npos && at >= host) shown.erase(host, at + 1 - host);
   return shown;
-}
-
-bool IsLoopback(std::string_view url) {
-  std::string shown = WithoutSecrets(std::string(url));
-  for (std::string_view host : {"://127.", "://localhost", "://[::1]"}) {
-    if (shown.find(host) != std::string::npos) return true;
-  }
-  return false;
 }
 
 // Ends a transfer when the daemon stops.
@@ -71,20 +48,6 @@ Result<std::string> ReadAll(FileSystem& files, const std::string& path) {
   if (!read.ok()) return read.status();
   text.resize(*read);
   return text;
-}
-
-// The old content or the new one, whatever happens.
-Status Replace(FileSystem& files, const std::string& directory, const std::string& path, const std::string& text) {
-  std::string fresh = path + ".tmp";
-  Result<bool> is_there = files.Exists(fresh);
-  if (!is_there.ok()) return is_there.status();
-  if (*is_there) ODOMETER_RETURN_IF_ERROR(files.Remove(fresh));
-  Result<std::unique_ptr<File>> file = files.Open(fresh, FileSystem::Mode::kCreate);
-  if (!file.ok()) return file.status();
-  ODOMETER_RETURN_IF_ERROR((*file)->WriteAt(0, text));
-  ODOMETER_RETURN_IF_ERROR((*file)->Sync());
-  ODOMETER_RETURN_IF_ERROR(files.Rename(fresh, path));
-  return files.SyncDirectory(directory);
 }
 
 Json ToJson(const DeadLetter& letter) {
@@ -106,25 +69,6 @@ DeadLetter LetterOf(const Json& json) {
 }
 
 }  // namespace
-
-std::string WebhookBody(uint32_t partition, const Alert& alert) {
-  JsonWriter json;
-  json.Object().Field("type", "limit.crossed").Key("timestamp").Time(alert.row.crossed_us);
-  json.Key("data").Object().Field("tenant", alert.tenant);
-  WriteAlert(json, partition, alert);
-  json.End().End();
-  return json.Take();
-}
-
-std::string WebhookSignature(const std::string& secret, const std::string& id, int64_t timestamp_s,
-                             const std::string& body) {
-  std::string key = SigningKeyOf(secret), text = id + "." + std::to_string(timestamp_s) + "." + body;
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned size = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
-       text.size(), digest.data(), &size);
-  return "v1," + ToBase64({reinterpret_cast<const char*>(digest.data()), size});
-}
 
 // One address: its thread, its place in each partition, its dead letters.
 class Webhook {
@@ -204,7 +148,7 @@ Status Webhook::Open() {
     Result<std::string> secret = ReadAll(PosixFileSystem(), config_.secret_file);
     if (!secret.ok()) return Status(Code::kInvalid, "webhook '" + config_.name + "': " + secret.status().message());
     secret_ = secret->substr(0, secret->find_last_not_of(" \r\n") + 1);
-    if (SigningKeyOf(secret_).empty())
+    if (!HasSigningKey(secret_))
       return Status(Code::kInvalid, "webhook '" + config_.name + "': " + config_.secret_file + " holds no secret");
   }
   ODOMETER_RETURN_IF_ERROR(PosixFileSystem().CreateDirectories(directory_));
@@ -265,7 +209,7 @@ void Webhook::Save() {
   for (const auto& [partition, offset] : status_.offsets) json["offsets"][std::to_string(partition)] = offset;
   for (const DeadLetter& letter : dead_) json["dead_letters"].push_back(ToJson(letter));
   Status saved =
-      Replace(PosixFileSystem(), directory_, path(), json.dump(1, ' ', false, Json::error_handler_t::replace));
+      ReplaceFile(PosixFileSystem(), directory_, path(), json.dump(1, ' ', false, Json::error_handler_t::replace));
   if (!saved.ok() && !is_file_bad_)
     log_("error", "webhook=" + config_.name + " its place cannot be kept, a restart sends again: " + saved.ToString());
   is_file_bad_ = !saved.ok();
@@ -417,7 +361,7 @@ Status Webhook::Send(const Letter& letter, bool* is_refused) {
   curl_easy_setopt(curl_, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl_, CURLOPT_XFERINFOFUNCTION, IsToEnd);
   curl_easy_setopt(curl_, CURLOPT_XFERINFODATA, &is_stopping_);
-  if (IsLoopback(config_.url)) curl_easy_setopt(curl_, CURLOPT_NOPROXY, "*");
+  if (IsLoopback(WithoutSecrets(config_.url))) curl_easy_setopt(curl_, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, error);
   CURLcode code = curl_easy_perform(curl_);
   curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, nullptr);

@@ -52,12 +52,6 @@ struct WebhookStatus {
   size_t dead_letters = 0;
 };
 
-// The body of a request, and what signs it.
-std::string WebhookBody(uint32_t partition, const Alert& alert);
-// "v1,BASE64" of HMAC-SHA256 over id.timestamp.body; secret: "whsec_" and base64, or the bytes themselves.
-std::string WebhookSignature(const std::string& secret, const std::string& id, int64_t timestamp_s,
-                             const std::string& body);
-
 class Webhook;
 
 class Webhooks {

@@ -4,6 +4,7 @@
 
 #include "core/placement.h"
 #include "log/crc32c.h"
+#include "log/replace_file.h"
 
 namespace odometer {
 
@@ -64,17 +65,7 @@ Result<LogManifest> ReadManifest(FileSystem& files, const std::string& directory
 }
 
 Status WriteManifest(FileSystem& files, const std::string& directory, const LogManifest& manifest) {
-  std::string path = ManifestPath(directory);
-  std::string temporary = path + ".tmp";
-  Result<bool> exists = files.Exists(temporary);
-  if (!exists.ok()) return exists.status();
-  if (*exists) ODOMETER_RETURN_IF_ERROR(files.Remove(temporary));
-  Result<std::unique_ptr<File>> file = files.Open(temporary, FileSystem::Mode::kCreate);
-  if (!file.ok()) return file.status();
-  ODOMETER_RETURN_IF_ERROR((*file)->WriteAt(0, manifest.Encode()));
-  ODOMETER_RETURN_IF_ERROR((*file)->Sync());
-  ODOMETER_RETURN_IF_ERROR(files.Rename(temporary, path));
-  return files.SyncDirectory(directory);
+  return ReplaceFile(files, directory, ManifestPath(directory), manifest.Encode());
 }
 
 }  // namespace odometer

@@ -147,7 +147,7 @@ class Doctor {
   void LookAtUser() {
     json summary = Get("/v1/consumption/summary" + QueryString({{"user", flags_.user}}));
     if (!summary.is_object()) {
-      return Problem("user", "user '" + flags_.user + "' was never seen by tenant '" + context_.tenant + "'",
+      return Problem("user", "user '" + flags_.user + "' of tenant '" + context_.tenant + "': " + failure_.message,
                      "compare how the host writes the id: odometer users");
     }
     json period = summary.value("period", json::object());

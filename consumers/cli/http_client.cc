@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "consumers/loopback.h"
 #include "core/check.h"
 
 namespace odometer::cli {
@@ -34,13 +35,6 @@ size_t ReadHeader(char* data, size_t size, size_t count, void* response) {
     if (parsed.ec == std::errc() && seconds >= 0) static_cast<HttpResponse*>(response)->retry_after_s = seconds;
   }
   return size * count;
-}
-
-bool IsLoopback(std::string_view server) {
-  for (std::string_view host : {"://127.", "://localhost", "://[::1]"}) {
-    if (server.find(host) != std::string_view::npos) return true;
-  }
-  return false;
 }
 
 bool IsUnreserved(char c) {

@@ -1,8 +1,8 @@
-#include "consumers/webhooks.h"
-
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+
+#include "consumers/webhook_letter.h"
 
 namespace odometer {
 namespace {
