@@ -88,7 +88,7 @@ format_node() {
   [[ -e "$dir/data/meta.properties" ]] && return 0
   java -XX:TieredStopAtLevel=1 -Xmx128m -Dlog4j2.configurationFile="$HERE/log4j2.properties" -cp "$LIB/*" \
     kafka.tools.StorageTool format -t "$cluster" -c "$dir/server.properties" >"$dir/format.log" 2>&1 ||
-    die "node $node could not be formatted: see $dir/format.log"
+    die "node $node could not be formatted: see $dir/format.log: $(tail -n 1 "$dir/format.log")"
 }
 
 launch_node() {
@@ -111,12 +111,15 @@ await_node() {
   done
 }
 
+# Without "-": an id that began with it would be an option to the tool that formats.
+fresh_cluster_id() { head -c16 /dev/urandom | base64 | tr '+/' 'A_' | tr -d '=\n'; }
+
 start() {
   jars
   command -v java >/dev/null || die "java is missing: run ./dev setup"
   local node cluster
   mkdir -p "$DIR"
-  [[ -s "$DIR/cluster.id" ]] || head -c16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n' >"$DIR/cluster.id"
+  [[ -s "$DIR/cluster.id" ]] || fresh_cluster_id >"$DIR/cluster.id"
   cluster="$(cat "$DIR/cluster.id")"
   for ((node = 1; node <= NODES; node++)); do
     node_pid "$node" >/dev/null || format_node "$node" "$cluster"
