@@ -5,6 +5,7 @@
 """
 
 import argparse
+import fcntl
 import os
 import pathlib
 import signal
@@ -55,21 +56,44 @@ class Kafka:
         self.stop()
 
 
+BLOCK = 20
+_locks = []  # held until this process ends
+
+
 def free_ports(count):
-    """The first of so many neighbouring ports that nobody listens on, below those the kernel gives out."""
-    base = 20000 + os.getpid() % 5000 * 2
-    for port in range(base, base + 2000, count):
-        sockets = [socket.socket() for _ in range(count)]
-        try:
-            for i, one in enumerate(sockets):
-                one.bind(("127.0.0.1", port + i))
+    """The first of so many neighbouring ports, below those the kernel gives out. Nobody listens on them, and no other
+    process that asks here is given them, also while a broker is down."""
+    folder = pathlib.Path(tempfile.gettempdir()) / "odometer-test-ports"
+    folder.mkdir(mode=0o777, exist_ok=True)
+    for step in range(500):
+        port = 20000 + (os.getpid() + step) % 500 * BLOCK
+        lock = open(folder / str(port), "w", encoding="ascii")
+        if is_locked(lock) and are_free(range(port, port + count)):
+            _locks.append(lock)
             return port
-        except OSError:
-            continue
-        finally:
-            for one in sockets:
-                one.close()
+        lock.close()
     raise RuntimeError("no free ports")
+
+
+def is_locked(file):
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
+
+
+def are_free(ports):
+    sockets = [socket.socket() for _ in ports]
+    try:
+        for one, port in zip(sockets, ports):
+            one.bind(("127.0.0.1", port))
+        return True
+    except OSError:
+        return False
+    finally:
+        for one in sockets:
+            one.close()
 
 
 def main():
