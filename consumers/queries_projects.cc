@@ -14,7 +14,7 @@ Result<HourCell> FetchCell(PartitionLog& log, uint64_t offset, std::string* user
   Result<OwnedRecord> record = log.Fetch(offset);
   if (!record.ok()) return record.status();
   Event event;
-  if (Decode(record->bytes, &event) != Reason::kNone || !IsVector(event.type)) {
+  if (!DecodeOperation(record->bytes, &event)) {
     return Status(Code::kCorrupt, "offset " + std::to_string(offset) + ": listed as an operation, is none");
   }
   user->assign(event.operation.user);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "consumers/queries.h"
+#include "state/refused_operation.h"
 
 namespace odometer {
 namespace {
@@ -27,6 +28,11 @@ void AddCell(const HourCell& from, int64_t sign, HourCell* to) {
   AddSaturating(to->results, sign * from.results);
   AddSaturating(to->filtered, sign * from.filtered);
   AddSaturating(to->inserted, sign * from.inserted);
+}
+
+bool DecodeOperation(std::string_view bytes, Event* event) {
+  if (Decode(bytes, event) != Reason::kNone) return false;
+  return IsVector(event->type) || (IsAsk(event->type) && RefusedOperation(*event, event));
 }
 
 HourCell CellOf(const Event& event) {
@@ -84,7 +90,7 @@ Status HourOperations::BringTo(const View& view, const KeyBuilder& list) {
 
 Status HourOperations::Take(size_t at, const Record& record) {
   Event event;
-  if (Decode(record.bytes, &event) != Reason::kNone || !IsVector(event.type)) {
+  if (!DecodeOperation(record.bytes, &event)) {
     return Status(Code::kCorrupt, "offset " + std::to_string(record.offset) + ": listed as an operation, is none");
   }
   auto user = users_.find(event.operation.user);

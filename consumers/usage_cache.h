@@ -25,6 +25,8 @@ namespace odometer {
 
 // Adds a cell times `sign`.
 void AddCell(const HourCell& from, int64_t sign, HourCell* to);
+// The operation that a listed record is, or of a refused ask the one it counts as. False: it is none.
+bool DecodeOperation(std::string_view bytes, Event* event);
 // What an operation adds to its hour's row.
 HourCell CellOf(const Event& operation);
 // Adds to the cell of its operation and status.

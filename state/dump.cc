@@ -148,6 +148,8 @@ std::optional<FieldMap> FieldsOf(RowKind kind, std::string_view bytes, int64_t m
       return Dump<SessionRow>(bytes, moment_us);
     case RowKind::kTenant:
       return Dump<TenantRow>(bytes, moment_us);
+    case RowKind::kUserGauges:
+      return Dump<UserGaugesRow>(bytes, moment_us);
     case RowKind::kServiceDay:
       return Dump<ServiceDayRow>(bytes, moment_us);
     case RowKind::kProfile:
@@ -164,6 +166,7 @@ std::optional<FieldMap> FieldsOf(RowKind kind, std::string_view bytes, int64_t m
     case RowKind::kOutbox:
       return Dump<CrossingRow>(bytes, moment_us);
     case RowKind::kAlertOrder:
+    case RowKind::kAskGone:
       return FieldMap();
     case RowKind::kHoldDue:
       return Dump<DueRow>(bytes, moment_us);

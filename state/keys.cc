@@ -10,6 +10,7 @@ RowClass ClassOf(RowKind kind) {
     case RowKind::kAlertOrder:
     case RowKind::kAsk:
     case RowKind::kHoldDue:
+    case RowKind::kAskGone:
     case RowKind::kChain:
     case RowKind::kIdIndex:
     case RowKind::kMeta:
@@ -33,7 +34,7 @@ const std::vector<RowKind>& LogicalKinds() {
       RowKind::kAccount,     RowKind::kCollection, RowKind::kDay,         RowKind::kProfile,  RowKind::kAssignment,
       RowKind::kProjectHour, RowKind::kProject,    RowKind::kProjectUser, RowKind::kLimitUse, RowKind::kSubscription,
       RowKind::kOverride,    RowKind::kPeriod,     RowKind::kQuota,       RowKind::kSession,  RowKind::kTenant,
-      RowKind::kServiceDay,  RowKind::kPolicy};
+      RowKind::kUserGauges,  RowKind::kServiceDay, RowKind::kPolicy};
   return kinds;
 }
 
@@ -59,6 +60,8 @@ const char* RowKindName(RowKind kind) {
       return "session";
     case RowKind::kTenant:
       return "tenant";
+    case RowKind::kUserGauges:
+      return "user_gauges";
     case RowKind::kServiceDay:
       return "service_day";
     case RowKind::kProfile:
@@ -81,6 +84,8 @@ const char* RowKindName(RowKind kind) {
       return "ask";
     case RowKind::kHoldDue:
       return "hold_due";
+    case RowKind::kAskGone:
+      return "ask_gone";
     case RowKind::kChain:
       return "chain";
     case RowKind::kIdIndex:
@@ -166,6 +171,8 @@ const char* ShapeOf(RowKind kind) {
       return "ttt";
     case RowKind::kTenant:
       return "t";
+    case RowKind::kUserGauges:
+      return "tt";
     case RowKind::kServiceDay:
       return "tnttt";
     case RowKind::kProfile:
@@ -187,6 +194,7 @@ const char* ShapeOf(RowKind kind) {
     case RowKind::kAsk:
       return "ti";
     case RowKind::kHoldDue:
+    case RowKind::kAskGone:
       return "nti";
     case RowKind::kChain:
       return "n";

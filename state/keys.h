@@ -34,6 +34,7 @@ enum class RowKind : char {
   kPeriod = 'p',        // tenant, user, month
   kSession = 's',       // tenant, user, session
   kTenant = 't',        // tenant
+  kUserGauges = 'u',    // tenant, user
   kServiceDay = 'v',    // tenant, day, service, operation, model
   kProfile = 'f',       // tenant, name
   kAssignment = 'g',    // tenant, user; no user: the fallback
@@ -46,6 +47,7 @@ enum class RowKind : char {
   kAlertOrder = 'C',  // offset, tenant: the alerts of all tenants in the order of the log
   kAsk = 'B',         // tenant, id of the ask
   kHoldDue = 'D',     // due, tenant, id of the ask: of open holds
+  kAskGone = 'E',     // when it is no longer kept, tenant, id of the ask
   kChain = 'L',       // offset: the rolling hash before it, at every multiple of 256
   kIdIndex = 'I',     // tenant, id
   kMeta = 'M',        // name: identity, cursor and counts

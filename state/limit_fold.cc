@@ -77,13 +77,19 @@ void LimitFold::WriteDue(RowBatch* batch) const {
   }
 }
 
+Status LimitFold::RemoveGone(const Store& store, int64_t log_time_us) {
+  return retention_.Remove(store, tables_.asks, log_time_us);
+}
+
 void LimitFold::WriteTo(RowKind kind, RowBatch* batch) const {
   if (kind == RowKind::kHoldDue) return WriteDue(batch);
+  if (kind == RowKind::kAskGone) return retention_.WriteTo(batch);
   crossings_.WriteTo(kind, batch);
 }
 
 void LimitFold::MarkClean() {
   due_changes_.clear();
+  retention_.MarkClean();
   crossings_.MarkClean();
 }
 
@@ -91,8 +97,9 @@ Reason LimitFold::FoldCrossed(const Event& event, uint64_t offset) {
   return crossings_.ReadBack(event, offset) ? Reason::kNone : Reason::kNotCrossed;
 }
 
-Result<bool> LimitFold::Knows(const Event& ask) {
-  Result<AskNode*> node = tables_.asks.Find(tables_.key.Begin(RowKind::kAsk).Text(ask.tenant).Id(ask.id).view());
+Result<bool> LimitFold::Knows(const Event& ask, int64_t log_time_us) {
+  moment_ = {log_time_us, ask.id};
+  Result<AskNode*> node = FindAsk(ask.tenant, ask.id);
   if (!node.ok()) return node.status();
   return *node != nullptr;
 }
@@ -149,9 +156,18 @@ Result<Reason> LimitFold::FoldAsk(const Event& event, int64_t log_time_us) {
                                                         : AskState::kOpen);
   last_ask_ = &row;
   ODOMETER_RETURN_IF_ERROR(Count(subject, row.verdict.allowed));
-  if (!row.verdict.allowed) return Reason::kNone;
-  ODOMETER_RETURN_IF_ERROR(is_admit ? Admit(event, subject, log_time_us) : Hold(event, subject, &row));
+  if (row.verdict.allowed)
+    ODOMETER_RETURN_IF_ERROR(is_admit ? Admit(event, subject, log_time_us) : Hold(event, subject, &row));
+  row.gone_us = std::max(row.verdict.judged_us, row.due_us) + kAskKeptUs;
+  retention_.Add(row.gone_us, event.tenant, event.id);
   return Reason::kNone;
+}
+
+// Null: there is none, or it is no longer kept.
+Result<LimitFold::AskNode*> LimitFold::FindAsk(std::string_view tenant, const Uuid& id) {
+  Result<AskNode*> ask = tables_.asks.Find(tables_.key.Begin(RowKind::kAsk).Text(tenant).Id(id).view());
+  bool is_gone = ask.ok() && *ask != nullptr && (*ask)->row.gone_us <= moment_.at_us;
+  return is_gone && !PlantedBug("gone_ask_kept") ? static_cast<AskNode*>(nullptr) : ask;
 }
 
 Result<Verdict> LimitFold::JudgeAsk(const Event& event, const Subject& subject, int64_t log_time_us) {
@@ -223,8 +239,7 @@ Status LimitFold::Hold(const Event& event, const Subject& subject, AskRow* row) 
 // What names no hold of this tenant, or one that is closed otherwise, changes nothing and says so by what is found.
 Result<Reason> LimitFold::FoldEnd(const Event& event, int64_t log_time_us) {
   AskNode* ask = nullptr;
-  ODOMETER_ASSIGN(ask,
-                  tables_.asks.Find(tables_.key.Begin(RowKind::kAsk).Text(event.tenant).Id(event.end.hold).view()));
+  ODOMETER_ASSIGN(ask, FindAsk(event.tenant, event.end.hold));
   if (ask == nullptr) return Reason::kNone;
   last_ask_ = &ask->row;
   bool is_lease = ask->row.type == EventType::kLeaseAsked;

@@ -21,6 +21,7 @@
 #include "core/reason.h"
 #include "core/time.h"
 #include "state/account_fold.h"
+#include "state/ask_retention.h"
 #include "state/change.h"
 #include "state/crossings.h"
 #include "state/fact_parts.h"
@@ -44,7 +45,7 @@ class LimitFold : private LimitSource {
 
   static bool IsMine(EventType type) { return IsAsk(type) || IsHoldEnd(type) || IsDefinition(type); }
   // Whether an ask of this tenant and id has been judged.
-  Result<bool> Knows(const Event& ask);
+  Result<bool> Knows(const Event& ask, int64_t log_time_us);
   Result<Reason> Fold(const Event& event, int64_t log_time_us);
   // The row that Fold() made or changed, for whoever waits for it; null when there is none under that id.
   const AskRow* last_ask() const { return last_ask_; }
@@ -59,6 +60,8 @@ class LimitFold : private LimitSource {
   std::vector<std::string> TakeCrossings() { return crossings_.Take(); }
   size_t crossings_waiting() const { return crossings_.waiting(); }
 
+  // Before a commit: takes out rows of asks that are gone by now. Some at a time, when there are many.
+  Status RemoveGone(const Store& store, int64_t log_time_us);
   // At a commit, of a kind that no table holds: every change of the open holds and the crossings since the last one.
   void WriteTo(RowKind kind, RowBatch* batch) const;
   void MarkClean();
@@ -88,6 +91,7 @@ class LimitFold : private LimitSource {
   Result<const ProjectRow*> Project(const Subject& subject) override;
   Result<const ProjectRow*> UserInProject(const Subject& subject) override;
   Result<const CollectionRow*> Collection(const Subject& subject) override;
+  Result<const UserGaugesRow*> UserGauges(const Subject& subject) override;
 
   Result<Reason> FoldDefinition(const Event& event);
   Result<Reason> Define(const Event& event, PolicyRow* policy);
@@ -98,6 +102,7 @@ class LimitFold : private LimitSource {
   const Zone& ZoneOf(const PolicyRow* policy);
 
   // --- asks
+  Result<AskNode*> FindAsk(std::string_view tenant, const Uuid& id);
   Result<Reason> FoldAsk(const Event& event, int64_t log_time_us);
   Result<Verdict> JudgeAsk(const Event& event, const Subject& subject, int64_t log_time_us);
   Result<bool> HasTooManyHolds(const Subject& subject);
@@ -152,6 +157,7 @@ class LimitFold : private LimitSource {
   std::array<KnownPolicy, 256> policies_;
   std::set<Due> due_;
   std::vector<std::pair<Due, bool>> due_changes_;
+  AskRetention retention_;
   Crossings crossings_;
   Crossings::Moment moment_;  // of what is being folded
   const AskRow* last_ask_ = nullptr;

@@ -106,6 +106,11 @@ Result<const CollectionRow*> LimitFold::Collection(const Subject& subject) {
   return RowIn<CollectionRow>(tables_.collections, key.Text(subject.collection).view());
 }
 
+Result<const UserGaugesRow*> LimitFold::UserGauges(const Subject& subject) {
+  KeyBuilder& key = tables_.key.Begin(RowKind::kUserGauges).Text(subject.tenant).Text(subject.user);
+  return RowIn<UserGaugesRow>(tables_.user_gauges, key.view());
+}
+
 Result<Reason> LimitFold::FoldDefinition(const Event& event) {
   auto found = MakeIn(tables_.policies, tables_.key.Begin(RowKind::kPolicy).Text(event.tenant).view());
   if (!found.ok()) return found.status();

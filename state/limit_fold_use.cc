@@ -84,7 +84,7 @@ Status LimitFold::EnsureCounters(const Subject& subject, const std::vector<Appli
   ODOMETER_ASSIGN(policy, Policy(subject.tenant));
   for (const AppliedLimit& limit : limits) {
     Window window = limit.limit.window;
-    if (!IsCounted(window, limit.scope)) continue;
+    if (!IsCounted(window)) continue;
     UseNode* use = nullptr;
     ODOMETER_ASSIGN(use, UseOf(limit.scope, subject));
     if (use != nullptr && FindCounter(use->row.counters, limit.limit.meter, window) != nullptr) continue;
@@ -147,7 +147,7 @@ Result<std::optional<Standing>> LimitFold::StandingNow(const AppliedLimit& limit
                                                        const UseNode* use) {
   Standing standing;
   standing.limit = &limit;
-  if (!IsCounted(limit.limit.window, limit.scope)) {
+  if (!IsCounted(limit.limit.window)) {
     ODOMETER_ASSIGN(standing.used, GaugeOf(*this, limit.scope, subject, limit.limit.meter));
     return std::optional(standing);
   }
@@ -199,7 +199,7 @@ Result<Reason> LimitFold::Prepare(Event* event, AppendTime append, int64_t log_t
 // Finds the ask that the fact names, if it is allowed, of the fact's own user, and not used up.
 Status LimitFold::NameAsk(Event* event) {
   AskNode* ask = nullptr;
-  ODOMETER_ASSIGN(ask, tables_.asks.Find(tables_.key.Begin(RowKind::kAsk).Text(event->tenant).Id(*event->ask).view()));
+  ODOMETER_ASSIGN(ask, FindAsk(event->tenant, *event->ask));
   if (ask == nullptr) return Status::Ok();
   const AskRow& row = ask->row;
   const Subject& subject = parts_.front().subject;

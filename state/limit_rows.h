@@ -259,6 +259,8 @@ struct AmountItem {
 
 enum class AskState : uint8_t { kRefused = 1, kAdmitted = 2, kOpen = 3, kSettled = 4, kReleased = 5, kExpired = 6 };
 
+inline constexpr int64_t kAskKeptUs = 7 * kUsPerDay;  // after it was judged, or its hold was due
+
 struct AskRow {
   EventType type = EventType::kNone;
   std::string user;
@@ -272,6 +274,7 @@ struct AskRow {
   Uuid closed_by;
   std::vector<AmountItem> settled;  // what was used, as far as it is known
   Verdict verdict;
+  int64_t gone_us = kNever;  // from this log time on there is no such ask, whether its row has been removed or not
 
   template <class Self, class V>
   static void Fields(Self& row, V&& v) {
@@ -287,6 +290,7 @@ struct AskRow {
     v("closed_by", row.closed_by);
     v("settled", row.settled);
     v("verdict", row.verdict);
+    v("gone_us", row.gone_us);
   }
 };
 

@@ -56,6 +56,9 @@ Result<const CollectionRow*> LimitView::Collection(const Subject& subject) {
   return Read<CollectionRow>(
       key_.Begin(RowKind::kCollection).Text(subject.tenant).Text(subject.project).Text(subject.collection));
 }
+Result<const UserGaugesRow*> LimitView::UserGauges(const Subject& subject) {
+  return Read<UserGaugesRow>(key_.Begin(RowKind::kUserGauges).Text(subject.tenant).Text(subject.user));
+}
 
 Result<Verdict> LimitView::Check(const Subject& subject, std::span<const Amount> amounts, int64_t at_us, bool is_hold) {
   Result<const PolicyRow*> policy = Policy(subject.tenant);

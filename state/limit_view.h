@@ -32,6 +32,7 @@ class LimitView : public LimitSource {
   Result<const ProjectRow*> Project(const Subject& subject) override;
   Result<const ProjectRow*> UserInProject(const Subject& subject) override;
   Result<const CollectionRow*> Collection(const Subject& subject) override;
+  Result<const UserGaugesRow*> UserGauges(const Subject& subject) override;
 
   // The verdict that an ask would get now; `at_us` as of the read. A hold or a lease may be one too many.
   Result<Verdict> Check(const Subject& subject, std::span<const Amount> amounts, int64_t at_us, bool is_hold = false);

@@ -10,6 +10,7 @@
 #include "state/dedupe.h"
 #include "state/hash.h"
 #include "state/limit_fold.h"
+#include "state/refused_operation.h"
 #include "state/vector_fold.h"
 
 namespace odometer {
@@ -55,6 +56,7 @@ struct Projection::Impl {
   std::vector<Answer> answers;
   Dedupe dedupe;
   MetaRow meta;
+  Event refused;  // as an operation; reused
   bool meta_dirty = false;
   // Rows of no table since the last commit, by offset.
   std::vector<std::pair<std::string, std::string>> marks, quarantined;
@@ -74,6 +76,8 @@ struct Projection::Impl {
   Result<Outcome> Apply(const Record& record, Coming& its);
   Result<Outcome> Judge(const Record& record, Coming& its);
   Result<Reason> FoldNew(const Record& record, Coming& its);
+  Result<Reason> FoldLimits(const Record& record, const Event& event, int64_t log_time_us);
+  Status CountRefused(const Record& record, const Event& ask, int64_t log_time_us);
   Result<Reason> FoldFact(const Record& record, const Coming& its);
   Reason CheckPlace(const Record& record, const Event& event) const;
   Status Open();
@@ -203,7 +207,7 @@ Result<Outcome> Projection::Impl::Judge(const Record& record, Coming& its) {
   if (PlantedBug("dedupe_after_fold")) return applied;
   // A minted id is known by its stamp alone; an ask has one verdict, whatever stamps it comes with.
   if (IsAsk(event.type)) {
-    Result<bool> is_known = limits.Knows(event);
+    Result<bool> is_known = limits.Knows(event, std::max(meta.log_time_us, record.append_time.us));
     if (!is_known.ok()) return is_known.status();
     if (*is_known && !PlantedBug("retry_judged_anew"))
       return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
@@ -227,20 +231,29 @@ Result<Reason> Projection::Impl::FoldNew(const Record& record, Coming& its) {
   if (event.type == EventType::kGapReported) return dedupe.Report(event);
   if (event.type == EventType::kLimitCrossed) return limits.FoldCrossed(event, record.offset);
   int64_t log_time_us = std::max(meta.log_time_us, record.append_time.us);
-  if (LimitFold::IsMine(event.type)) {
-    Result<Reason> folded = limits.Fold(event, log_time_us);
-    if (folded.ok() && *folded == Reason::kNone && options.keeps_answers && !IsDefinition(event.type)) {
-      std::optional<AskRow> row;
-      if (limits.last_ask() != nullptr) row = *limits.last_ask();
-      answers.push_back({record.offset, std::move(row)});
-    }
-    return folded;
-  }
+  if (LimitFold::IsMine(event.type)) return FoldLimits(record, event, log_time_us);
   Result<Reason> prepared = limits.Prepare(&its.event, record.append_time, log_time_us);
   if (!prepared.ok() || *prepared != Reason::kNone) return prepared;
   Result<Reason> folded = FoldFact(record, its);
   if (folded.ok() && *folded == Reason::kNone) ODOMETER_RETURN_IF_ERROR(limits.Take(event));
   return folded;
+}
+
+Result<Reason> Projection::Impl::FoldLimits(const Record& record, const Event& event, int64_t log_time_us) {
+  Result<Reason> folded = limits.Fold(event, log_time_us);
+  if (!folded.ok() || *folded != Reason::kNone || IsDefinition(event.type)) return folded;
+  const AskRow* row = limits.last_ask();
+  if (options.keeps_answers) answers.push_back({record.offset, row == nullptr ? std::nullopt : std::optional(*row)});
+  bool is_refused = IsAsk(event.type) && !row->verdict.allowed;
+  if (is_refused && !PlantedBug("refusal_not_counted"))
+    ODOMETER_RETURN_IF_ERROR(CountRefused(record, event, log_time_us));
+  return folded;
+}
+
+Status Projection::Impl::CountRefused(const Record& record, const Event& ask, int64_t log_time_us) {
+  if (!RefusedOperation(ask, &refused)) return Status::Ok();
+  refused.event_time.us = log_time_us;
+  return vectors.FoldRefused(refused, record.offset, log_time_us);
 }
 
 Result<Reason> Projection::Impl::FoldFact(const Record& record, const Coming& its) {
@@ -305,6 +318,7 @@ size_t Projection::rows_changed() const {
 Status Projection::Commit() {
   Impl& impl = *impl_;
   if (!impl.meta_dirty) return Status::Ok();
+  ODOMETER_RETURN_IF_ERROR(impl.limits.RemoveGone(impl.store, impl.meta.log_time_us));
   RowBatch& batch = impl.batch;
   batch.Clear();
   impl.tables.WriteTo(&batch, [&](RowKind kind) {

@@ -71,6 +71,7 @@ class LimitSource {
   virtual Result<const ProjectRow*> Project(const Subject& subject) = 0;
   virtual Result<const ProjectRow*> UserInProject(const Subject& subject) = 0;
   virtual Result<const CollectionRow*> Collection(const Subject& subject) = 0;
+  virtual Result<const UserGaugesRow*> UserGauges(const Subject& subject) = 0;
 };
 
 // The subject of a quota of that level.

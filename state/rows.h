@@ -373,6 +373,20 @@ struct CollectionRow {
   }
 };
 
+// What a user has over all projects: the sums of the rows of the user in each.
+struct UserGaugesRow {
+  int64_t vectors = 0;
+  int64_t bytes = 0;
+  int64_t collections = 0;
+
+  template <class Self, class V>
+  static void Fields(Self& row, V&& v) {
+    v("vectors", row.vectors);
+    v("bytes", row.bytes);
+    v("collections", row.collections);
+  }
+};
+
 // What one user did in one project in one hour, by operation and status.
 struct HourCell {
   OperationKind operation = OperationKind::kAdd;

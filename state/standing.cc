@@ -127,7 +127,7 @@ Result<int64_t> GaugeOf(LimitSource& source, Scope scope, const Subject& subject
     case Scope::kCollection:
       return in(source.Collection(subject));
     case Scope::kUser:
-      break;
+      return in(source.UserGauges(subject));
   }
   return int64_t{0};
 }
@@ -172,7 +172,7 @@ Result<Standing> StandingOf(LimitSource& source, const AppliedLimit& limit, cons
     standing.held = use->held[static_cast<size_t>(limit.limit.meter) - 1];
     standing.counter = FindCounter(use->counters, limit.limit.meter, limit.limit.window);
   }
-  if (!IsCounted(limit.limit.window, limit.scope)) {
+  if (!IsCounted(limit.limit.window)) {
     ODOMETER_ASSIGN(standing.used, GaugeOf(source, limit.scope, subject, limit.limit.meter));
     return standing;
   }

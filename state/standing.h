@@ -13,8 +13,8 @@
 
 namespace odometer {
 
-// A gauge is counted for a user over all projects; the other scopes have rows that say it.
-inline bool IsCounted(Window window, Scope scope) { return window != Window::kGauge || scope == Scope::kUser; }
+// Of a gauge, rows say what there is now.
+inline bool IsCounted(Window window) { return window != Window::kGauge; }
 
 const Counter* FindCounter(const std::vector<Counter>& counters, Meter meter, Window window);
 
@@ -24,7 +24,7 @@ Result<Counter> NewCounter(LimitSource& source, const AppliedLimit& limit, const
 // Of a calendar window: to the hour, day or month of a moment after its own.
 void MoveTo(const Zone& zone, int64_t at_us, Counter* counter);
 
-// What there is now, of a scope whose rows say it.
+// What there is now.
 Result<int64_t> GaugeOf(LimitSource& source, Scope scope, const Subject& subject, Meter meter);
 
 // A counter that is not there yet is put into `made`, where it lives.

@@ -121,6 +121,7 @@ class RowTable {
     bool dirty : 1 = false;
     bool saved : 1 = false;       // by the Change in progress
     bool referenced : 1 = false;  // since the clock hand last passed
+    bool removed : 1 = false;     // goes with the next commit
     bool high = false;            // some figure is beyond kHighFigure
     bool made = false;            // by the record that is being folded
     uint8_t touches = 0;          // plain changes since the last review, see state/change.h
@@ -181,6 +182,7 @@ class RowTable {
 
   void MarkDirty(Node* node) {
     node->referenced = true;
+    node->removed = false;
     if (node->dirty) return;
     node->dirty = true;
     dirty_.push_back(node);
@@ -189,11 +191,13 @@ class RowTable {
   // Takes a row out that was made by a record which is not folded after all.
   void Erase(Node* node) {
     if (node->dirty) std::erase(dirty_, node);
-    size_t at = node->hash & mask_;
-    while (slots()[at].node != node) at = (at + 1) & mask_;
-    slots()[at].node = kGone;
-    Release(node);
-    ++generation_;
+    TakeOut(node);
+  }
+
+  // The next commit takes the row out of the store and of RAM, unless it is changed before.
+  void Remove(Node* node) {
+    MarkDirty(node);
+    node->removed = true;
   }
 
   bool dirty() const { return !dirty_.empty(); }
@@ -213,6 +217,10 @@ class RowTable {
       if (i + kAhead < dirty_.size()) AskFor(dirty_[i + kAhead], sizeof(Node));
       Node* node = dirty_[i];
       if (skip != 0 && skip++ % 5 == 0) continue;
+      if (node->removed) {
+        batch->Delete(node->key.view());
+        continue;
+      }
       value.clear();
       EncodeRow(node->row, &value);
       batch->Put(node->key.view(), value);
@@ -222,7 +230,10 @@ class RowTable {
     }
   }
   void MarkClean() {
-    for (Node* node : dirty_) node->dirty = false;
+    for (Node* node : dirty_) {
+      node->dirty = false;
+      if (node->removed) TakeOut(node);
+    }
     dirty_.clear();
   }
 
@@ -270,6 +281,14 @@ class RowTable {
         return slot.node;
       }
     }
+  }
+
+  void TakeOut(Node* node) {
+    size_t at = node->hash & mask_;
+    while (slots()[at].node != node) at = (at + 1) & mask_;
+    slots()[at].node = kGone;
+    Release(node);
+    ++generation_;
   }
 
   Result<Node*> Load(std::string_view key, uint64_t hash) {

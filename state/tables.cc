@@ -130,6 +130,7 @@ void Tables::WriteTo(RowBatch* batch, const std::function<void(RowKind)>& betwee
   asks.WriteTo(batch);
   between(RowKind::kAlertOrder);
   between(RowKind::kHoldDue);
+  between(RowKind::kAskGone);
   ids.WriteTo(batch);
   between(RowKind::kChain);
   between(RowKind::kOutbox);
@@ -153,6 +154,7 @@ void Tables::WriteTo(RowBatch* batch, const std::function<void(RowKind)>& betwee
   quotas.WriteTo(batch);
   sessions.WriteTo(batch);
   tenants.WriteTo(batch);
+  user_gauges.WriteTo(batch);
   service_days.WriteTo(batch);
   policies.WriteTo(batch);
 }

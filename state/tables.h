@@ -52,6 +52,7 @@ struct NodeHints<ProjectRow> {
   RowTable<ProjectRow>::Node* project = nullptr;
   RowTable<ProjectHourRow>::Node* in_hour = nullptr;
   RowTable<ServiceDayRow>::Node* service = nullptr;  // the last
+  RowTable<UserGaugesRow>::Node* gauges = nullptr;   // null: not looked up yet
   std::array<RowTable<CollectionRow>::Node*, 4> collections{};
   uint32_t next_collection = 0;
 };
@@ -68,6 +69,7 @@ struct Tables {
         project_users(store),
         collections(store),
         project_hours(store),
+        user_gauges(store),
         service_days(store),
         streams(store),
         ids(store),
@@ -89,6 +91,7 @@ struct Tables {
   RowTable<ProjectRow> project_users;
   RowTable<CollectionRow> collections;
   RowTable<ProjectHourRow> project_hours;
+  RowTable<UserGaugesRow> user_gauges;
   RowTable<ServiceDayRow> service_days;
   RowTable<StreamRow> streams;
   RowTable<IdRow> ids;
@@ -116,6 +119,7 @@ struct Tables {
     f(project_users);
     f(collections);
     f(project_hours);
+    f(user_gauges);
     f(service_days);
     f(streams);
     f(ids);
@@ -133,7 +137,7 @@ struct Tables {
   // Likewise, a hint of a user in a project.
   uint64_t project_hints_generation() const {
     return tenants.generation() + projects.generation() + project_hours.generation() + service_days.generation() +
-           collections.generation();
+           collections.generation() + user_gauges.generation();
   }
   // Adds what an account's tally holds to its account, period and day, and closes it. Before any of the three is read.
   void CloseTally(RowTable<AccountRow>::Node* account);

@@ -43,11 +43,19 @@ HourCell& CellOf(std::vector<HourCell>& cells, OperationKind operation, Operatio
 
 Result<Reason> VectorFold::Fold(const Event& event, const Ahead& ahead, AppendTime append) {
   refusal_ = Reason::kNone;
-  Status folded = FoldOne(event, ahead, append);
+  Status folded = FoldOne(event, ahead, append, false);
   bool fits = change_.Finish();
   if (!folded.ok()) return folded;
   if (refusal_ != Reason::kNone) return refusal_;
   return fits ? Reason::kNone : Reason::kOverflow;
+}
+
+Status VectorFold::FoldRefused(const Event& operation, uint64_t offset, int64_t log_time_us) {
+  refusal_ = Reason::kNone;
+  Status folded = FoldOne(operation, Ahead(), AppendTime{log_time_us}, true);
+  bool fits = change_.Finish();
+  if (folded.ok() && fits && refusal_ == Reason::kNone) PostAt(operation, offset, FoldTime{log_time_us});
+  return folded;
 }
 
 #define ODOMETER_RESOLVE(table, into, build)               \
@@ -76,11 +84,13 @@ Result<VectorFold::Rows> VectorFold::Resolve(const Event& event, const Ahead& ah
     hints.project = rows.project;
     hints.hour = kNever;
     hints.collections = {};
+    hints.gauges = nullptr;
   }
   rows.tenant = hints.tenant;
   rows.project = hints.project;
   ODOMETER_RETURN_IF_ERROR(ResolveHour(event, &rows));
   if (!op.collection.empty()) ODOMETER_RETURN_IF_ERROR(ResolveCollection(event, &rows));
+  if (op.vectors_delta != 0 || op.bytes_delta != 0) ODOMETER_RETURN_IF_ERROR(ResolveGauges(event, &rows));
   return rows;
 }
 
@@ -121,9 +131,19 @@ Status VectorFold::ResolveCollection(const Event& event, Rows* rows) {
   return Status::Ok();
 }
 
+Status VectorFold::ResolveGauges(const Event& event, Rows* rows) {
+  NodeHints<ProjectRow>& hints = rows->user->hints;
+  if (hints.gauges == nullptr)
+    ODOMETER_RESOLVE(user_gauges, hints.gauges,
+                     tables_.key.Begin(RowKind::kUserGauges).Text(event.tenant).Text(event.operation.user));
+  rows->gauges = hints.gauges;
+  return Status::Ok();
+}
+
 bool VectorFold::NeedsCare(const Event& event, const Rows& rows) const {
   bool high = rows.tenant->high || rows.project->high || rows.user->high || rows.hour->high || rows.service->high;
   high |= rows.collection != nullptr && rows.collection->high;
+  high |= rows.gauges != nullptr && rows.gauges->high;
   return high || odometer::NeedsCare(event) || rows.tenant->row.projects + 2 >= options_.projects_max;
 }
 
@@ -135,6 +155,7 @@ void VectorFold::TouchAll(const Rows& rows) {
   change_.Touch(tables_.project_hours, rows.hour);
   change_.Touch(tables_.service_days, rows.service);
   if (rows.collection != nullptr) change_.Touch(tables_.collections, rows.collection);
+  if (rows.gauges != nullptr) change_.Touch(tables_.user_gauges, rows.gauges);
   if (!new_project) return;
   if (rows.tenant->row.projects >= options_.projects_max) {
     refusal_ = Reason::kCardinality;
@@ -143,7 +164,7 @@ void VectorFold::TouchAll(const Rows& rows) {
   change_.Add(rows.tenant, rows.tenant->row.projects, 1);
 }
 
-Status VectorFold::FoldOne(const Event& event, const Ahead& ahead, AppendTime append) {
+Status VectorFold::FoldOne(const Event& event, const Ahead& ahead, AppendTime append, bool is_ask) {
   Result<Rows> resolved = Resolve(event, ahead, append);
   if (!resolved.ok()) return resolved.status();
   const Rows& rows = *resolved;
@@ -155,7 +176,7 @@ Status VectorFold::FoldOne(const Event& event, const Ahead& ahead, AppendTime ap
   if (event.event_time.us > append.us) change_.Add(rows.tenant, tenant.clock_ahead_events, 1);
   change_.Add(rows.tenant, tenant.operations, 1);
   if (IsSearch(event)) change_.Add(rows.tenant, tenant.searches, 1);
-  change_.Add(rows.project, rows.project->row.events, 1);
+  if (!is_ask) change_.Add(rows.project, rows.project->row.events, 1);
   AddOperation(event, rows);
   AddHour(event, rows);
   change_.Add(rows.service, rows.service->row.vector_operations, 1);
@@ -213,6 +234,10 @@ void VectorFold::AddGauges(const Event& event, const Rows& rows) {
   const Operation& op = event.operation;
   change_.Add(rows.user, rows.user->row.vectors, op.vectors_delta);
   change_.Add(rows.user, rows.user->row.bytes, op.bytes_delta);
+  if (rows.gauges != nullptr) {
+    change_.Add(rows.gauges, rows.gauges->row.vectors, op.vectors_delta);
+    change_.Add(rows.gauges, rows.gauges->row.bytes, op.bytes_delta);
+  }
   if (WinsDrop(event, rows) && !PlantedBug("drop_keeps_vectors")) return TakeOut(op, rows);
   AddVectors(rows, op.vectors_delta, op.bytes_delta);
   if (rows.collection == nullptr) return;
@@ -272,6 +297,10 @@ Status VectorFold::AddOwned(const Event& event, const std::string& owner, int64_
       tables_.key.Begin(RowKind::kProjectUser).Text(event.tenant).Text(owner).Text(event.operation.project));
   change_.Touch(tables_.project_users, node);
   change_.Add(node, node->row.collections, change);
+  GaugesNode* gauges = nullptr;
+  ODOMETER_RESOLVE(user_gauges, gauges, tables_.key.Begin(RowKind::kUserGauges).Text(event.tenant).Text(owner));
+  change_.Touch(tables_.user_gauges, gauges);
+  if (!PlantedBug("owner_without_gauges")) change_.Add(gauges, gauges->row.collections, change);
   return Status::Ok();
 }
 
@@ -290,9 +319,11 @@ void VectorFold::TakeOut(const Operation& op, const Rows& rows) {
 }
 
 void VectorFold::Post(const Event& event, const Record& record) {
-  const Operation& op = event.operation;
-  FoldTime time = PlaceAt(event.event_time, record.append_time);
-  Posting posting{record.offset, time.us, event.type, static_cast<uint8_t>(op.status), event.id, 0, 0};
+  PostAt(event, record.offset, PlaceAt(event.event_time, record.append_time));
+}
+
+void VectorFold::PostAt(const Event& event, uint64_t offset, FoldTime time) {
+  Posting posting{offset, time.us, event.type, static_cast<uint8_t>(event.operation.status), event.id, 0, 0};
   tables_.pending.Add(posting, &project_->hints.postings, nullptr);
 }
 

@@ -21,10 +21,14 @@ class VectorFold {
 
   // As AccountFold::Fold().
   Result<Reason> Fold(const Event& event, const Ahead& ahead, AppendTime append);
+  // Of a refused ask (RefusedOperation), in the log at `offset`, at the partition's log time: what it adds but to
+  // `events`, and its posting; nothing at all where it has no room.
+  Status FoldRefused(const Event& operation, uint64_t offset, int64_t log_time_us);
   void Post(const Event& event, const Record& record);
 
  private:
   using CollectionNode = RowTable<CollectionRow>::Node;
+  using GaugesNode = RowTable<UserGaugesRow>::Node;
 
   struct Rows {
     FoldTime time;
@@ -32,14 +36,17 @@ class VectorFold {
     ProjectNode* project = nullptr;
     ProjectNode* user = nullptr;           // project_user
     CollectionNode* collection = nullptr;  // null: none named
+    GaugesNode* gauges = nullptr;          // null: the user's stay as they are
     RowTable<ProjectHourRow>::Node* hour = nullptr;
     RowTable<ServiceDayRow>::Node* service = nullptr;
   };
 
-  Status FoldOne(const Event& event, const Ahead& ahead, AppendTime append);
+  Status FoldOne(const Event& event, const Ahead& ahead, AppendTime append, bool is_ask);
+  void PostAt(const Event& event, uint64_t offset, FoldTime time);
   Result<Rows> Resolve(const Event& event, const Ahead& ahead, AppendTime append);
   Status ResolveHour(const Event& event, Rows* rows);
   Status ResolveCollection(const Event& event, Rows* rows);
+  Status ResolveGauges(const Event& event, Rows* rows);
   bool NeedsCare(const Event& event, const Rows& rows) const;
   void TouchAll(const Rows& rows);
   void AddOperation(const Event& event, const Rows& rows);

@@ -146,7 +146,10 @@ Result<HttpResponse> Api::PageOfOperations(const Call& call, const Reading& read
                     "offset " + std::to_string(posting.offset) + ": listed as an operation, cannot be read");
     }
     json.Object().Key("offset").Unsigned(posting.offset).Key("append_time").Time(record->append_time.us);
-    json.Key("placed_at").Time(posting.time_us).Field("operation", OperationName(OperationOf(event.type)));
+    json.Key("placed_at")
+        .Time(posting.time_us)
+        .Field("operation", OperationName(OperationOf(posting.type)))
+        .Field("status", StatusName(static_cast<OperationStatus>(posting.status)));
     json.Key("event").Raw(EventToJson(event)).End();
   }
   json.End().End();

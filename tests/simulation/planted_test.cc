@@ -33,7 +33,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "gauge_clamped", "session_stays_where_first_seen", "high_water_dedupe", "batch_partly_folded",
                     "drop_keeps_vectors", "last_arrival_wins", "gap_forgotten", "misplaced_folded", "expired_hold_kept",
                     "lease_counted_twice", "retry_judged_anew", "cap_off_by_one", "counter_from_zero",
-                    "crossed_for_ever", "outbox_never_empty", "crossing_lost_in_crash"),
+                    "crossed_for_ever", "outbox_never_empty", "crossing_lost_in_crash",
+                    "gone_ask_kept", "refusal_not_counted", "owner_without_gauges"),
     [](const testing::TestParamInfo<const char*>& info) { return std::string(info.param); });
 
 }  // namespace

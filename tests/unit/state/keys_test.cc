@@ -128,7 +128,7 @@ TEST(Keys, EachKindHasItsClassAndLogicalKindsStandInKeyOrder) {
     last = static_cast<char>(kind);
     EXPECT_TRUE(names.insert(RowKindName(kind)).second);
   }
-  EXPECT_EQ(names.size(), 17u);
+  EXPECT_EQ(names.size(), 18u);
   EXPECT_EQ(ClassOf(RowKind::kMeta), RowClass::kPositional);
   EXPECT_EQ(ClassOf(RowKind::kUserPostings), RowClass::kDerived);
   EXPECT_EQ(ClassOf(RowKind::kOperational), RowClass::kOperational);

@@ -102,6 +102,17 @@ class LimitTest : public DefectTest {
     return event;
   }
 
+  bool HasRow(RowKind kind) {
+    std::string begin = KeyBuilder().Begin(kind).str();
+    bool has = false;
+    Status scanned = partition_.view()->Scan(begin, PrefixEnd(begin), [&](std::string_view, std::string_view) {
+      has = true;
+      return false;
+    });
+    EXPECT_TRUE(scanned.ok());
+    return has;
+  }
+
   // --- what is used
   LimitUseRow Use(Scope scope, const Subject& of) {
     KeyBuilder key;

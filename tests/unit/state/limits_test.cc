@@ -1,4 +1,5 @@
 // Asks, holds and leases, judged where they stand in the log: docs/limits.md.
+#include "state/audit.h"
 #include "tests/unit/state/limit_fixture.h"
 
 namespace odometer {
@@ -357,7 +358,140 @@ TEST_F(Limits, ACheckIsAnsweredAsTheAskWouldBeAndChangesNothing) {
   EXPECT_EQ(UseOfUser("ann").admitted, 50);
 }
 
+// --- how long asks are kept
+
+TEST_F(Limits, AnAskIsKeptForSevenDaysOfTheLogsTimeAndItsRowGoesThen) {
+  ASSERT_EQ(Override("ann", {LimitOf(Meter::kRequests, Window::kRollingHour, 1)}), "applied");
+  Event ask = AskOf(EventType::kAdmitAsked, {"acme", "ann", {}, {}}, {{Meter::kRequests, 1}}, kNoon);
+  AskRow row = Asked(ask);
+  EXPECT_EQ(row.gone_us, kNoon + 7 * kUsPerDay);
+  EXPECT_EQ(partition_.Apply(ask, row.gone_us - 1), "duplicate") << "it gets the first verdict";
+  ASSERT_EQ(partition_.Apply(make_.Tick(row.gone_us)), "applied");
+  EXPECT_FALSE(HasRow(RowKind::kAsk)) << "its row is removed";
+  EXPECT_FALSE(HasRow(RowKind::kAskGone));
+}
+
+TEST_F(Limits, AFactThatNamesAnAskThatIsGoneCountsInFull) {
+  ASSERT_EQ(Override("ann", {LimitOf(Meter::kRequests, Window::kLifetime, 10)}), "applied");
+  Event kept = AskOf(EventType::kAdmitAsked, {"acme", "ann", {}, {}}, {{Meter::kRequests, 1}}, kNoon);
+  AskRow row = Asked(kept);
+  Event gone = AskOf(EventType::kAdmitAsked, {"acme", "ann", {}, {}}, {{Meter::kRequests, 1}}, kNoon);
+  Asked(gone);
+  Event in_time = TokenTurn(1, 1, row.gone_us - 1), late = TokenTurn(1, 1, row.gone_us);
+  in_time.ask = kept.id;
+  late.ask = gone.id;
+  ASSERT_EQ(partition_.Apply(in_time), "applied");
+  EXPECT_EQ(UsedBy("ann", Meter::kRequests, Window::kLifetime, row.gone_us), 2);
+  ASSERT_EQ(partition_.Apply(late), "applied");
+  EXPECT_EQ(UsedBy("ann", Meter::kRequests, Window::kLifetime, row.gone_us), 3);
+}
+
+TEST_F(Limits, AHoldIsKeptForSevenDaysAfterItWasDueAndThenNotSettledAnyMore) {
+  ASSERT_EQ(Override("ann", {LimitOf(Meter::kOutputTokens, Window::kLifetime, 1000)}), "applied");
+  auto hold = [&] { return Hold("ann", {{Meter::kOutputTokens, 90}}, kNoon); };
+  Event kept = hold(), gone = hold();
+  AskRow row = Asked(kept);
+  ASSERT_EQ(Asked(gone).gone_us, row.due_us + 7 * kUsPerDay);
+  auto settle = [&](const Event& ask, int64_t at_us) {
+    return partition_.Apply(End(EventType::kHoldSettled, ask.id, {{Meter::kOutputTokens, 50}}, at_us));
+  };
+  ASSERT_EQ(settle(kept, row.gone_us - 1), "applied");
+  ASSERT_EQ(settle(gone, row.gone_us), "applied") << "a no-op";
+  EXPECT_EQ(UsedBy("ann", Meter::kOutputTokens, Window::kLifetime, row.gone_us), 50);
+}
+
+// The place of the first in the order of removal must not take the second's row with it.
+TEST_F(Limits, AnIdThatIsAskedAgainAfterItsAskIsGoneIsJudgedAnewAndKeptAsLong) {
+  ASSERT_EQ(Override("ann", {LimitOf(Meter::kRequests, Window::kRollingHour, 1)}), "applied");
+  Event ask = AskOf(EventType::kAdmitAsked, {"acme", "ann", {}, {}}, {{Meter::kRequests, 1}}, kNoon);
+  make_.Stamp(&ask, 1);
+  AskRow first = Asked(ask);
+  partition_.Commit();
+  make_.Stamp(&ask, 2);  // a minted id is known by its stamp alone
+  ASSERT_EQ(partition_.Apply(ask, first.gone_us + kMinute), "applied");
+  EXPECT_EQ(Ask(ask.id).verdict.judged_us, first.gone_us + kMinute);
+  ASSERT_EQ(partition_.Apply(make_.Tick(first.gone_us + kUsPerDay)), "applied");
+  EXPECT_TRUE(HasRow(RowKind::kAsk));
+  ASSERT_EQ(partition_.Apply(make_.Tick(first.gone_us + 8 * kUsPerDay)), "applied");
+  EXPECT_FALSE(HasRow(RowKind::kAsk));
+  EXPECT_FALSE(HasRow(RowKind::kAskGone));
+}
+
+TEST_F(Limits, RowsOfAsksThatAreGoneAreRemovedAfterARestartTooAPartAtACommit) {
+  constexpr int kAsks = 10'000;
+  for (int i = 0; i < kAsks; ++i)
+    ASSERT_EQ(
+        partition_.Apply(AskOf(EventType::kAdmitAsked, {"acme", "ann", {}, {}}, {{Meter::kRequests, 1}}, kNoon + i)),
+        "applied");
+  partition_.Restart();
+  int commits = 0;
+  for (; HasRow(RowKind::kAskGone); ++commits) {
+    ASSERT_LT(commits, 10);
+    ASSERT_EQ(partition_.Apply(make_.Tick(kNoon + 8 * kUsPerDay)), "applied");
+  }
+  EXPECT_GT(commits, 1) << "not all of them in one commit";
+  EXPECT_FALSE(HasRow(RowKind::kAsk));
+}
+
+// --- refusals
+
+TEST_F(Limits, ARefusedAskOfAProjectCountsAsAnOperationThatExceededItsQuota) {
+  const Subject docs{"acme", "ann", "docs", "main"};
+  for (Meter meter : {Meter::kSearches, Meter::kOperations})
+    ASSERT_EQ(Quota(QuotaLevel::kProject, {"acme", {}, "docs", {}}, {LimitOf(meter, Window::kRolling24h, 0)}),
+              "applied");
+  auto refused = [&](const Subject& of, std::vector<Amount> amounts) {
+    EXPECT_FALSE(Asked(AskOf(EventType::kHoldAsked, of, std::move(amounts), kNoon, kMinute)).verdict.allowed);
+  };
+  refused(docs, {{Meter::kOperations, 1}, {Meter::kSearches, 1}});
+  refused(docs, {{Meter::kOperations, 1}, {Meter::kVectors, 500}});
+  refused(docs, {{Meter::kOperations, 1}, {Meter::kCollections, 1}});
+  refused({"acme", {}, "docs", {}}, {{Meter::kOperations, 1}, {Meter::kBytes, 9}});
+  refused(docs, {{Meter::kOperations, 1}});
+  FieldMap project = partition_.Row("project[acme,docs]");
+  EXPECT_EQ(project["search.quota_exceeded"], "1");
+  EXPECT_EQ(project["add.quota_exceeded"], "2");
+  EXPECT_EQ(project["collection_create.quota_exceeded"], "1");
+  EXPECT_EQ(project["events"], "0") << "their events are the tenant's";
+  EXPECT_EQ(project["vectors"], "0");
+  EXPECT_EQ(partition_.Get("project_user[acme,ann,docs]", "add.quota_exceeded"), "1");
+  EXPECT_EQ(partition_.Get("collection[acme,docs,main]", "operations"), "3");
+  EXPECT_EQ(partition_.Get("tenant[acme]", "operations"), "4");
+  EXPECT_EQ(partition_.Get("tenant[acme]", "searches"), "0");
+  Result<std::vector<Difference>> law = CheckConservation(*partition_.view());
+  EXPECT_TRUE(law.ok() && law->empty());
+  EXPECT_TRUE(HasRow(RowKind::kProjectPostings)) << "the operations are listed";
+}
+
+TEST_F(Limits, WhatObserveLetsThroughIsNoOperationThatExceededItsQuota) {
+  ASSERT_EQ(Quota(QuotaLevel::kProject, {"acme", {}, "docs", {}}, {LimitOf(Meter::kSearches, Window::kRolling24h, 0)}),
+            "applied");
+  ASSERT_EQ(Enforce(Enforcement::kObserve), "applied");
+  EXPECT_TRUE(Asked(AskOf(EventType::kAdmitAsked, {"acme", "ann", "docs", {}}, {{Meter::kSearches, 1}}, kNoon))
+                  .verdict.allowed);
+  EXPECT_EQ(partition_.Get("project[acme,docs]", "search.quota_exceeded"), "(no row)");
+}
+
 // --- vectors
+
+TEST_F(Limits, AUsersQuotaOfVectorsKnowsWhatTheUserHasInAllProjectsSinceBeforeTheQuota) {
+  ASSERT_EQ(partition_.Apply(make_.Vectors("ann", "p1", 600, kNoon)), "applied");
+  ASSERT_EQ(partition_.Apply(make_.Vectors("ann", "p2", 300, kNoon)), "applied");
+  ASSERT_EQ(partition_.Apply(make_.Vectors("bob", "p1", 5000, kNoon)), "applied");
+  Event created = make_.Operation(EventType::kCollectionCreated, "ann", "p1", kNoon);
+  created.operation.collection = "main";
+  ASSERT_EQ(partition_.Apply(created), "applied");
+  ASSERT_EQ(Quota(QuotaLevel::kUser, {"acme", "ann", {}, {}},
+                  {LimitOf(Meter::kVectors, Window::kGauge, 1000), LimitOf(Meter::kCollections, Window::kGauge, 1)}),
+            "applied");
+  auto ask = [&](Meter meter, int64_t amount) {
+    return Asked(AskOf(EventType::kHoldAsked, {"acme", "ann", "p3", {}}, {{meter, amount}}, kNoon, kMinute)).verdict;
+  };
+  EXPECT_FALSE(ask(Meter::kVectors, 101).allowed);
+  EXPECT_TRUE(ask(Meter::kVectors, 100).allowed);
+  EXPECT_FALSE(ask(Meter::kCollections, 1).allowed);
+  EXPECT_EQ(partition_.Get("user_gauges[acme,ann]", "vectors"), "900");
+}
 
 TEST_F(Limits, ABatchOfVectorsAsksForAllOfThemAndAfterTheCountTheNextAskIsJudgedOnTheCountedFigure) {
   const Subject docs{"acme", {}, "docs", {}};

@@ -57,6 +57,9 @@ class Book : public LimitSource {
   }
   Result<const DayRow*> UserDay(const Subject&, int64_t) override { return static_cast<const DayRow*>(nullptr); }
   Result<const ProjectRow*> Project(const Subject&) override { return static_cast<const ProjectRow*>(nullptr); }
+  Result<const UserGaugesRow*> UserGauges(const Subject&) override {
+    return static_cast<const UserGaugesRow*>(nullptr);
+  }
   Result<const ProjectRow*> UserInProject(const Subject&) override { return static_cast<const ProjectRow*>(nullptr); }
   Result<const CollectionRow*> Collection(const Subject&) override {
     return static_cast<const CollectionRow*>(nullptr);

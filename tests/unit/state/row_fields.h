@@ -49,6 +49,8 @@ auto WithRowOf(RowKind kind, F&& f) {
       return f(SessionRow());
     case RowKind::kTenant:
       return f(TenantRow());
+    case RowKind::kUserGauges:
+      return f(UserGaugesRow());
     case RowKind::kServiceDay:
       return f(ServiceDayRow());
     case RowKind::kProfile:
@@ -68,6 +70,7 @@ auto WithRowOf(RowKind kind, F&& f) {
     case RowKind::kOutbox:
       return f(CrossingRow());
     case RowKind::kAlertOrder:
+    case RowKind::kAskGone:
       return f(NoRow());
     case RowKind::kHoldDue:
       return f(DueRow());
