@@ -153,6 +153,10 @@ class Front {
     if (request.target == "/readyz") return NotReady(waiting_for_);
     return ToResponse({503, "starting", "odometerd waits for its log: " + waiting_for_, 1}, request.target, "");
   }
+  bool IsInstant(const HttpRequest& request) const {
+    const Api* api = api_;
+    return api == nullptr || api->IsInstant(request);
+  }
   HttpResponse Refuse(int status, std::string_view detail) {
     if (Api* api = api_) return api->Refuse(status, detail);
     return ToResponse({status, std::string(DefaultKind(status)), std::string(detail), 0}, "", "");
@@ -181,7 +185,7 @@ Result<std::unique_ptr<HttpServer>> StartServer(const DaemonConfig& config, Fron
   options.port = config.listen_port;
   options.handler = [&front](const HttpRequest& request) { return front.Handle(request); };
   options.refuse = [&front](int status, std::string_view detail) { return front.Refuse(status, detail); };
-  options.is_instant = Api::IsInstant;
+  options.is_instant = [&front](const HttpRequest& request) { return front.IsInstant(request); };
   return HttpServer::Start(std::move(options), SystemClock());
 }
 

@@ -50,6 +50,19 @@ void Runner::Note(const char* level, const std::string& text) const {
 }
 
 Result<size_t> Runner::Step(int64_t wait_us) {
+  Result<size_t> folded = FoldOnce(wait_us);
+  if (!folded.ok()) return folded;
+  if (CommitDue()) {
+    ODOMETER_RETURN_IF_ERROR(CommitNow());
+  } else if (!projection_->dirty() && clock_.MonotonicUs() - verified_us_ >= kVerifyUs) {
+    ODOMETER_RETURN_IF_ERROR(Verify());
+  }
+  Publish();
+  return folded;
+}
+
+// Polls once and folds what came.
+Result<size_t> Runner::FoldOnce(int64_t wait_us) {
   if (options_.before_batch) options_.before_batch();
   if (reader_ == nullptr) {
     Result<std::unique_ptr<EventReader>> reader = log_.Read(projection_->meta().cursor);
@@ -72,13 +85,44 @@ Result<size_t> Runner::Step(int64_t wait_us) {
   // Offsets after the last record that hold none.
   if (reader_->next_offset() > projection_->meta().cursor) projection_->SkipTo(reader_->next_offset());
   if (projection_->dirty() && first_uncommitted_us_ < 0) first_uncommitted_us_ = clock_.MonotonicUs();
-  if (CommitDue(*records)) {
-    ODOMETER_RETURN_IF_ERROR(CommitNow());
-  } else if (!projection_->dirty() && clock_.MonotonicUs() - verified_us_ >= kVerifyUs) {
-    ODOMETER_RETURN_IF_ERROR(Verify());
-  }
-  Publish();
+  behind_us_ = records->empty() ? 0 : clock_.NowUs() - records->back().append_time.us;
   return records->size();
+}
+
+// A turn of the thread. Where others may fold in its stead, it waits without keeping them from it.
+Result<size_t> Runner::Turn() {
+  if (!log_.can_await()) return Step(options_.poll_wait_us);
+  uint64_t next_offset = 0;
+  int64_t wait_us = 0;
+  {
+    std::lock_guard turn(turn_mutex_);
+    Result<size_t> folded = Step(0);
+    if (!folded.ok() || *folded > 0) return folded;
+    next_offset = reader_->next_offset();
+    wait_us = std::min(options_.poll_wait_us, LingerLeft(options_.poll_wait_us));
+  }
+  log_.Await(next_offset, wait_us, &seen_wakes_);
+  return size_t{0};
+}
+
+void Runner::FoldNow() {
+  if (!log_.can_await()) return;
+  std::unique_lock turn(turn_mutex_, std::defer_lock);
+  bool is_failing = !state().failing_step.empty();
+  if (is_failing || !turn.try_lock()) return log_.Wake();
+  if (has_ended_) return;
+  bool is_known = projection_->dirty() && has_asks_only_;
+  Result<size_t> folded = FoldOnce(0);
+  // The thread commits: it is told when there is something to commit, or more than asks, which it does not let wait.
+  bool is_thread_needed = !folded.ok() || !is_known || !has_asks_only_;
+  turn.unlock();
+  if (is_thread_needed) log_.Wake();
+}
+
+bool Runner::is_idle() {
+  std::unique_lock turn(turn_mutex_, std::defer_lock);
+  return log_.is_instant() && log_.can_await() && turn.try_lock() && reader_ != nullptr &&
+         reader_->next_offset() == log_.range().end;
 }
 
 // What is in the log already comes back by itself while there is much to read; what is left is appended after that.
@@ -201,19 +245,18 @@ int64_t Runner::LingerLeft(int64_t otherwise) const {
   return std::max<int64_t>(first_uncommitted_us_ + options_.asks_linger_us - clock_.MonotonicUs(), 0);
 }
 
-bool Runner::CommitDue(std::span<const Record> records) const {
+bool Runner::CommitDue() const {
   if (!projection_->dirty()) return false;
   bool is_drained = projection_->meta().cursor >= log_.range().end;
   if (is_drained && (!has_asks_only_ || LingerLeft(0) <= 0)) return true;
   if (projection_->bytes_in_memory() > options_.projection.memory_bytes_max + (64u << 20)) return true;
   if (projection_->rows_changed() >= options_.uncommitted_rows_max) return true;
-  return clock_.MonotonicUs() - first_uncommitted_us_ >= CommitInterval(records);
+  return clock_.MonotonicUs() - first_uncommitted_us_ >= CommitInterval();
 }
 
-int64_t Runner::CommitInterval(std::span<const Record> records) const {
-  int64_t behind_us = records.empty() ? 0 : clock_.NowUs() - records.back().append_time.us;
-  if (behind_us > kBacklogUs) return options_.backlog_interval_us;
-  return behind_us > kUsPerSecond ? options_.catch_up_interval_us : options_.commit_interval_us;
+int64_t Runner::CommitInterval() const {
+  if (behind_us_ > kBacklogUs) return options_.backlog_interval_us;
+  return behind_us_ > kUsPerSecond ? options_.catch_up_interval_us : options_.commit_interval_us;
 }
 
 Status Runner::CommitNow() {
@@ -279,7 +322,9 @@ std::optional<Runner::Answered> Runner::WaitForAnswer(uint64_t offset, int64_t t
 void Runner::Start() {
   thread_ = std::thread([this] {
     Loop();
+    std::lock_guard turn(turn_mutex_);
     last_commit_ = CommitNow();
+    has_ended_ = true;
   });
 }
 
@@ -293,8 +338,9 @@ void Runner::Loop() {
     // What could not be committed is tried again before anything more is folded.
     std::string failing = state().failing_step;
     if (failing == "commit" || failing == "append" || failing == "verify") {
+      std::lock_guard turn(turn_mutex_);
       result = projection_->dirty() ? CommitNow() : Verify();
-    } else if (Result<size_t> step = Step(options_.poll_wait_us); !step.ok()) {
+    } else if (Result<size_t> step = Turn(); !step.ok()) {
       result = step.status();
     }
     if (result.ok()) continue;

@@ -96,6 +96,11 @@ class Runner {
     std::shared_ptr<const AskRow> ask;  // null: the record is no ask, or there is none under that id
   };
   std::optional<Answered> WaitForAnswer(uint64_t offset, int64_t timeout_us);
+  // What is in the log is folded by the caller, if nobody folds just now; else the runner's thread is told of it. After
+  // AppendQuietly(): who asks is answered without a word to another thread.
+  void FoldNow();
+  // Whether an ask appended now would be judged at once, by the caller: the log waits for nothing, and nobody folds.
+  bool is_idle();
   RunnerState state() const;
   // False from when the log was found to be another one, or could not be read on, until it has been shown to be the
   // right one and is read again: nothing may be appended.
@@ -105,10 +110,12 @@ class Runner {
 
  private:
   void Loop();
+  Result<size_t> Turn();
+  Result<size_t> FoldOnce(int64_t wait_us);
   Status Fold(std::span<const Record> records);
   int64_t LingerLeft(int64_t otherwise) const;
-  bool CommitDue(std::span<const Record> records) const;
-  int64_t CommitInterval(std::span<const Record> records) const;
+  bool CommitDue() const;
+  int64_t CommitInterval() const;
   Status Fail(const char* step, Status status);
   void Restart();
   Status Verify();
@@ -128,6 +135,7 @@ class Runner {
   std::vector<Outcome> folded_;  // of the batch; reused
   bool has_asks_only_ = true;    // what is not committed
   int64_t first_uncommitted_us_ = -1;
+  int64_t behind_us_ = 0;  // of the newest record that was read last
   int64_t verified_us_ = 0;               // monotonic: when the log was last shown to be the one that is folded
   int64_t acknowledged_us_ = 0;           // monotonic
   int64_t quiet_since_us_ = -1;           // monotonic: since when nothing came; -1: something has just come
@@ -135,6 +143,9 @@ class Runner {
   std::vector<std::string> unpublished_;  // crossings that are committed and not in the log yet
   int64_t published_us_ = 0;              // monotonic: when it was last tried in vain
   uint64_t caught_up_at_ = 0;             // the log's end when it was opened: what is told below it is in it already
+  bool has_ended_ = false;                // its last commit is made
+  uint64_t seen_wakes_ = 0;               // of the log; the thread's
+  std::mutex turn_mutex_;                 // held by who folds, where others than the thread may: see FoldNow()
   std::thread thread_;
   Status last_commit_;  // of the thread, when it ended
   std::atomic<bool> is_log_verified_ = true;

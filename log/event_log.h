@@ -82,6 +82,8 @@ class PartitionLog {
   virtual OffsetRange range() const = 0;
   // kDiskFull or kIo leave the log as it was and usable: a later Append may succeed.
   virtual Result<Appended> Append(std::span<const std::string_view> events) = 0;
+  // As Append(), for who reads on at once: nobody that waits for records is woken by it, where the log can do that.
+  virtual Result<Appended> AppendQuietly(std::span<const std::string_view> events) { return Append(events); }
   // `from` may be range().end, not above it (kInvalid); below range().start is kNotFound.
   virtual Result<std::unique_ptr<EventReader>> Read(uint64_t from) = 0;
   // What is at hand, for readers beside the one that folds: a log with a copy gives of the copy only. Its end is that
@@ -94,8 +96,14 @@ class PartitionLog {
   // can change; a store calls it before it makes a cursor durable. kCorrupt: it is another one; the message says what
   // differs. kUnavailable: nobody can say so now.
   virtual Status SyncTo(uint64_t offset) = 0;
-  // Makes blocked Polls return early, once. For a clean stop.
+  // Makes blocked Polls return early, once.
   virtual void Wake() = 0;
+  // Whether one may wait for records apart from reading them, by Await().
+  virtual bool can_await() const { return false; }
+  // Returns when there is a record at or above `offset`, after wait_us, or on a Wake() that `seen_wakes` has not seen.
+  virtual void Await(uint64_t offset, int64_t wait_us, uint64_t* seen_wakes) { (void)offset, (void)wait_us, (void)seen_wakes; }
+  // Whether Append() waits for no device and no other machine.
+  virtual bool is_instant() const { return false; }
   // Readers may have been given records at or above `offset` that are not this log's: keeps nothing of them. The caller
   // has closed its readers.
   virtual Status ForgetFrom(uint64_t offset) {

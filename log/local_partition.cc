@@ -23,6 +23,7 @@ size_t BytesOf(std::span<const std::string_view> events) {
 struct LocalPartition::Waiter {
   std::span<const std::string_view> events;
   bool wants_sync = false;
+  bool is_quiet = false;
   size_t bytes = 0;
   Appended appended;
   bool is_done = false;
@@ -86,6 +87,17 @@ OffsetRange LocalPartition::range() const {
 }
 
 Result<Appended> LocalPartition::Append(std::span<const std::string_view> events) {
+  Waiter waiter;
+  return AppendAs(waiter, events);
+}
+
+Result<Appended> LocalPartition::AppendQuietly(std::span<const std::string_view> events) {
+  Waiter waiter;
+  waiter.is_quiet = true;
+  return AppendAs(waiter, events);
+}
+
+Result<Appended> LocalPartition::AppendAs(Waiter& waiter, std::span<const std::string_view> events) {
   if (writer_ == nullptr) return Status(Code::kInvalid, options_.directory + ": opened to read only");
   for (std::string_view event : events) {
     if (event.size() > kPayloadBytesMax) {
@@ -93,7 +105,6 @@ Result<Appended> LocalPartition::Append(std::span<const std::string_view> events
                                         std::to_string(kPayloadBytesMax));
     }
   }
-  Waiter waiter;
   waiter.events = events;
   waiter.bytes = BytesOf(events);
   std::unique_lock lock(mutex_);
@@ -112,7 +123,7 @@ Status LocalPartition::CopyIn(std::span<const Record> records) {
   }
   ODOMETER_RETURN_IF_ERROR(writer_->Write(records, SegmentWriter::Durable::kNo));
   std::lock_guard lock(mutex_);
-  Publish();
+  Publish(false);
   return Status::Ok();
 }
 
@@ -139,7 +150,8 @@ Status LocalPartition::Await(std::unique_lock<std::mutex>& lock, Waiter& waiter)
   lock.unlock();
   Status status = WriteGroup(group, first_offset, append_time);
   lock.lock();
-  if (status.ok()) Publish();
+  bool is_quiet = std::all_of(group.begin(), group.end(), [](const Waiter* each) { return each->is_quiet; });
+  if (status.ok()) Publish(is_quiet);
   Finish(group.size(), status);
   return status;
 }
@@ -163,14 +175,14 @@ Status LocalPartition::WriteGroup(std::span<Waiter* const> group, uint64_t first
   return writer_->Write(group_records_, wants_sync ? SegmentWriter::Durable::kYes : SegmentWriter::Durable::kNo);
 }
 
-void LocalPartition::Publish() {
+void LocalPartition::Publish(bool is_quiet) {
   const SegmentWriter::End& end = writer_->end();
   if (end.base_offset != end_.base_offset) segments_.push_back({end.base_offset, 0});
   segments_.back().bytes = end.position;
   indexes_[end.base_offset].Add(writer_->written());
   end_ = end;
   if (writer_->is_synced()) synced_offset_ = end.next_offset;
-  appended_.notify_all();
+  if (!is_quiet) appended_.notify_all();
 }
 
 void LocalPartition::Finish(size_t group_size, const Status& status) {
@@ -188,6 +200,10 @@ void LocalPartition::Wake() {
   std::lock_guard lock(mutex_);
   ++wakes_;
   appended_.notify_all();
+}
+
+void LocalPartition::Await(uint64_t offset, int64_t wait_us, uint64_t* seen_wakes) {
+  AwaitRecord(offset, wait_us, seen_wakes);
 }
 
 Result<std::unique_ptr<EventReader>> LocalPartition::Read(uint64_t from) {

@@ -40,10 +40,14 @@ class LocalPartition : public PartitionLog {
   // for good when a sync failed: the log must be reopened. In `written` mode the bytes are with the operating system
   // when it returns: they outlive this process, not the machine.
   Result<Appended> Append(std::span<const std::string_view> events) override;
+  Result<Appended> AppendQuietly(std::span<const std::string_view> events) override;
   Result<std::unique_ptr<EventReader>> Read(uint64_t from) override;
   Result<OwnedRecord> Fetch(uint64_t offset) override;
   Status SyncTo(uint64_t offset) override;
   void Wake() override;
+  bool can_await() const override { return true; }
+  void Await(uint64_t offset, int64_t wait_us, uint64_t* seen_wakes) override;
+  bool is_instant() const override { return !options_.fsync; }
 
   // For a copy of another log, which nobody appends to: writes records with the offsets and times that they have there,
   // above all that it holds. Not synced. One thread at a time.
@@ -61,11 +65,12 @@ class LocalPartition : public PartitionLog {
     uint64_t end_offset = 0;
   };
 
+  Result<Appended> AppendAs(Waiter& waiter, std::span<const std::string_view> events);
   // Returns when the waiter's events are written, by this caller as the leader or by another.
   Status Await(std::unique_lock<std::mutex>& lock, Waiter& waiter);
   size_t GroupSize() const;
   Status WriteGroup(std::span<Waiter* const> group, uint64_t first_offset, AppendTime append_time);
-  void Publish();
+  void Publish(bool is_quiet);
   void Finish(size_t group_size, const Status& status);
 
   // Waits for a record at `offset` and gives where it lies; nothing when none came in time, or on a Wake() that this

@@ -154,9 +154,14 @@ Api::Api(Daemon& daemon, ApiOptions options)
 // Digits alone, so that log lines which differ in it are of one kind.
 std::string Api::NextRequestId() { return fmt::format("{:020}", first_request_id_ + requests_.fetch_add(1)); }
 
-bool Api::IsInstant(const HttpRequest& request) {
+bool Api::IsInstant(const HttpRequest& request) const {
   std::string_view path = std::string_view(request.target).substr(0, request.target.find('?'));
-  return path == "/livez" || path == "/version" || path == "/openapi.yaml";
+  if (path == "/livez" || path == "/version" || path == "/openapi.yaml") return true;
+  if (path != "/v1/limits/admit" && path != "/v1/limits/reserve" && path != "/v1/limits/lease") return false;
+  Result<std::string> tenant = TenantOf(request);
+  if (!tenant.ok()) return true;
+  uint32_t partition = daemon_.PartitionOfTenant(*tenant);
+  return !daemon_.owns(partition) || daemon_.runner(partition).is_idle();
 }
 
 HttpResponse Api::Refuse(int status, std::string_view detail) {

@@ -68,8 +68,8 @@ class Api {
   HttpResponse Handle(const HttpRequest& request);
   // Answers to what never became a request; see HttpServerOptions.
   HttpResponse Refuse(int status, std::string_view detail);
-  // Whether the answer needs neither log nor store.
-  static bool IsInstant(const HttpRequest& request);
+  // Whether the answer waits for nothing: it needs neither log nor store, or is a verdict that is found at once.
+  bool IsInstant(const HttpRequest& request) const;
   // From now on nothing waits for the fold: for a clean stop.
   void StopWaiting() { stopping_ = true; }
 
@@ -161,7 +161,7 @@ class Api {
   void NotePosted(const Call& call, const PostedEvents& posted, const ParsedEvents& parsed);
   // Appends, tells readiness how it went, and answers with `answer` or a problem.
   Result<HttpResponse> Append(const Call& call, Runner& runner, std::span<const std::string_view> events,
-                              const std::function<HttpResponse(const Appended&)>& answer);
+                              const std::function<HttpResponse(const Appended&)>& answer, bool is_quiet = false);
   // One event, appended and folded: an ask, or what ends a hold.
   Result<ParsedEvents> ParseOne(const Call& call, const std::string& body);
   Result<HttpResponse> AnswerAssign(const Call& call, const Assignments& asked, const Reading& reading,

@@ -155,7 +155,7 @@ Result<std::vector<std::string_view>> SplitRecords(std::string_view body) {
 }  // namespace
 
 Result<HttpResponse> Api::Append(const Call& call, Runner& runner, std::span<const std::string_view> events,
-                                 const std::function<HttpResponse(const Appended&)>& answer) {
+                                 const std::function<HttpResponse(const Appended&)>& answer, bool is_quiet) {
   auto note = [&](const Status& status) {
     metrics_.CountAppendError(status.code());
     if (!options_.log) return;
@@ -169,7 +169,7 @@ Result<HttpResponse> Api::Append(const Call& call, Runner& runner, std::span<con
     note(refused);
     return Fail(call, {503, "unavailable", refused.message(), 1});
   }
-  Result<Appended> appended = runner.log().Append(events);
+  Result<Appended> appended = is_quiet ? runner.log().AppendQuietly(events) : runner.log().Append(events);
   bool callers_fault = appended.status().code() == Code::kInvalid;
   if (!callers_fault) daemon_.NoteAppend(runner.partition(), appended.status());
   if (appended.ok()) return answer(*appended);

@@ -86,7 +86,8 @@ Result<HttpResponse> Api::Decide(
   std::string bytes = Encode(event);
   std::string_view one = bytes;
   Result<HttpResponse> decided = HttpResponse();
-  Result<HttpResponse> response = Append(call, runner, {&one, 1}, [&](const Appended& appended) {
+  auto answer_folded = [&](const Appended& appended) {
+    runner.FoldNow();
     std::optional<Runner::Answered> answered;
     for (int64_t left_us = kVerdictWaitUs; !answered && left_us > 0 && !stopping_; left_us -= kUsPerSecond)
       answered = runner.WaitForAnswer(appended.first_offset, kUsPerSecond);
@@ -99,7 +100,8 @@ Result<HttpResponse> Api::Decide(
       decided = answer(runner, appended.first_offset, *answered);
     }
     return HttpResponse();
-  });
+  };
+  Result<HttpResponse> response = Append(call, runner, {&one, 1}, answer_folded, true);
   // Append() itself refused: there is no position yet.
   return response.ok() && response->status != 200 ? std::move(response) : std::move(decided);
 }

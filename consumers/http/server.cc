@@ -151,6 +151,9 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   }
 
  private:
+  using Monotonic = std::chrono::steady_clock;
+  static constexpr Monotonic::time_point kNoDeadline = Monotonic::time_point::max();
+
   void NextRequest() {
     parser_.emplace();
     parser_->header_limit(static_cast<uint32_t>(server_.options.head_bytes_max + 1));
@@ -225,7 +228,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   }
 
   void Dispatch() {
-    StopTimer();
+    deadline_ = kNoDeadline;
     auto message = parser_->release();
     keep_alive_ = message.keep_alive();
     auto request = std::make_shared<HttpRequest>();
@@ -308,23 +311,33 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     });
   }
 
+  // The timer is left as it is where it fires before the deadline, and is set anew then: a request sets several deadlines,
+  // and hardly ever the timer.
   void SetDeadline(int64_t us) {
-    timer_.expires_after(std::chrono::microseconds(us));
-    timer_.async_wait([self = shared_from_this(), turn = ++turn_](error_code error) {
-      if (error || turn != self->turn_) return;
-      self->timed_out_ = true;
-      error_code ignored;
-      self->socket_.cancel(ignored);
+    deadline_ = Monotonic::now() + std::chrono::microseconds(us);
+    if (!is_timing_ || deadline_ < timer_.expiry()) StartTimer();
+  }
+
+  void StartTimer() {
+    is_timing_ = true;
+    timer_.expires_at(deadline_);
+    timer_.async_wait([self = shared_from_this()](error_code error) {
+      if (!error) self->OnTimer();
     });
   }
 
-  void StopTimer() {
-    ++turn_;
-    timer_.cancel();
+  void OnTimer() {
+    is_timing_ = false;
+    if (deadline_ == kNoDeadline) return;
+    if (Monotonic::now() < deadline_) return StartTimer();
+    timed_out_ = true;
+    error_code ignored;
+    socket_.cancel(ignored);
   }
 
   void Close() {
-    StopTimer();
+    deadline_ = kNoDeadline;
+    timer_.cancel();
     error_code ignored;
     socket_.close(ignored);
   }
@@ -332,7 +345,8 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   Impl& server_;  // outlives every session: Stop() waits for them
   tcp::socket socket_;
   asio::steady_timer timer_;
-  uint64_t turn_ = 0;  // of the timer, so that a deadline that fired as it was moved is known for old
+  Monotonic::time_point deadline_ = kNoDeadline;
+  bool is_timing_ = false;  // the timer will fire at deadline_ or before
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<http::response<http::string_body>> response_;

@@ -136,6 +136,50 @@ TEST_P(RunnerThreadsTest, AStopLetsGoAllThatWaitAndCommitsWhatWasFolded) {
   EXPECT_LE(runner_->view()->meta().cursor, log_->partition(0).range().end);
 }
 
+TEST_P(RunnerThreadsTest, EachOfManyWhoAskIsAnsweredWhoeverFoldsAndAllOfItIsCommitted) {
+  runner_->Start();
+  std::vector<std::thread> askers;
+  for (int asker = 0; asker < kWriters; ++asker) {
+    askers.emplace_back([this, asker] {
+      for (int i = 0; i < kAppends; ++i) {
+        Event ask;
+        ask.type = EventType::kAdmitAsked;
+        ask.id = Uuid5(kNamespaceDns, std::to_string(asker) + "-" + std::to_string(i));
+        ask.tenant = "default";
+        ask.event_time = EventTime{clock_.NowUs()};
+        ask.asked.user = "ann";
+        ask.asked.amounts = {{Meter::kRequests, 1}};
+        std::string bytes = Encode(ask);
+        std::string_view one = bytes;
+        Result<Appended> appended = log_->partition(0).AppendQuietly({&one, 1});
+        ASSERT_TRUE(appended.ok()) << appended.status().ToString();
+        runner_->FoldNow();
+        std::optional<Runner::Answered> answered = runner_->WaitForAnswer(appended->first_offset, kLongUs);
+        ASSERT_TRUE(answered.has_value() && answered->ask != nullptr);
+        EXPECT_TRUE(answered->ask->verdict.allowed);
+      }
+    });
+  }
+  for (std::thread& asker : askers) asker.join();
+  uint64_t end = log_->partition(0).range().end;
+  ASSERT_NE(runner_->WaitFor(end, kLongUs), nullptr) << "nobody has told the thread to commit";
+  ASSERT_TRUE(runner_->Stop().ok());
+  EXPECT_EQ(runner_->view()->meta().applied_total(), 1u + kWriters * kAppends);
+  runner_->FoldNow();  // after the end: nothing
+}
+
+TEST_P(RunnerThreadsTest, WhoAsksFoldsWhereTheLogLetsItAndTheThreadStandsStill) {
+  bool can_fold = log_->partition(0).can_await();
+  ASSERT_EQ(can_fold, GetParam() == "local");
+  ASSERT_TRUE(runner_->Step(0).ok());  // Genesis; the thread is not started
+  std::string_view event = "not an event";
+  Result<Appended> appended = log_->partition(0).AppendQuietly({&event, 1});
+  ASSERT_TRUE(appended.ok());
+  runner_->FoldNow();
+  EXPECT_EQ(runner_->OutcomeAt(appended->first_offset).has_value(), can_fold);
+  EXPECT_LT(runner_->view()->meta().cursor, appended->next_offset) << "the thread commits";
+}
+
 INSTANTIATE_TEST_SUITE_P(OnLog, RunnerThreadsTest, testing::Values("memory", "local"),
                          [](const auto& log) { return log.param; });
 
