@@ -13,9 +13,11 @@
 
 #include "bench/closed_loop.h"
 #include "bench/die.h"
+#include "bench/feeder.h"
 #include "bench/measure.h"
 #include "bench/redis.h"
 #include "bench/served.h"
+#include "bench/traffic.h"
 #include "consumers/cli/http_client.h"
 #include "odometer/lease_client.h"
 
@@ -28,6 +30,8 @@ struct Flags {
   int runs = 5;
   double seconds = 1.0;  // of each connection count of each server, in each run
   int64_t checks = 2'000'000;
+  uint32_t users = 1'000'000;  // of whom is asked while turns of theirs are ingested
+  double top_s = 20;           // how long it is measured what can be ingested at most
 };
 
 constexpr int kUsers = 1000;
@@ -255,10 +259,125 @@ std::string AdmitRows(const Flags& flags) {
   return json + "]";
 }
 
+// --- of a million users, under ingest
+
+constexpr uint32_t kPartitions = 8;
+constexpr uint64_t kLagMost = 100'000;
+
+constexpr const char* kUsersLimits = R"([
+{"type":"LimitOverridden","who":"bench","why":"bench","limits":[
+  {"meter":"requests","window":"rolling_hour","cap":1000000000},
+  {"meter":"requests","window":"day","cap":1000000000}]}])";
+
+class Ingest {
+ public:
+  Ingest(const Flags& flags, const std::string& url)
+      : flags_(flags), client_({.server = url}), traffic_(Kind(flags)), feeder_(url, kPartitions) {}
+
+  // Events a second as fast as they are folded.
+  double Top() {
+    auto begun = std::chrono::steady_clock::now();
+    while (Seconds(begun) < flags_.top_s) {
+      Send(20'000);
+      while (AskMetrics(client_).lag() > kLagMost) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    feeder_.Flush();
+    WaitUntilFolded(client_, 600);
+    return static_cast<double>(feeder_.sent()) / Seconds(begun);
+  }
+  void Hold(double rate, const std::atomic<bool>& over) {
+    auto begun = std::chrono::steady_clock::now();
+    uint64_t sent = 0;
+    while (!over) {
+      auto due = static_cast<uint64_t>(Seconds(begun) * rate);
+      uint64_t events = std::min<uint64_t>(due - sent, 20'000);
+      if (events == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      Send(events);
+      sent += events;
+    }
+    feeder_.Flush();
+    held_ = static_cast<double>(sent) / Seconds(begun);
+  }
+  double held() const { return held_; }
+  uint32_t users_seen() const { return traffic_.users_seen(); }
+
+ private:
+  static TrafficOptions Kind(const Flags& flags) {
+    TrafficOptions options;
+    options.users = flags.users;
+    options.zipf = false;
+    return options;
+  }
+  void Send(uint64_t events) {
+    for (uint64_t i = 0; i < events; ++i) {
+      std::string event = traffic_.Next();
+      feeder_.Add(traffic_.slot() % kPartitions, event);
+    }
+  }
+
+  const Flags& flags_;
+  cli::HttpClient client_;
+  Traffic traffic_;
+  Feeder feeder_;
+  double held_ = 0;
+};
+
+// An admit of a user of those that Traffic makes, far apart from one to the next.
+std::vector<std::string> RequestsOfUsers(uint32_t users, uint32_t tenants) {
+  constexpr uint32_t kRequests = 200'000, kStep = 611'953;
+  std::vector<std::string> requests;
+  for (uint64_t i = 0; i < std::min(kRequests, users); ++i) {
+    auto user = static_cast<uint32_t>(i * kStep % users);
+    std::string body = fmt::format(R"({{"user":"user-{:07}","amounts":{{"requests":1}}}})", user);
+    requests.push_back(
+        fmt::format("POST /v1/limits/admit HTTP/1.1\r\nHost: bench\r\nOdometer-Tenant: tenant-{:02}\r\n"
+                    "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+                    user % tenants, body.size(), body));
+  }
+  return requests;
+}
+
+std::string IngestRows(const Flags& flags) {
+  Served served(flags.odometerd, flags.work_dir + "/ingest",
+                {"--raw-records", "--written", "--log-level", "error", "--log-partitions", std::to_string(kPartitions)});
+  const uint32_t tenants = TrafficOptions().tenants;
+  for (uint32_t tenant = 0; tenant < tenants; ++tenant) {
+    cli::HttpClient client({.server = served.url(), .tenant = fmt::format("tenant-{:02}", tenant)});
+    Must(client.Post("/v1/events?wait=folded&wait_ms=10000", kUsersLimits, "application/json").status());
+  }
+  Ingest ingest(flags, served.url());
+  double top = ingest.Top();
+  std::atomic<bool> over = false;
+  std::thread feeding([&] { ingest.Hold(top / 2, over); });
+  std::vector<std::string> requests = RequestsOfUsers(flags.users, tenants);
+  Figures figures;
+  size_t first = 0;
+  for (int run = 0; run <= flags.runs; ++run) {
+    LoopResult result = RunClosedLoop(served.url().substr(7), 50, 3 * flags.seconds, requests, HttpAllowedEnd, first);
+    first = (first + static_cast<size_t>(result.per_second * 3 * flags.seconds)) % requests.size();
+    if (run == 0) continue;
+    figures.p50_ms.push_back(result.p50_ms);
+    figures.p99_ms.push_back(result.p99_ms);
+    figures.per_second.push_back(result.per_second);
+  }
+  over = true;
+  feeding.join();
+  std::cerr << fmt::format(
+      "of {} users ({} seen), {:.0f} events/s ingested beside (top {:.0f}): {:.0f} decisions/s, p50 {:.2f} ms, "
+      "p99 {:.2f} ms\n",
+      flags.users, ingest.users_seen(), ingest.held(), top, Median(figures.per_second), Median(figures.p50_ms),
+      Median(figures.p99_ms));
+  return fmt::format(R"(,"under_ingest":{{"users":{},"users_seen":{},"top_events_per_s":{:.0f},"events_per_s":{:.0f},)"
+                     R"("decisions_per_s":{:.0f},"p50_ms":{:.3f},"p99_ms":{:.3f}}})",
+                     flags.users, ingest.users_seen(), top, ingest.held(), Median(figures.per_second),
+                     Median(figures.p50_ms), Median(figures.p99_ms));
+}
+
 int Run(const Flags& flags) {
   std::string json = "{\"bench\":\"check\"";
   json += LeaseRows(flags);
   json += AdmitRows(flags);
+  if (flags.users > 0) json += IngestRows(flags);
   std::cout << json << "}\n";
   return 0;
 }
@@ -274,6 +393,8 @@ int main(int argc, char** argv) {
   app.add_option("--runs", flags.runs)->capture_default_str();
   app.add_option("--seconds", flags.seconds, "Of each row in each run")->capture_default_str();
   app.add_option("--checks", flags.checks, "Of a lease, of each thread in each run")->capture_default_str();
+  app.add_option("--users", flags.users, "Of whom is asked under ingest; 0: leave that out")->capture_default_str();
+  app.add_option("--top-s", flags.top_s, "How long it is measured what can be ingested")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   int code = odometer::Run(flags);
   std::filesystem::remove_all(flags.work_dir);
