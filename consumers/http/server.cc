@@ -12,7 +12,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -88,8 +87,8 @@ struct HttpServer::Impl {
   Impl(HttpServerOptions options, Clock& clock)
       : options(std::move(options)),
         clock(clock),
-        work(io.get_executor()),
-        acceptor(io),
+        loops(NewLoops(this->options.io_threads)),
+        acceptor(loops.front()->io),
         handlers(this->options.handler_threads) {}
 
   Status Listen();
@@ -111,8 +110,20 @@ struct HttpServer::Impl {
   std::condition_variable all_gone;
   std::map<Session*, std::weak_ptr<Session>> sessions;
 
-  asio::io_context io;
-  asio::executor_work_guard<asio::io_context::executor_type> work;  // while all that is left to do is with the handlers
+  // One thread's, and its sockets'. A loop that many threads run wakes another of them at every step of a request.
+  struct Loop {
+    asio::io_context io{1};
+    asio::executor_work_guard<asio::io_context::executor_type> work{
+        io.get_executor()};  // also while handlers have it all
+  };
+  static std::vector<std::unique_ptr<Loop>> NewLoops(int count) {
+    std::vector<std::unique_ptr<Loop>> loops;
+    for (int i = 0; i < count; ++i) loops.push_back(std::make_unique<Loop>());
+    return loops;
+  }
+
+  std::vector<std::unique_ptr<Loop>> loops;
+  size_t next_loop = 0;  // of the first one's thread
   tcp::acceptor acceptor;
   tcp::endpoint endpoint;
   asio::thread_pool handlers;
@@ -120,7 +131,7 @@ struct HttpServer::Impl {
 };
 
 // One connection: reads a head, then a body, waits for its answer, writes it, and starts again. Everything but the
-// handler runs on the socket's strand.
+// handler runs on the thread of the socket's loop.
 class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
  public:
   Session(Impl& server, tcp::socket socket)
@@ -311,8 +322,8 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     });
   }
 
-  // The timer is left as it is where it fires before the deadline, and is set anew then: a request sets several deadlines,
-  // and hardly ever the timer.
+  // The timer is left as it is where it fires before the deadline, and is set anew then: a request sets several
+  // deadlines, and hardly ever the timer.
   void SetDeadline(int64_t us) {
     deadline_ = Monotonic::now() + std::chrono::microseconds(us);
     if (!is_timing_ || deadline_ < timer_.expiry()) StartTimer();
@@ -373,10 +384,11 @@ Status HttpServer::Impl::Listen() {
 }
 
 void HttpServer::Impl::Accept() {
-  acceptor.async_accept(asio::make_strand(io), [this](error_code error, tcp::socket socket) {
+  asio::io_context& io = loops[next_loop++ % loops.size()]->io;
+  acceptor.async_accept(io, [this](error_code error, tcp::socket socket) {
     if (stopping || error == asio::error::operation_aborted) return;
     if (error) {  // no descriptors left, most likely: wait for some to come back
-      auto pause = std::make_shared<asio::steady_timer>(io, std::chrono::milliseconds(50));
+      auto pause = std::make_shared<asio::steady_timer>(acceptor.get_executor(), std::chrono::milliseconds(50));
       pause->async_wait([this, pause](error_code) {
         if (!stopping) Accept();
       });
@@ -410,7 +422,7 @@ std::vector<std::shared_ptr<HttpServer::Impl::Session>> HttpServer::Impl::Sessio
 }
 
 void HttpServer::Impl::Join() {
-  asio::post(io, [this] {
+  asio::post(acceptor.get_executor(), [this] {
     error_code ignored;
     acceptor.close(ignored);
   });
@@ -425,7 +437,7 @@ void HttpServer::Impl::Join() {
   }
   handlers.join();
   none_left(kUsPerSecond);
-  io.stop();
+  for (const auto& loop : loops) loop->io.stop();
   for (std::thread& thread : io_threads) thread.join();
 }
 
@@ -436,10 +448,10 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options,
   Impl& impl = *server->impl_;
   ODOMETER_RETURN_IF_ERROR(impl.Listen());
   impl.Accept();
-  for (int i = 0; i < impl.options.io_threads; ++i) {
-    impl.io_threads.emplace_back([&impl] {
+  for (const auto& loop : impl.loops) {
+    impl.io_threads.emplace_back([&loop = *loop] {
       AskForShortTurns();
-      impl.io.run();
+      loop.io.run();
     });
   }
   return server;
