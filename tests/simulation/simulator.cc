@@ -384,8 +384,9 @@ class Simulation {
     FieldMap want = model_.Row(name);
     Result<std::optional<std::string>> bytes = view.Get(*key);
     if (!Check(bytes.ok() ? Status::Ok() : bytes.status(), "read row " + name)) return;
-    if (want.empty() && bytes->has_value()) return Fail("row " + name + " is still in the store" + At());
-    if (want.empty()) return;  // taken out of the outbox
+    bool is_held = bytes->has_value() && !IsGone(view, *key, **bytes);
+    if (want.empty() && is_held) return Fail("row " + name + " is still in the store" + At());
+    if (want.empty()) return;  // taken out of the outbox, or an ask that is no longer kept
     if (!bytes->has_value()) return Fail("row " + name + " is not in the store" + At());
     KeyReader reader(*key);
     std::string_view tenant;
@@ -394,6 +395,16 @@ class Simulation {
     std::optional<FieldMap> fields = FieldsOf(reader.kind(), **bytes, moment.ok() ? *moment : 0);
     if (!fields) return Fail("row " + name + " cannot be read" + At());
     CompareFields(name, *fields, want);
+  }
+
+  // An ask that is no longer kept, and its place among those that go: the store removes them when it gets to it.
+  static bool IsGone(const View& view, std::string_view key, std::string_view value) {
+    KeyReader reader(key);
+    AskRow ask;
+    int64_t gone_us = INT64_MAX;
+    if (reader.kind() == RowKind::kAsk && DecodeRow(value, &ask)) gone_us = ask.gone_us;
+    if (reader.kind() == RowKind::kAskGone) reader.Number(&gone_us);
+    return gone_us <= view.meta().log_time_us;
   }
 
   void CompareFields(const std::string& name, const FieldMap& have, const FieldMap& want) {
@@ -444,7 +455,7 @@ class Simulation {
     static constexpr std::array<const char*, 7> kStates = {"",        "refused",  "admitted", "open",
                                                            "settled", "released", "expired"};
     static constexpr std::array<const char*, 4> kRefusals = {"", "limit", "too_many_holds", "overflow"};
-    std::set<std::string> asks, due;
+    std::set<std::string> asks, due, gone;
     std::map<std::string, FieldMap> want = model_.AskRows();
     for (const auto& [name, fields] : want) {
       CompareRow(view, name);
@@ -460,10 +471,13 @@ class Simulation {
         int64_t due_us = std::stoll(fields.at("due_us"));
         due.insert(KeyBuilder().Begin(RowKind::kHoldDue).Number(due_us).Text(tenant).Id(id).str());
       }
+      int64_t gone_us = std::stoll(fields.at("gone_us"));
+      gone.insert(KeyBuilder().Begin(RowKind::kAskGone).Number(gone_us).Text(tenant).Id(id).str());
       const char* refusal = kRefusals[std::stoul(fields.at("verdict.refusal"))];
       if (*refusal != '\0') result_.asks[std::string(refusal) + ", allowed " + fields.at("verdict.allowed")] += 1;
     }
     if (KeysOf(view, RowKind::kAsk) != asks) Fail("the store has other asks than the model" + At());
+    if (KeysOf(view, RowKind::kAskGone) != gone) Fail("asks are to go at other times than the model says" + At());
     if (KeysOf(view, RowKind::kHoldDue) != due) Fail("other holds are due than the model has open" + At());
   }
 
@@ -498,9 +512,11 @@ class Simulation {
   std::set<std::string> KeysOf(const View& view, RowKind kind) {
     std::set<std::string> keys;
     std::string begin = KeyBuilder().Begin(kind).str();
-    Check(view.Scan(begin, PrefixEnd(begin),
-                    [&](std::string_view key, std::string_view) { return keys.insert(std::string(key)).second; }),
-          "scan keys");
+    auto keep = [&](std::string_view key, std::string_view value) {
+      if (!IsGone(view, key, value)) keys.emplace(key);
+      return true;
+    };
+    Check(view.Scan(begin, PrefixEnd(begin), keep), "scan keys");
     return keys;
   }
 

@@ -24,6 +24,7 @@ void Model::Apply(uint64_t offset, int64_t append_time_us, std::string_view byte
   if (bytes.data() == nullptr) aligned = std::string_view();
   log_us_ = std::max(log_us_, append_time_us);
   ExpireDue();
+  ForgetGone();
 
   if (Reason reason = Decode(aligned, &event_); reason != Reason::kNone) return PutInQuarantine(reason);
   if ((event_.type == EventType::kGenesis) != (offset == 0)) return PutInQuarantine(Reason::kGenesisPosition);
@@ -146,6 +147,7 @@ bool Model::FoldFacts() {
   }
   KeepNewRows();
   Remember();
+  if (IsAsk(event_.type)) CountRefused();
   return true;
 }
 

@@ -114,6 +114,7 @@ class Model {
     Rows<model::ProjectRow> project_user;
     Rows<model::CollectionRow> collection;
     Rows<model::ProjectHourRow> project_hour;
+    Rows<model::UserGaugesRow> user_gauges;
     Rows<model::ServiceDayRow> service_day;
     Rows<model::TenantRow> tenant;
     Rows<model::ProfileRow> profile;
@@ -143,6 +144,7 @@ class Model {
       function(&Tables::project_user);
       function(&Tables::collection);
       function(&Tables::project_hour);
+      function(&Tables::user_gauges);
       function(&Tables::service_day);
       function(&Tables::tenant);
       function(&Tables::profile);
@@ -230,6 +232,7 @@ class Model {
 
   // model_asks.cc: what has been used, asks, ends and expiry.
   void ExpireDue();
+  void ForgetGone();
   void Expire(model::AskRow& ask);
   std::vector<model::CountedFact> FactsAtHand() const;
   void FindNamedAsk();
@@ -243,6 +246,8 @@ class Model {
   void AddToCounters(const model::Subject& subject, const model::Amounts& amounts, int64_t at_us);
   void FoldAsk();
   void CountAdmit(const model::AskRow& ask);
+  std::optional<EventType> RefusedOperation() const;
+  void CountRefused();
   model::Verdict Judge(const model::AskRow& ask);
   model::Status Stand(const model::AskRow& ask, const model::Applying& applying) const;
   bool PassesByTime(const model::Status& status) const;
@@ -255,6 +260,7 @@ class Model {
   model::LimitUseRow& TouchUse(Scope scope, const model::Subject& parts);
   model::LimitUseRow& TouchAsker(const model::Subject& subject);
   std::string UseName(Scope scope, const model::Subject& parts) const;
+  std::string GaugesName(std::string_view user) const;
   std::string AskName(const EventId& id) const;
 
   // model_crossings.cc: what reaches a share of a cap when use is added, and what the log says of it.

@@ -19,6 +19,7 @@ using model::Subject;
 namespace {
 
 constexpr int kOpenHoldsMax = 1000;
+constexpr int64_t kKeptUs = 604'800'000'000;
 
 Subject SubjectOf(const Ask& ask) {
   return {std::string(ask.user), std::string(ask.project), std::string(ask.collection)};
@@ -96,6 +97,10 @@ void Model::Expire(AskRow& ask) {
   }
 }
 
+void Model::ForgetGone() {
+  std::erase_if(rows_.ask, [this](const auto& ask) { return ask.second.gone_us <= log_us_; });
+}
+
 // --- Counters
 
 void Model::MakeCounters() {
@@ -109,7 +114,7 @@ void Model::MakeCounters() {
 
 void Model::MakeCountersOf(const Subject& subject) {
   for (const model::Applying& applying : LimitsOn(subject)) {
-    if (!model::HasCounter(applying.over, applying.limit.window)) continue;
+    if (!model::HasCounter(applying.limit.window)) continue;
     Subject parts = *model::PartsIn(applying.over, subject);
     std::pair key(applying.limit.meter, applying.limit.window);
     const model::LimitUseRow* use = Find(&Tables::limit_use, UseName(applying.over, parts));
@@ -303,6 +308,7 @@ void Model::FoldAsk() {
   for (model::LimitUseRow* use : {&TouchUse(Scope::kTenant, {}), &TouchAsker(ask.subject)}) {
     (ask.verdict.is_allowed ? use->admitted : use->refused) += 1;
   }
+  ask.gone_us = log_us_ + kKeptUs;
   if (!ask.verdict.is_allowed) return;
   if (ask.type == EventType::kAdmitAsked) {
     ask.state = AskState::kAdmitted;
@@ -310,8 +316,51 @@ void Model::FoldAsk() {
   } else {
     ask.state = AskState::kOpen;
     ask.due_us = log_us_ + event_.asked.ttl_us;
+    ask.gone_us = ask.due_us + kKeptUs;
     Hold(ask, +1);
   }
+}
+
+// What a refused ask says was to be done to a project.
+std::optional<EventType> Model::RefusedOperation() const {
+  auto asks_for = [this](std::initializer_list<Meter> meters) {
+    for (const Amount& amount : event_.asked.amounts) {
+      for (Meter meter : meters) {
+        if (amount.meter == meter && amount.amount > 0) return true;
+      }
+    }
+    return false;
+  };
+  if (event_.asked.project.empty()) return std::nullopt;
+  if (asks_for({Meter::kCollections})) return EventType::kCollectionCreated;
+  if (asks_for({Meter::kSearches})) return EventType::kVectorsSearched;
+  if (asks_for({Meter::kVectors, Meter::kBytes})) return EventType::kVectorsAdded;
+  return std::nullopt;
+}
+
+// Once the ask itself is folded: then what it counts as, all of it or nothing.
+void Model::CountRefused() {
+  const AskRow* ask = Find(&Tables::ask, AskName(event_.id));
+  std::optional<EventType> type = RefusedOperation();
+  if (ask == nullptr || ask->verdict.is_allowed || !type.has_value()) return;
+  Event record = event_;
+  event_.type = *type;
+  event_.event_time.us = append_.us = log_us_;
+  event_.operation = Operation();
+  event_.operation.user = record.asked.user;
+  event_.operation.project = record.asked.project;
+  event_.operation.collection = record.asked.collection;
+  event_.operation.status = OperationStatus::kQuotaExceeded;
+  is_over_cardinality_ = false;
+  FoldOperation();
+  std::string project = RowName("project", event_.tenant).Text(event_.operation.project).Take();
+  Touch(&Tables::project, project).events -= 1;  // the ask is one of the tenant's
+  if (NewRowsFit() && !is_over_cardinality_) {
+    KeepNewRows();
+    Remember();
+  }
+  new_ = Tables();
+  event_ = record;
 }
 
 void Model::CountAdmit(const AskRow& ask) {
@@ -371,7 +420,7 @@ model::Status Model::Stand(const AskRow& ask, const model::Applying& applying) c
   model::Status status{limit, applying.over, applying.level, applying.source, applying.definition};
   const model::LimitUseRow* use = Find(&Tables::limit_use, UseName(applying.over, parts));
   const model::Counter* counter = nullptr;
-  if (model::HasCounter(applying.over, limit.window)) counter = &use->counters.at({limit.meter, limit.window});
+  if (model::HasCounter(limit.window)) counter = &use->counters.at({limit.meter, limit.window});
   status.used = counter == nullptr ? GaugeOf(applying.over, parts, limit.meter) : counter->UsedAt(log_us_);
   status.held = use == nullptr ? Int{0} : AmountOf(use->held, limit.meter);
   status.asked = AmountOf(model::AmountsOf(ask.amounts), limit.meter);
@@ -408,6 +457,7 @@ Int Model::GaugeOf(Scope scope, const Subject& parts, Meter meter) const {
     if (row == nullptr) return Int{0};
     return meter == Meter::kVectors ? row->vectors : meter == Meter::kBytes ? row->bytes : row->collections;
   };
+  if (scope == Scope::kUser) return of(Find(&Tables::user_gauges, GaugesName(parts.user)));
   if (scope == Scope::kTenant) return of(Find(&Tables::tenant, RowName("tenant", event_.tenant).Take()));
   if (scope == Scope::kProject) {
     return of(Find(&Tables::project, RowName("project", event_.tenant).Text(parts.project).Take()));

@@ -63,7 +63,7 @@ void Model::LookForCrossings(const Subject& subject, int64_t now_us, bool is_aft
   for (const model::Applying& applying : LimitsOn(subject)) {
     Subject parts = *model::PartsIn(applying.over, subject);
     const model::Counter* counter = nullptr;
-    if (model::HasCounter(applying.over, applying.limit.window)) {
+    if (model::HasCounter(applying.limit.window)) {
       counter = FindCounter(applying, parts);
       if (counter == nullptr) continue;
     }

@@ -208,8 +208,7 @@ void Model::FoldInteraction(const Interaction& interaction) {
     session.tokens.Add(interaction.tokens);
     session.cost += CostOf(interaction);
   }
-  model::ServiceDayRow& service =
-      TouchServiceDay(place, interaction.service, interaction.operation, interaction.model);
+  model::ServiceDayRow& service = TouchServiceDay(place, interaction.service, interaction.operation, interaction.model);
   service.interactions += 1;
   service.tokens.Add(interaction.tokens);
   service.cost += CostOf(interaction);
@@ -255,6 +254,10 @@ void Model::FoldConfig() {
 
 // --- Vector operations
 
+std::string Model::GaugesName(std::string_view user) const {
+  return RowName("user_gauges", event_.tenant).Text(user).Take();
+}
+
 void Model::FoldOperation() {
   const Operation& operation = event_.operation;
   FoldTime place = EnvelopePlace();
@@ -287,6 +290,11 @@ void Model::FoldOperation() {
     row->bytes += sums.bytes_delta;
     if (is_search) row->searches_ring.Add(HourOf(place));
   }
+  if (sums.vectors_delta != 0 || sums.bytes_delta != 0) {
+    model::UserGaugesRow& gauges = Touch(&Tables::user_gauges, GaugesName(operation.user));
+    gauges.vectors += sums.vectors_delta;
+    gauges.bytes += sums.bytes_delta;
+  }
   tenant.operations += 1;
   tenant.searches += is_search ? 1 : 0;
   tenant.vectors += sums.vectors_delta;
@@ -294,8 +302,8 @@ void Model::FoldOperation() {
 
   RowName hour("project_hour", event_.tenant);
   hour.Text(operation.project).Number(HourOf(place)).Text(operation.user);
-  std::string cell = std::string(model::kOperationNames[number]) + "." +
-                     std::string(model::StatusName(operation.status)) + ".";
+  std::string cell =
+      std::string(model::kOperationNames[number]) + "." + std::string(model::StatusName(operation.status)) + ".";
   Touch(&Tables::project_hour, hour.Take()).cells[cell].Add(sums);
 
   model::ServiceDayRow& service = TouchServiceDay(place, operation.service, operation.operation, "");
@@ -331,6 +339,7 @@ void Model::SetExists(model::CollectionRow& collection, model::ProjectRow& proje
     project.collections += change;
     TouchTenant().collections += change;
     TouchProjectUser(collection.owner).collections += change;
+    Touch(&Tables::user_gauges, GaugesName(collection.owner)).collections += change;
   };
   count(-1);
   collection.exists = exists;

@@ -139,10 +139,10 @@ struct PolicyRow {
 struct Counter {
   Window window = Window::kLifetime;
   int64_t counting_since_us = kNone;
-  Span span{kNone, kNone};          // of a calendar window
-  Int used = 0;                     // of all but a rolling window
-  int64_t newest_step = 0;          // of a rolling window: the greatest that was added to
-  std::map<int64_t, Int> steps;     // likewise
+  Span span{kNone, kNone};       // of a calendar window
+  Int used = 0;                  // of all but a rolling window
+  int64_t newest_step = 0;       // of a rolling window: the greatest that was added to
+  std::map<int64_t, Int> steps;  // likewise
 
   void Add(int64_t at_us, Int amount, const Zone& zone);
   Int UsedAt(int64_t at_us) const;
@@ -267,6 +267,7 @@ struct AskRow {
   EventId closed_by;
   std::vector<Amount> settled;
   Verdict verdict;
+  int64_t gone_us = kNone;  // when it is forgotten
 
   template <class Visitor>
   void Visit(Visitor& visitor) const {
@@ -290,6 +291,7 @@ struct AskRow {
     for (size_t i = 0; i < verdict.limits.size(); ++i) {
       verdict.limits[i].Visit(visitor, ItemPrefix("verdict.limits", i));
     }
+    visitor.Figure("", "gone_us", gone_us);
   }
 };
 

@@ -56,7 +56,7 @@ std::vector<Applying> Decide(const std::vector<Said>& levels, const Subject& sub
   return applying;
 }
 
-bool HasCounter(Scope scope, Window window) { return window != Window::kGauge || scope == Scope::kUser; }
+bool HasCounter(Window window) { return window != Window::kGauge; }
 
 std::optional<std::vector<Limit>> BuiltInLimits(std::string_view name) {
   struct Caps {
@@ -87,9 +87,8 @@ std::optional<std::vector<Limit>> BuiltInLimits(std::string_view name) {
 }
 
 std::vector<Limit> InOrder(std::vector<Limit> limits) {
-  std::sort(limits.begin(), limits.end(), [](const Limit& a, const Limit& b) {
-    return std::tie(a.meter, a.window) < std::tie(b.meter, b.window);
-  });
+  std::sort(limits.begin(), limits.end(),
+            [](const Limit& a, const Limit& b) { return std::tie(a.meter, a.window) < std::tie(b.meter, b.window); });
   return limits;
 }
 
@@ -136,11 +135,11 @@ Amounts AmountsOf(EventType type, const Operation& operation) {
 }
 
 Amounts AmountsOf(const Usage& usage) {
-  Amounts amounts = {{Meter::kRequests, usage.requests},
-                     {Meter::kLlmCalls, usage.llm_calls},
-                     {Meter::kConfigChanges, usage.config_changes},
-                     {Meter::kCost, usage.cost_ai_tokens + usage.cost_db_ops + usage.cost_api_calls +
-                                        usage.cost_compute_time}};
+  Amounts amounts = {
+      {Meter::kRequests, usage.requests},
+      {Meter::kLlmCalls, usage.llm_calls},
+      {Meter::kConfigChanges, usage.config_changes},
+      {Meter::kCost, usage.cost_ai_tokens + usage.cost_db_ops + usage.cost_api_calls + usage.cost_compute_time}};
   PutTokens(usage.tokens, &amounts);
   return amounts;
 }

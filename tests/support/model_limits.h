@@ -56,7 +56,7 @@ std::vector<Scope> ScopesOf(const Subject& subject);
 // Of every (meter, window) the first level that says anything decides.
 std::vector<Applying> Decide(const std::vector<Said>& levels, const Subject& subject);
 // Gauges are what rows say, but over a user.
-bool HasCounter(Scope scope, Window window);
+bool HasCounter(Window window);
 // nullopt: no built-in profile has that name.
 std::optional<std::vector<Limit>> BuiltInLimits(std::string_view name);
 std::vector<Limit> InOrder(std::vector<Limit> limits);  // of meter, window

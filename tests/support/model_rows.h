@@ -329,6 +329,18 @@ struct CollectionRow {
   }
 };
 
+struct UserGaugesRow {
+  std::string tenant;
+  Int vectors = 0, bytes = 0, collections = 0;
+
+  template <class Visitor>
+  void Visit(Visitor& visitor) const {
+    visitor.Figure("", "vectors", vectors);
+    visitor.Figure("", "bytes", bytes);
+    visitor.Figure("", "collections", collections);
+  }
+};
+
 // The sums of vector operations that a project_hour cell holds.
 struct OperationSums {
   Int count = 0, requested = 0, succeeded = 0, vectors_delta = 0, bytes_delta = 0, payload_bytes = 0, duration_us = 0,

@@ -254,7 +254,7 @@ TEST(Mix, FiftySeedsReachAllThatCanBecomeOfAnAsk) {
   expect_each("over ", 1, 5, "");
   expect_each("mode ", 1, 2, ", exceeded");
   expect_each("window ", 1, 8, "");
-  expect_each("counter of ", 1, 8, "");
+  expect_each("counter of ", 1, 7, "");
 }
 
 TEST(Mix, TenantsLiveInThePartitionAndTwoShareASlot) {

@@ -21,6 +21,7 @@ class ModelProperty : public testing::TestWithParam<int> {
       uint64_t applied = model_.counts().applied;
       model_.Apply(offset, mix.now_us(), record.is_null ? std::string_view() : std::string_view(record.bytes));
       if (model_.counts().applied > applied) NoteInteractions(record.bytes);
+      NoteRequestsOfNoUser();
     }
     rows_ = model_.LogicalRows();
   }
@@ -55,14 +56,20 @@ class ModelProperty : public testing::TestWithParam<int> {
     }
     return sum;
   }
-  // Admits of a project alone count with the tenant only.
+  // Admits of a project alone count with the tenant only. They are gone after a week.
+  void NoteRequestsOfNoUser() {
+    for (const std::string& name : model_.TakeTouched()) {
+      Model::Fields ask = name.starts_with("ask[") ? model_.Row(name) : Model::Fields();
+      bool is_admit =
+          !ask.empty() && ask["type"] == TypeName(EventType::kAdmitAsked) && ask["verdict.allowed"] == "true";
+      bool is_of_requests = is_admit && ask["amounts.0.meter"] == "1";  // amounts are in the order of meters
+      if (is_of_requests && ask["user"].empty())
+        requests_of_no_user_[name + ask["verdict.judged_us"]] = Number(ask["amounts.0.amount"]);
+    }
+  }
   Int RequestsOfNoUser() const {
     Int requests = 0;
-    for (const auto& [name, ask] : model_.AskRows()) {
-      bool is_admit = ask.at("type") == TypeName(EventType::kAdmitAsked) && ask.at("verdict.allowed") == "true";
-      bool is_of_requests = is_admit && ask.at("amounts.0.meter") == "1";  // amounts are in the order of meters
-      if (is_of_requests && ask.at("user").empty()) requests += Number(ask.at("amounts.0.amount"));
-    }
+    for (const auto& [name, amount] : requests_of_no_user_) requests += amount;
     return requests;
   }
   static std::string TotalOf(const Model::Fields& row) {
@@ -77,6 +84,7 @@ class ModelProperty : public testing::TestWithParam<int> {
   uint64_t seed_;
   Model model_{ModelOptions{}};
   std::map<std::string, Model::Fields> rows_;
+  std::map<std::string, Int> requests_of_no_user_;  // by the ask and when it was judged
   std::set<std::string> tenants_;
   std::set<std::pair<std::string, std::string>> users_;
   std::map<std::pair<std::string, std::string>, Int> interactions_;
