@@ -338,8 +338,9 @@ std::vector<std::string> RequestsOfUsers(uint32_t users, uint32_t tenants) {
 }
 
 std::string IngestRows(const Flags& flags) {
-  Served served(flags.odometerd, flags.work_dir + "/ingest",
-                {"--raw-records", "--written", "--log-level", "error", "--log-partitions", std::to_string(kPartitions)});
+  Served served(
+      flags.odometerd, flags.work_dir + "/ingest",
+      {"--raw-records", "--written", "--log-level", "error", "--log-partitions", std::to_string(kPartitions)});
   const uint32_t tenants = TrafficOptions().tenants;
   for (uint32_t tenant = 0; tenant < tenants; ++tenant) {
     cli::HttpClient client({.server = served.url(), .tenant = fmt::format("tenant-{:02}", tenant)});

@@ -120,9 +120,10 @@ void Runner::FoldNow() {
 }
 
 bool Runner::is_idle() {
+  bool is_sound = is_log_verified() && state().failing_step.empty();
+  if (!is_sound || !log_.is_instant() || !log_.can_await()) return false;
   std::unique_lock turn(turn_mutex_, std::defer_lock);
-  return log_.is_instant() && log_.can_await() && turn.try_lock() && reader_ != nullptr &&
-         reader_->next_offset() == log_.range().end;
+  return turn.try_lock() && !has_ended_ && reader_ != nullptr && reader_->next_offset() == log_.range().end;
 }
 
 // What is in the log already comes back by itself while there is much to read; what is left is appended after that.

@@ -101,7 +101,9 @@ class PartitionLog {
   // Whether one may wait for records apart from reading them, by Await().
   virtual bool can_await() const { return false; }
   // Returns when there is a record at or above `offset`, after wait_us, or on a Wake() that `seen_wakes` has not seen.
-  virtual void Await(uint64_t offset, int64_t wait_us, uint64_t* seen_wakes) { (void)offset, (void)wait_us, (void)seen_wakes; }
+  virtual void Await(uint64_t offset, int64_t wait_us, uint64_t* seen_wakes) {
+    (void)offset, (void)wait_us, (void)seen_wakes;
+  }
   // Whether Append() waits for no device and no other machine.
   virtual bool is_instant() const { return false; }
   // Readers may have been given records at or above `offset` that are not this log's: keeps nothing of them. The caller

@@ -10,18 +10,25 @@ namespace odometer {
 
 namespace {
 
+// The nearest that there is. What may be refused was seen to have room; a lease that expires has to be added.
+int64_t SumOf(int64_t figure, int64_t amount) {
+  __int128 sum = static_cast<__int128>(figure) + amount;
+  return static_cast<int64_t>(std::clamp<__int128>(sum, INT64_MIN, INT64_MAX));
+}
+
 // What a fact adds is that of its own hour, day or month: what came late for it is not of this one.
 void Add(Counter* counter, const Zone& zone, int64_t amount, int64_t at_us) {
   auto window = static_cast<Window>(counter->window);
   if (IsRolling(window)) {
-    counter->steps.Add(at_us, amount);
+    int64_t standing = counter->steps.At(counter->steps.StepOf(at_us));
+    counter->steps.Add(at_us, SumOf(standing, amount) - standing);
     return;
   }
   if (IsCalendar(window)) {
     MoveTo(zone, at_us, counter);
     if (at_us < counter->start_us) return;
   }
-  counter->used += amount;
+  counter->used = SumOf(counter->used, amount);
 }
 
 bool CanAdd(const Counter& counter, __int128 amount, int64_t at_us) {

@@ -52,6 +52,8 @@ Problem ProblemOfRefusal(Reason reason) {
   }
 }
 
+constexpr const char* kNoSuchAsk = "no ask of this tenant in the last 7 days has that id: nothing was changed";
+
 Result<std::optional<AskRow>> ReadAsk(const View& view, std::string_view tenant, const Uuid& id) {
   Result<std::optional<AskRow>> row =
       ReadRow<AskRow>(view, KeyBuilder().Begin(RowKind::kAsk).Text(tenant).Id(id).view());
@@ -138,7 +140,11 @@ Result<HttpResponse> Api::AnswerAsk(const Call& call, const Uuid& id, Runner& ru
     if (!row.ok()) return row.status();
     if (row->has_value()) ask = std::make_shared<const AskRow>(std::move(**row));
   }
-  if (ask == nullptr) return Fail(call, {409, "conflict", "this id is of an event that is no ask, or of one whose verdict is no longer kept: ask with a new id", 0});
+  if (ask == nullptr)
+    return Fail(
+        call,
+        {409, "conflict",
+         "this id is of an event that is no ask, or of one whose verdict is no longer kept: ask with a new id", 0});
   JsonWriter json;
   json.Object();
   WriteAsk(json, id, *ask);
@@ -194,8 +200,7 @@ Result<HttpResponse> Api::EndHold(const Call& call, bool is_release) {
     row = ReadAsk(*view, call.tenant, *hold);
   }
   if (!row.ok()) return row.status();
-  if (!row->has_value())
-    return Fail(call, {404, "not-found", "no ask of this tenant in the last 7 days has that id: nothing was changed", 0});
+  if (!row->has_value()) return Fail(call, {404, "not-found", kNoSuchAsk, 0});
   bool is_lease = row->has_value() && (*row)->type == EventType::kLeaseAsked;
   EventType type = is_release ? EventType::kHoldReleased
                    : is_lease ? EventType::kLeaseSettled
@@ -225,8 +230,7 @@ Result<HttpResponse> Api::AnswerEnd(const Call& call, const Event& event, Runner
     if (!row.ok()) return row.status();
     if (row->has_value()) ask = std::make_shared<const AskRow>(std::move(**row));
   }
-  if (ask == nullptr)
-    return Fail(call, {404, "not-found", "no ask of this tenant in the last 7 days has that id: nothing was changed", 0});
+  if (ask == nullptr) return Fail(call, {404, "not-found", kNoSuchAsk, 0});
   bool is_open_lease = ask->type == EventType::kLeaseAsked && !event.end.is_final &&
                        static_cast<AskState>(ask->state) == AskState::kOpen;
   if (ask->closed_by != event.id && !is_open_lease) {

@@ -94,6 +94,7 @@ void Model::Expire(AskRow& ask) {
   for (Scope scope : model::ScopesOf(ask.subject)) {
     model::LimitUseRow& use = TouchUse(scope, *model::PartsIn(scope, ask.subject));
     for (const auto& [meter, amount] : Above(charge, report)) use.burned[meter] += amount;
+    use.Clamp();
   }
 }
 

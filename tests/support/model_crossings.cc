@@ -89,6 +89,7 @@ void Model::LookAt(const model::Applying& applying, const Subject& parts, const 
   row.window = limit.window;
   row.cap = *limit.cap;
   row.used = counter == nullptr ? GaugeOf(applying.over, parts, limit.meter) : counter->UsedAt(now_us);
+  row.used = std::clamp<Int>(row.used, INT64_MIN, INT64_MAX);
   row.level = kLevelNames[applying.level];
   row.source = applying.source;
   row.definition = applying.definition.is_nil() ? Uuid5(Uuid(), applying.source) : applying.definition;

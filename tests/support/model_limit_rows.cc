@@ -66,6 +66,15 @@ std::optional<int64_t> Counter::FreeAt(int64_t at_us, Int fits) const {
   return std::nullopt;
 }
 
+void LimitUseRow::Clamp() {
+  auto clamp = [](Int* figure) { *figure = std::clamp<Int>(*figure, INT64_MIN, INT64_MAX); };
+  for (auto& [meter, amount] : burned) clamp(&amount);
+  for (auto& [key, counter] : counters) {
+    clamp(&counter.used);
+    for (auto& [step, amount] : counter.steps) clamp(&amount);
+  }
+}
+
 void FieldWriter::Steps(std::string_view name, Window window, int64_t newest, const std::map<int64_t, Int>& steps) {
   newest = std::max(newest, FloorDiv(moment_us_, StepUs(window)));
   std::string text(WindowName(window));

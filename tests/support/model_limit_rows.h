@@ -182,6 +182,9 @@ struct LimitUseRow {
   std::map<std::pair<Meter, Window>, Counter> counters;
   std::map<CrossedKey, Crossed> crossings;
 
+  // What is beyond int64 becomes the nearest that there is.
+  void Clamp();
+
   template <class Visitor>
   void Visit(Visitor& visitor) const {
     for (size_t i = 0; i < kMeters; ++i) {

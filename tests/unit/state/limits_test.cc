@@ -289,6 +289,22 @@ TEST_F(Limits, AHostsClockThatIsADayBehindEvadesNothing) {
   EXPECT_FALSE(Ask(second.id).verdict.allowed);
 }
 
+// Each of two leases had room by itself; the counter went around the end of its range when both had expired.
+TEST_F(Limits, ALeaseThatExpiresWithoutRoomFillsItsCounterAndNeverWrapsIt) {
+  Event less = make_.Amendment(make_.Turn("cat", kNoon), kNoon);
+  less.amendment.tokens_delta.input_uncached = -1000;
+  ASSERT_EQ(partition_.Apply(less), "applied") << "the tenant's own figure has room";
+  ASSERT_EQ(partition_.Apply(TokenTurn(INT64_MAX - 10, 0, kNoon)), "applied");
+  ASSERT_EQ(Override("ann", {LimitOf(Meter::kInputTokens, Window::kLifetime, 1)}), "applied");
+  ASSERT_EQ(Enforce(Enforcement::kObserve), "applied");
+  AskRow row;
+  for (int i = 0; i < 2; ++i) row = Asked(Lease("ann", {{Meter::kInputTokens, 8}}, kNoon));
+  ASSERT_TRUE(row.verdict.allowed);
+  ASSERT_EQ(partition_.Apply(make_.Tick(row.due_us)), "applied");
+  EXPECT_EQ(UsedBy("ann", Meter::kInputTokens, Window::kLifetime, row.due_us), INT64_MAX);
+  EXPECT_EQ(Burned("ann", Meter::kInputTokens), 16);
+}
+
 // A batch was refused when a counter had room for its own user's item, but not for those of all users together.
 TEST_F(Limits, ABatchNeedsRoomOnlyForWhatItAddsToEachCounter) {
   Event less = make_.Amendment(make_.Turn("cat", kNoon), kNoon);
