@@ -241,8 +241,8 @@ void Model::FindNamedAsk() {
 
 void Model::CountFacts() {
   std::vector<CountedFact> facts = FactsAtHand();
-  do_amounts_fit_ = HasRoom(facts);
   if (!named_.empty()) SettleNamedAsk(&facts.front());
+  do_amounts_fit_ &= HasRoom(facts);  // of what is left to add
   for (const CountedFact& fact : facts) AddUse(fact.subject, fact.amounts, fact.place_us, log_us_);
 }
 
