@@ -101,11 +101,14 @@ launch_node() {
   echo $! >"$dir/pid"
 }
 
+# By its number alone: what this shell has just begun is nobody else's, and its command line names the node only once it
+# has become java.
 await_node() {
-  local node="$1" dir waited=0
+  local node="$1" dir pid waited=0
   dir="$(node_dir "$node")"
+  pid="$(cat "$dir/pid")"
   until grep -q 'Kafka Server started' "$dir/broker.log"; do
-    node_pid "$node" >/dev/null || die "node $node ended at its start: see $dir/broker.log"
+    kill -0 "$pid" 2>/dev/null || die "node $node ended at its start: see $dir/broker.log: $(tail -n 1 "$dir/broker.log")"
     ((waited++ < READY_S * 10)) || die "node $node is not ready after $READY_S s: see $dir/broker.log"
     sleep 0.1
   done
