@@ -168,7 +168,10 @@ class LimitFold : private LimitSource {
   Crossings crossings_;
   Crossings::Moment moment_;  // of what is being folded
   const AskRow* last_ask_ = nullptr;
-  std::map<std::string, std::vector<AppliedLimit>> resolved_;  // by subject, until something is defined
+  using Resolved = std::map<std::string, std::vector<AppliedLimit>>;
+  Resolved resolved_;                                    // by subject, until something is defined
+  const Resolved::value_type* last_resolved_ = nullptr;  // that was asked for
+  std::string subject_name_;                             // reused
   std::vector<AppliedLimit> limits_;
   std::vector<FactPart> parts_;
   AskNode* named_ask_ = nullptr;  // of the fact: allowed, of its user, and neither spent nor closed

@@ -143,7 +143,7 @@ Result<HttpResponse> Api::Ask(const Call& call, EventType type) {
 
 bool Api::Begin(HttpRequest& request, const std::function<void(HttpResponse)>& reply) {
   EventType type = TypeOfAsk(request);
-  bool is_taken = type != EventType::kNone && request.body.size() <= kBegunBytesMax && !stopping_;
+  bool is_taken = type != EventType::kNone && request.body.size() <= kBegunBytesMax;
   Result<std::string> tenant = is_taken ? TenantOf(request) : Status(Code::kInvalid, "");
   if (!tenant.ok() || !daemon_.owns(daemon_.PartitionOfTenant(*tenant))) return false;
   Runner& runner = daemon_.runner(daemon_.PartitionOfTenant(*tenant));
@@ -162,7 +162,13 @@ bool Api::Begin(HttpRequest& request, const std::function<void(HttpResponse)>& r
   }
   const Event& event = parsed.items.front().event;
   runner.Ask(Encode(event), [this, begun, id = event.id, &runner](const Runner::Judged& judged) {
-    begun->reply(Finish(begun->call, begun->begun_us, AnswerJudged(begun->call, id, runner, judged)));
+    HttpResponse response;
+    try {
+      response = AnswerJudged(begun->call, id, runner, judged);
+    } catch (const std::exception&) {
+      response = Fail(begun->call, {500, "internal", "the request could not be handled", 0});
+    }
+    begun->reply(Finish(begun->call, begun->begun_us, std::move(response)));
   });
   return true;
 }

@@ -117,6 +117,7 @@ struct HttpServer::Impl {
     asio::io_context io{1};
     asio::executor_work_guard<asio::io_context::executor_type> work{
         io.get_executor()};  // also while handlers have it all
+    std::atomic<int> sockets = 0;
     bool is_round_open = false;
     std::string date;  // as headers have it, of date_s
     int64_t date_s = -1;
@@ -130,7 +131,9 @@ struct HttpServer::Impl {
     return loops;
   }
   // What is posted comes after all that epoll has said so far: the round is what came to the loop's sockets together.
+  // A socket that is alone waits for no other.
   void EndRoundSoon(Loop& loop) {
+    if (loop.sockets == 1) return options.end_round();
     if (std::exchange(loop.is_round_open, true)) return;
     asio::post(loop.io, [this, &loop] {
       loop.is_round_open = false;
@@ -159,8 +162,13 @@ const std::string& HttpServer::Impl::Loop::DateAt(int64_t now_us) {
 class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
  public:
   Session(Impl& server, Impl::Loop& loop, tcp::socket socket)
-      : server_(server), loop_(loop), socket_(std::move(socket)), timer_(socket_.get_executor()) {}
-  ~Session() { server_.Forget(this); }
+      : server_(server), loop_(loop), socket_(std::move(socket)), timer_(socket_.get_executor()) {
+    ++loop_.sockets;
+  }
+  ~Session() {
+    --loop_.sockets;
+    server_.Forget(this);
+  }
 
   void Run() {
     error_code ignored;
@@ -297,11 +305,16 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   bool Begin(HttpRequest& request) {
     if (!server_.options.begin) return false;
     waiting_ = shared_from_this();
-    auto reply = [weak = weak_from_this()](HttpResponse response) {
-      if (auto self = weak.lock()) self->Reply(std::move(response));
+    auto reply = [weak = weak_from_this(), number = ++begun_](HttpResponse response) {
+      if (auto self = weak.lock()) self->Reply(number, std::move(response));
     };
-    if (server_.options.begin(request, reply)) {
-      server_.EndRoundSoon(loop_);
+    try {
+      if (server_.options.begin(request, reply)) {
+        server_.EndRoundSoon(loop_);
+        return true;
+      }
+    } catch (const std::exception&) {
+      RespondToBegun(begun_, server_.options.refuse(500, "the request could not be handled"));
       return true;
     }
     waiting_.reset();
@@ -309,15 +322,17 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   }
 
   // From any thread.
-  void Reply(HttpResponse response) {
-    if (loop_.is_own_thread()) return RespondToBegun(std::move(response));
-    asio::post(loop_.io, [self = shared_from_this(), response = std::move(response)]() mutable {
-      self->RespondToBegun(std::move(response));
+  void Reply(uint64_t number, HttpResponse response) {
+    if (loop_.is_own_thread()) return RespondToBegun(number, std::move(response));
+    asio::post(loop_.io, [self = shared_from_this(), number, response = std::move(response)]() mutable {
+      self->RespondToBegun(number, std::move(response));
     });
   }
 
-  // The session stays until its answer is on its way; nobody answers one that was closed.
-  void RespondToBegun(HttpResponse response) {
+  // The session stays until its answer is on its way. Nobody answers one that was closed, or a request that has its
+  // answer.
+  void RespondToBegun(uint64_t number, HttpResponse response) {
+    if (number != begun_) return;
     if (std::shared_ptr<Session> self = std::move(waiting_)) Respond(std::move(response));
   }
 
@@ -459,6 +474,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   std::optional<http::request_parser<http::string_body>> parser_;
   std::string answer_;                // that is being sent; its memory is kept
   std::shared_ptr<Session> waiting_;  // itself, while somebody else has its request
+  uint64_t begun_ = 0;                // requests
   size_t drained_ = 0;
   bool idle_ = false;  // no byte of a next request has come
   bool timed_out_ = false;

@@ -437,8 +437,15 @@ TEST_F(ApiTest, WhatIsNoAskOrTooLongOrNamesNoTenantIsLeftToAHandler) {
   EXPECT_FALSE(begins({"POST", "/v1/limits/check", {}, ""}));
   EXPECT_FALSE(begins({"POST", "/v1/limits/admit", {}, std::string(100'000, ' ')}));
   EXPECT_FALSE(begins({"POST", "/v1/limits/admit", {{"odometer-tenant", "\xff"}}, "{}"}));
+}
+
+TEST_F(ApiTest, WhatWasBegunBeforeAStopIsStillJudged) {
+  HttpRequest ask{"POST", "/v1/limits/admit", {}, R"({"user":"ann","amounts":{"requests":1}})"};
+  std::promise<HttpResponse> answered;
+  ASSERT_TRUE(api_->Begin(ask, [&](HttpResponse response) { answered.set_value(std::move(response)); }));
   api_->StopWaiting();
-  EXPECT_FALSE(begins({"POST", "/v1/limits/admit", {}, "{}"}));
+  api_->EndRound();
+  EXPECT_EQ(answered.get_future().get().status, 200);
 }
 
 }  // namespace

@@ -389,6 +389,29 @@ TEST_F(HttpServerTest, WhoLeavesBeforeItsAnswerIsForgottenAndAStopDoesNotWaitFor
   reply({200, "text/plain", "too late", {}});
 }
 
+TEST_F(HttpServerTest, ARequestIsAnsweredOnceHoweverOftenItIsReplied) {
+  std::vector<HttpReply> replies;  // of one connection's thread
+  options_.begin = [&](HttpRequest& request, const HttpReply& reply) {
+    if (request.target == "/throws") throw std::runtime_error("x");
+    for (const HttpReply& earlier : replies) earlier({200, "text/plain", "again", {}});
+    replies.push_back(reply);
+    reply({200, "text/plain", request.target, {}});
+    reply({200, "text/plain", "twice", {}});
+    return true;
+  };
+  options_.end_round = [] {};
+  Start();
+  auto socket = Connect();
+  for (std::string target : {"/1", "/2", "/3"}) {
+    socket->Send(Get(target));
+    EXPECT_EQ(BodyOf(socket->Answer()), target);
+  }
+  socket->Send(Get("/throws"));
+  EXPECT_EQ(StatusOf(socket->Answer()), 500);
+  socket->Send(Get("/4"));
+  EXPECT_EQ(BodyOf(socket->Answer()), "/4");
+}
+
 TEST_F(HttpServerTest, SendsALongAnswerToWhoReadsSlowly) {
   std::string body(8 << 20, 'x');
   handler_ = [&](const HttpRequest&) { return HttpResponse{200, "text/plain", body, {}}; };

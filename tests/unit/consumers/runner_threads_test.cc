@@ -194,9 +194,9 @@ TEST_P(AskersTest, AsksByTheRoundAreEachToldOnceInTheLogsOrderWhileOthersAppendA
         for (int i = 0; i < kRound; ++i) {
           runner_->Ask(AskOf(std::to_string(asker) + "-" + std::to_string(round * kRound + i)),
                        [&](const Runner::Judged& judged) {
-                         ++told;
                          allowed += judged.appended.ok() && judged.answered && judged.answered->ask != nullptr &&
                                     judged.answered->ask->verdict.allowed;
+                         ++told;
                        });
         }
         runner_->JudgeAsked();
@@ -264,24 +264,30 @@ TEST_P(AskersTest, ACommitThatFailsWhileOthersAskIsTriedAgainAndNothingIsLostOrD
     askers.emplace_back([&, asker] {
       for (int i = 0; i < kAppends; ++i) {
         runner_->Ask(AskOf(std::to_string(asker) + "-" + std::to_string(i)), [&](const Runner::Judged& judged) {
-          ++told;
           allowed += judged.answered && judged.answered->ask != nullptr && judged.answered->ask->verdict.allowed;
+          ++told;
         });
         runner_->JudgeAsked();
       }
     });
   }
   for (std::thread& asker : askers) asker.join();
-  uint64_t end = log.range().end;
-  for (int i = 0; log.syncs < 4; ++i) {  // so that one has failed
+  int asked = kWriters * kAppends;
+  while (log.syncs < 4) {  // so that one has failed
     ASSERT_NE(runner_->WaitFor(log.range().end, kLongUs), nullptr);
-    runner_->Ask(AskOf("more-" + std::to_string(i)), [&](const Runner::Judged&) {});
+    runner_->Ask(AskOf("more-" + std::to_string(asked)), [&](const Runner::Judged& judged) {
+      allowed += judged.answered.has_value();
+      ++told;
+    });
     runner_->JudgeAsked();
-    end = log.range().end;
+    ++asked;
+    while (told < asked) std::this_thread::yield();
   }
+  while (told < asked) std::this_thread::yield();
+  uint64_t end = log.range().end;
   ASSERT_NE(runner_->WaitFor(end, kLongUs), nullptr);
-  EXPECT_EQ(told, kWriters * kAppends);
-  EXPECT_EQ(allowed, kWriters * kAppends);
+  EXPECT_EQ(told, asked);
+  EXPECT_EQ(allowed, asked);
   EXPECT_TRUE(runner_->state().failing_step.empty()) << runner_->state().failure;
   EXPECT_EQ(runner_->view()->meta().applied_total(), end);
   log.stumbles = false;
