@@ -136,7 +136,7 @@ DaemonOptions OptionsOf(const DaemonConfig& config, LogLines& lines) {
   options.log_url = config.log_url;
   options.fsync = config.fsync;
   options.runner.projection.memory_bytes_max = config.memory_mib << 20;
-  options.runner.asks_linger_us = 100'000;
+  options.runner.asks_linger_us = 200'000;
   options.runner.log = [&lines](const char* level, const std::string& text) { lines.Write(level, text); };
   return options;
 }

@@ -138,6 +138,11 @@ class Runner {
     Tell tell;
     int64_t until_us = 0;  // monotonic
   };
+  // What came of folding in the thread's stead.
+  struct ForOthers {
+    bool is_more = false;           // there may be more to fold
+    bool is_thread_needed = false;  // it is to be woken
+  };
   struct Ready {
     Tell tell;
     Judged judged;
@@ -148,7 +153,7 @@ class Runner {
   // With the turn:
   Result<size_t> StepInTurn(int64_t wait_us);
   Result<size_t> FoldOnce(int64_t wait_us, size_t records_max);
-  bool FoldForOthers(size_t records_max);
+  ForOthers FoldForOthers(size_t records_max);
   bool IsLingering() const;
   Status CommitInTurn();
   Status FinishCommit(const Status& synced, const Status& written, int64_t begun_us);

@@ -8,7 +8,7 @@ namespace {
 
 // Who asks folds no more than this for others: a long way behind is the thread's to go.
 constexpr size_t kFoldedAtOnce = 512;
-constexpr int kRoundsMost = 4;
+constexpr int kRoundsMost = 8;
 constexpr int64_t kHurriedWaitUs = kUsPerSecond;
 
 }  // namespace
@@ -17,24 +17,28 @@ void Runner::FoldNow() {
   if (!log_.can_await()) return;
   if (is_failing_) return log_.Wake();
   if (!turn_.TryTake()) return;
-  bool is_thread_needed = FoldForOthers(kFoldedAtOnce);
-  int rounds = 1;
-  while (rounds < kRoundsMost && !turn_.Release()) {
-    is_thread_needed |= FoldForOthers(kFoldedAtOnce);
-    ++rounds;
+  bool is_thread_needed = false;
+  for (int rounds = 1;; ++rounds) {
+    ForOthers done = FoldForOthers(kFoldedAtOnce);
+    is_thread_needed |= done.is_thread_needed;
+    if (!done.is_more && turn_.Release()) break;
+    if (rounds < kRoundsMost) continue;
+    // Who comes again and again must not keep this one from its own work.
+    turn_.LetGo();
+    is_thread_needed = true;
+    break;
   }
-  // Who comes again and again must not keep this one from its own work.
-  if (rounds == kRoundsMost) turn_.LetGo();
-  if (is_thread_needed || rounds == kRoundsMost) log_.Wake();
+  if (is_thread_needed) log_.Wake();
   Deliver();
 }
 
-// Whether the thread is to be woken: it commits, and does not let wait anything but asks.
-bool Runner::FoldForOthers(size_t records_max) {
-  if (has_ended_ || is_failing_) return false;
+// The thread commits, and does not let wait anything but asks.
+Runner::ForOthers Runner::FoldForOthers(size_t records_max) {
+  if (has_ended_ || is_failing_) return {};
   bool is_known = IsLingering();
   Result<size_t> folded = FoldOnce(0, records_max);
-  return !folded.ok() || *folded == records_max || !is_known || !IsLingering();
+  if (!folded.ok()) return {false, true};
+  return {*folded == records_max, !is_known || !IsLingering()};
 }
 
 std::optional<Runner::Answered> Runner::WaitForAnswer(uint64_t offset, int64_t timeout_us) {
