@@ -160,7 +160,7 @@ Status Runner::Fold(std::span<const Record> records) {
       Restart();
       return failed;
     }
-    if (options_.commit_every_record && !is_writing_) ODOMETER_RETURN_IF_ERROR(CommitInTurn());
+    if (options_.commit_every_record && !is_writing_) ODOMETER_RETURN_IF_ERROR(CommitInTurn(true));
   }
   for (size_t i = 0; i < records.size(); ++i) {
     if (folded_[i].kind != Outcome::Kind::kQuarantined) continue;
@@ -287,14 +287,14 @@ int64_t Runner::CommitInterval() const {
 
 // Only the rows' way into a batch needs the turn; the sync of the log and the store's write do not. What could not be
 // written stays, and is tried again before anything more is folded.
-Status Runner::CommitInTurn() {
+Status Runner::CommitInTurn(bool keeps_turn) {
   if (!projection_->dirty()) return Status::Ok();
   int64_t begun_us = clock_.MonotonicUs();
   if (Status begun = projection_->BeginCommit(); !begun.ok()) return Fail("commit", begun);
   first_uncommitted_us_ = -1;
   has_asks_only_ = true;
   is_writing_ = true;
-  EndTurn();
+  if (!keeps_turn) EndTurn();
   // The store's cursor must never be more durable than the log below it, nor tell of another log.
   Status synced = log_.SyncTo(projection_->begun_cursor());
   Status written = Status::Ok();
@@ -302,7 +302,7 @@ Status Runner::CommitInTurn() {
     std::lock_guard commit(commit_mutex_);
     written = projection_->WriteCommit();
   }
-  turn_.Take();
+  if (!keeps_turn) turn_.Take();
   is_writing_ = false;
   Status finished = FinishCommit(synced, written, begun_us);
   if (needs_restart_) Restart();

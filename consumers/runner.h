@@ -95,7 +95,7 @@ class Runner {
   // What became of a record folded lately (at least the last 65,536 of this run).
   std::optional<Outcome> OutcomeAt(uint64_t offset) const;
   // The same with the verdict on an ask, as soon as the fold has passed it: before the commit, for who folds it again
-  // finds the same. nullopt when that is not within timeout_us.
+  // finds the same. To one who waits for it. nullopt when that is not within timeout_us.
   struct Answered {
     Outcome outcome;
     std::shared_ptr<const AskRow> ask;  // null: the record is no ask, or there is none under that id
@@ -155,7 +155,7 @@ class Runner {
   Result<size_t> FoldOnce(int64_t wait_us, size_t records_max);
   ForOthers FoldForOthers(size_t records_max);
   bool IsLingering() const;
-  Status CommitInTurn();
+  Status CommitInTurn(bool keeps_turn = false);
   Status FinishCommit(const Status& synced, const Status& written, int64_t begun_us);
   Status Verified(const Status& synced);
   // Lets it go, once those have been folded for who wanted it meanwhile.
