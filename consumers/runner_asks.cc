@@ -1,4 +1,7 @@
 // Those who ask: their events are appended as one, folded by whose turn it is, and each is told what became of it.
+#include <algorithm>
+#include <chrono>
+
 #include "consumers/runner.h"
 #include "consumers/short_turns.h"
 
@@ -10,6 +13,7 @@ namespace {
 constexpr size_t kFoldedAtOnce = 512;
 constexpr int kRoundsMost = 8;
 constexpr int64_t kHurriedWaitUs = kUsPerSecond;
+constexpr int64_t kGatherUsMax = 2'000;
 
 }  // namespace
 
@@ -76,16 +80,27 @@ void Runner::JudgeAsked() {
   JudgeBatch();
 }
 
-// While it waits for the disk, others ask: they are the next batch.
+// While it waits for the disk, others ask: they are the next batch. Who has just been answered asks again at once, as a
+// rule: a batch that waits for them for a quarter of what the last one took saves them nearly the whole of another.
 void Runner::AskerLoop() {
   AskForShortTurns();
+  size_t expected = 0;
+  int64_t gather_us = 0;
   for (;;) {
+    size_t asked = 0;
     {
       std::unique_lock lock(asked_mutex_);
       has_asked_.wait(lock, [this] { return !asked_.empty() || is_asking_over_; });
-      if (asked_.empty()) return;
+      has_asked_.wait_for(lock, std::chrono::microseconds(gather_us),
+                          [&] { return asked_.size() >= expected || is_asking_over_; });
+      asked = asked_.size();
+      if (asked == 0 && is_asking_over_) return;
     }
+    int64_t begun_us = clock_.MonotonicUs();
     JudgeBatch();
+    gather_us = std::min((clock_.MonotonicUs() - begun_us) / 4, kGatherUsMax);
+    std::lock_guard lock(asked_mutex_);
+    expected = asked + asked_.size();
   }
 }
 
