@@ -130,8 +130,13 @@ void WriteLine(std::string* text, const std::vector<PartitionState>& partitions)
 
 void HttpMetrics::CountRequest(std::string_view route, std::string_view method, int status, int64_t took_us) {
   std::lock_guard lock(mutex_);
-  ++requests_[{std::string(route), std::string(method), status}];
-  Duration& duration = durations_[std::string(route)];
+  auto requests = requests_.find(std::tuple(route, method, status));
+  if (requests == requests_.end())
+    requests = requests_.try_emplace({std::string(route), std::string(method), status}, 0).first;
+  ++requests->second;
+  auto of_route = durations_.find(route);
+  if (of_route == durations_.end()) of_route = durations_.try_emplace(std::string(route)).first;
+  Duration& duration = of_route->second;
   ++duration.count;
   duration.us += static_cast<uint64_t>(std::max<int64_t>(took_us, 0));
 }

@@ -38,8 +38,8 @@ class HttpMetrics {
     uint64_t us = 0;
   };
   mutable std::mutex mutex_;  // guards everything below
-  std::map<std::tuple<std::string, std::string, int>, uint64_t> requests_;
-  std::map<std::string, Duration> durations_;  // by route
+  std::map<std::tuple<std::string, std::string, int>, uint64_t, std::less<>> requests_;
+  std::map<std::string, Duration, std::less<>> durations_;  // by route
   std::map<std::string, uint64_t> refused_;
   std::map<std::string, uint64_t> append_errors_;
   uint64_t clock_ahead_ = 0;

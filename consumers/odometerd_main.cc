@@ -136,7 +136,7 @@ DaemonOptions OptionsOf(const DaemonConfig& config, LogLines& lines) {
   options.log_url = config.log_url;
   options.fsync = config.fsync;
   options.runner.projection.memory_bytes_max = config.memory_mib << 20;
-  options.runner.asks_linger_us = 2'000;
+  options.runner.asks_linger_us = 200'000;
   options.runner.log = [&lines](const char* level, const std::string& text) { lines.Write(level, text); };
   return options;
 }
@@ -156,6 +156,13 @@ class Front {
   bool IsInstant(const HttpRequest& request) const {
     const Api* api = api_;
     return api == nullptr || api->IsInstant(request);
+  }
+  bool Begin(HttpRequest& request, const HttpReply& reply) {
+    Api* api = api_;
+    return api != nullptr && api->Begin(request, reply);
+  }
+  void EndRound() {
+    if (Api* api = api_) api->EndRound();
   }
   HttpResponse Refuse(int status, std::string_view detail) {
     if (Api* api = api_) return api->Refuse(status, detail);
@@ -186,6 +193,8 @@ Result<std::unique_ptr<HttpServer>> StartServer(const DaemonConfig& config, Fron
   options.handler = [&front](const HttpRequest& request) { return front.Handle(request); };
   options.refuse = [&front](int status, std::string_view detail) { return front.Refuse(status, detail); };
   options.is_instant = [&front](const HttpRequest& request) { return front.IsInstant(request); };
+  options.begin = [&front](HttpRequest& request, const HttpReply& reply) { return front.Begin(request, reply); };
+  options.end_round = [&front] { front.EndRound(); };
   return HttpServer::Start(std::move(options), SystemClock());
 }
 

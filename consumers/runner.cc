@@ -21,10 +21,19 @@ constexpr int64_t kBacklogUs = 60 * kUsPerSecond;
 // A hold that is due expires by the log's time: on a log that is silent this long, a Tick moves it.
 constexpr int64_t kQuietUs = kUsPerSecond;
 constexpr size_t kAnswersKept = 65'536;
+constexpr int64_t kFreshWaitUs = 20'000;
 
 RunnerOptions KeepingAnswers(RunnerOptions options) {
   options.projection.keeps_answers = true;
   return options;
+}
+
+// Raises it to `end`, if it is lower; whether it was.
+bool Raise(std::atomic<uint64_t>* to, uint64_t end) {
+  uint64_t before = *to;
+  while (before < end && !to->compare_exchange_weak(before, end)) {
+  }
+  return before < end;
 }
 
 }  // namespace
@@ -37,6 +46,7 @@ Runner::Runner(PartitionLog& log, std::unique_ptr<Store> store, Clock& clock, Ru
       projection_(std::make_unique<Projection>(*store_, options_.projection)),
       view_(store_->NewView()) {
   state_.committed = store_->meta();
+  committed_end_ = store_->cursor();
   outcomes_.resize(kOutcomesKept, {UINT64_MAX, Outcome()});
 }
 
@@ -50,10 +60,29 @@ void Runner::Note(const char* level, const std::string& text) const {
 }
 
 Result<size_t> Runner::Step(int64_t wait_us) {
-  Result<size_t> folded = FoldOnce(wait_us);
+  turn_.Take();
+  Result<size_t> folded = StepInTurn(wait_us);
+  EndTurn();
+  return folded;
+}
+
+Status Runner::CommitNow() {
+  turn_.Take();
+  Status committed = CommitInTurn();
+  EndTurn();
+  return committed;
+}
+
+void Runner::EndTurn() {
+  while (!turn_.Release()) FoldForOthers(options_.batch_records_max);
+  Deliver();
+}
+
+Result<size_t> Runner::StepInTurn(int64_t wait_us) {
+  Result<size_t> folded = FoldOnce(wait_us, options_.batch_records_max);
   if (!folded.ok()) return folded;
   if (CommitDue()) {
-    ODOMETER_RETURN_IF_ERROR(CommitNow());
+    ODOMETER_RETURN_IF_ERROR(CommitInTurn());
   } else if (!projection_->dirty() && clock_.MonotonicUs() - verified_us_ >= kVerifyUs) {
     ODOMETER_RETURN_IF_ERROR(Verify());
   }
@@ -62,8 +91,10 @@ Result<size_t> Runner::Step(int64_t wait_us) {
 }
 
 // Polls once and folds what came.
-Result<size_t> Runner::FoldOnce(int64_t wait_us) {
+Result<size_t> Runner::FoldOnce(int64_t wait_us, size_t records_max) {
   if (options_.before_batch) options_.before_batch();
+  if (needs_restart_ && is_writing_) return Status(Code::kUnavailable, "a commit is being written");
+  if (needs_restart_) Restart();
   if (reader_ == nullptr) {
     Result<std::unique_ptr<EventReader>> reader = log_.Read(projection_->meta().cursor);
     if (!reader.ok()) return PollFailed(reader.status());
@@ -73,63 +104,39 @@ Result<size_t> Runner::FoldOnce(int64_t wait_us) {
     std::lock_guard lock(mutex_);
     state_.crossings_waiting = projection_->crossings_waiting();
   }
-  Result<std::span<const Record>> records =
-      reader_->Poll(options_.batch_records_max, std::min(wait_us, LingerLeft(wait_us)));
+  Result<std::span<const Record>> records = reader_->Poll(records_max, std::min(wait_us, LingerLeft(wait_us)));
   if (!records.ok()) return PollFailed(records.status());
   is_poll_sound_ = true;
   Works("poll");
   ODOMETER_RETURN_IF_ERROR(Fold(*records));
   ODOMETER_RETURN_IF_ERROR(AppendTickIfDue(records->size()));
-  if (!projection_->dirty()) has_asks_only_ = true;
-  for (const Outcome& outcome : folded_) has_asks_only_ &= IsAsk(outcome.type) || IsHoldEnd(outcome.type);
+  bool has_asks_only = has_asks_only_ || !projection_->changed();
+  for (const Outcome& outcome : folded_) has_asks_only &= IsAsk(outcome.type) || IsHoldEnd(outcome.type);
+  has_asks_only_ = has_asks_only;
   // Offsets after the last record that hold none.
   if (reader_->next_offset() > projection_->meta().cursor) projection_->SkipTo(reader_->next_offset());
-  if (projection_->dirty() && first_uncommitted_us_ < 0) first_uncommitted_us_ = clock_.MonotonicUs();
+  if (has_asks_only) asked_end_ = projection_->meta().cursor;
+  if (projection_->changed() && first_uncommitted_us_ < 0) first_uncommitted_us_ = clock_.MonotonicUs();
   behind_us_ = records->empty() ? 0 : clock_.NowUs() - records->back().append_time.us;
   return records->size();
 }
 
-// A turn of the thread. Where others may fold in its stead, it waits without keeping them from it.
-Result<size_t> Runner::Turn() {
+// Where others may fold in its stead, the thread waits without keeping them from it.
+Result<size_t> Runner::ThreadsTurn() {
   if (!log_.can_await()) return Step(options_.poll_wait_us);
-  uint64_t next_offset = 0;
-  int64_t wait_us = 0;
-  {
-    std::lock_guard turn(turn_mutex_);
-    Result<size_t> folded = Step(0);
-    if (!folded.ok() || *folded > 0) return folded;
-    next_offset = reader_->next_offset();
-    wait_us = std::min(options_.poll_wait_us, LingerLeft(options_.poll_wait_us));
-  }
-  log_.Await(next_offset, wait_us, &seen_wakes_);
-  return size_t{0};
-}
-
-void Runner::FoldNow() {
-  if (!log_.can_await()) return;
-  std::unique_lock turn(turn_mutex_, std::defer_lock);
-  bool is_failing = !state().failing_step.empty();
-  if (is_failing || !turn.try_lock()) return log_.Wake();
-  if (has_ended_) return;
-  bool is_known = projection_->dirty() && has_asks_only_;
-  Result<size_t> folded = FoldOnce(0);
-  // The thread commits: it is told when there is something to commit, or more than asks, which it does not let wait.
-  bool is_thread_needed = !folded.ok() || !is_known || !has_asks_only_;
-  turn.unlock();
-  if (is_thread_needed) log_.Wake();
-}
-
-bool Runner::is_idle() {
-  bool is_sound = is_log_verified() && state().failing_step.empty();
-  if (!is_sound || !log_.is_instant() || !log_.can_await()) return false;
-  std::unique_lock turn(turn_mutex_, std::defer_lock);
-  return turn.try_lock() && !has_ended_ && reader_ != nullptr && reader_->next_offset() == log_.range().end;
+  turn_.Take();
+  Result<size_t> folded = StepInTurn(0);
+  uint64_t next_offset = reader_ == nullptr ? 0 : reader_->next_offset();
+  int64_t wait_us = std::min(options_.poll_wait_us, LingerLeft(options_.poll_wait_us));
+  EndTurn();
+  if (folded.ok() && *folded == 0) log_.Await(next_offset, wait_us, &seen_wakes_);
+  return folded;
 }
 
 // What is in the log already comes back by itself while there is much to read; what is left is appended after that.
 void Runner::Publish() {
   bool is_behind = projection_->meta().cursor < caught_up_at_;
-  if (is_behind || projection_->dirty() || !is_log_verified()) return;
+  if (is_behind || !is_log_verified()) return;
   for (std::string& bytes : projection_->TakeCrossings()) unpublished_.push_back(std::move(bytes));
   int64_t now_us = clock_.MonotonicUs();
   if (unpublished_.empty() || (published_us_ != 0 && now_us - published_us_ < kPublishAgainUs)) return;
@@ -153,7 +160,7 @@ Status Runner::Fold(std::span<const Record> records) {
       Restart();
       return failed;
     }
-    if (options_.commit_every_record) ODOMETER_RETURN_IF_ERROR(CommitNow());
+    if (options_.commit_every_record && !is_writing_) ODOMETER_RETURN_IF_ERROR(CommitInTurn(true));
   }
   for (size_t i = 0; i < records.size(); ++i) {
     if (folded_[i].kind != Outcome::Kind::kQuarantined) continue;
@@ -173,37 +180,47 @@ Status Runner::PollFailed(const Status& status) {
   return Fail("poll", status);
 }
 
-// The log below the cursor is durable, and still the one that was folded. What was read since it was last shown to be
-// falls with it: nothing of that is committed.
-Status Runner::Verify() {
-  Status verified = log_.SyncTo(projection_->meta().cursor);
-  if (verified.ok()) {
+Status Runner::Verify() { return Verified(log_.SyncTo(projection_->meta().cursor)); }
+
+// What SyncTo() says: the log below the cursor is durable, and still the one that was folded. What was read since it
+// was last shown to be falls with it: nothing of that is committed.
+Status Runner::Verified(const Status& synced) {
+  if (synced.ok()) {
     verified_us_ = clock_.MonotonicUs();
     is_log_verified_ = true;
     Works("verify");
     if (!projection_->dirty()) Works("append");
-    return verified;
+    return synced;
   }
-  if (verified.code() != Code::kCorrupt)
-    return Fail(verified.code() == Code::kUnavailable ? "verify" : "append", verified);
+  if (synced.code() != Code::kCorrupt) return Fail(synced.code() == Code::kUnavailable ? "verify" : "append", synced);
   is_log_verified_ = false;
-  Status failed = Fail("verify", verified);
+  Status failed = Fail("verify", synced);
   Restart();
   Status forgotten = log_.ForgetFrom(projection_->meta().cursor);
   return forgotten.ok() ? failed : Fail("append", forgotten);
 }
 
 void Runner::Works(const char* step) {
+  if (!is_failing_) return;
   std::lock_guard lock(mutex_);
-  if (state_.failing_step != step) return;
-  Note("info", std::string("step=") + step + " works again");
-  state_.failing_step.clear();
-  state_.failure.clear();
+  if (state_.failing_step == step) NoteWorks();
 }
 
-// Rows in RAM may hold half of a record after a store could not be read: what is committed is the truth.
+// With mutex_.
+void Runner::NoteWorks() {
+  if (state_.failing_step.empty()) return;
+  Note("info", "step=" + state_.failing_step + " works again");
+  state_.failing_step.clear();
+  state_.failure.clear();
+  is_failing_ = false;
+}
+
+// Rows in RAM may hold half of a record after a store could not be read: what is committed is the truth. What is being
+// written is committed, or will be, before that is asked for.
 void Runner::Restart() {
   reader_.reset();
+  needs_restart_ = is_writing_;
+  if (is_writing_) return;
   projection_ = std::make_unique<Projection>(*store_, options_.projection);
   unpublished_.clear();  // in the outbox, if they are still to be
   first_uncommitted_us_ = -1;
@@ -215,6 +232,7 @@ Status Runner::Fail(const char* step, Status status) {
     Note("error", std::string("step=") + step + " " + status.ToString());
   state_.failing_step = step;
   state_.failure = status.message();
+  is_failing_ = true;
   return status;
 }
 
@@ -240,16 +258,23 @@ Status Runner::AppendTickIfDue(size_t records) {
   return Status::Ok();
 }
 
+// Whether all that is changed is of asks, and may wait for others.
+bool Runner::IsLingering() const {
+  return projection_->changed() && has_asks_only_ && awaited_end_ <= committed_end_ &&
+         projection_->rows_changed() < options_.asks_rows_max;
+}
+
 // What is left of the time that uncommitted asks wait for others; `otherwise` when none do.
 int64_t Runner::LingerLeft(int64_t otherwise) const {
-  if (!projection_->dirty() || !has_asks_only_ || first_uncommitted_us_ < 0) return otherwise;
+  if (!projection_->changed() || !has_asks_only_ || first_uncommitted_us_ < 0) return otherwise;
+  if (!IsLingering()) return 0;
   return std::max<int64_t>(first_uncommitted_us_ + options_.asks_linger_us - clock_.MonotonicUs(), 0);
 }
 
 bool Runner::CommitDue() const {
   if (!projection_->dirty()) return false;
   bool is_drained = projection_->meta().cursor >= log_.range().end;
-  if (is_drained && (!has_asks_only_ || LingerLeft(0) <= 0)) return true;
+  if ((is_drained || has_asks_only_) && LingerLeft(0) <= 0) return true;
   if (projection_->bytes_in_memory() > options_.projection.memory_bytes_max + (64u << 20)) return true;
   if (projection_->rows_changed() >= options_.uncommitted_rows_max) return true;
   return clock_.MonotonicUs() - first_uncommitted_us_ >= CommitInterval();
@@ -260,22 +285,40 @@ int64_t Runner::CommitInterval() const {
   return behind_us_ > kUsPerSecond ? options_.catch_up_interval_us : options_.commit_interval_us;
 }
 
-Status Runner::CommitNow() {
+// Only the rows' way into a batch needs the turn; the sync of the log and the store's write do not. What could not be
+// written stays, and is tried again before anything more is folded.
+Status Runner::CommitInTurn(bool keeps_turn) {
   if (!projection_->dirty()) return Status::Ok();
   int64_t begun_us = clock_.MonotonicUs();
-  // The store's cursor must never be more durable than the log below it, nor tell of another log.
-  ODOMETER_RETURN_IF_ERROR(Verify());
-  std::shared_ptr<const View> view;
-  {
-    std::lock_guard commit(commit_mutex_);
-    if (Status committed = projection_->Commit(); !committed.ok()) return Fail("commit", committed);
-    view = store_->NewView();
-  }
+  if (Status begun = projection_->BeginCommit(); !begun.ok()) return Fail("commit", begun);
   first_uncommitted_us_ = -1;
+  has_asks_only_ = true;
+  is_writing_ = true;
+  if (!keeps_turn) EndTurn();
+  // The store's cursor must never be more durable than the log below it, nor tell of another log.
+  Status synced = log_.SyncTo(projection_->begun_cursor());
+  Status written = Status::Ok();
+  if (synced.ok()) {
+    std::lock_guard commit(commit_mutex_);
+    written = projection_->WriteCommit();
+  }
+  if (!keeps_turn) turn_.Take();
+  is_writing_ = false;
+  Status finished = FinishCommit(synced, written, begun_us);
+  if (needs_restart_) Restart();
+  return finished;
+}
+
+Status Runner::FinishCommit(const Status& synced, const Status& written, int64_t begun_us) {
+  ODOMETER_RETURN_IF_ERROR(Verified(synced));
+  if (!written.ok()) return Fail("commit", written);
+  projection_->FinishCommit();
+  std::shared_ptr<const View> view = store_->NewView();
+  committed_end_ = view->meta().cursor;
   int64_t now_us = clock_.MonotonicUs();
   {
     std::lock_guard lock(mutex_);
-    if (!state_.failing_step.empty()) Note("info", "step=" + state_.failing_step + " works again");
+    NoteWorks();
     view_ = std::move(view);
     state_.committed = view_->meta();
     state_.last_readback_us = now_us;
@@ -285,12 +328,10 @@ Status Runner::CommitNow() {
     state_.rows_in_memory = projection_->rows_in_memory();
     state_.bytes_in_memory = projection_->bytes_in_memory();
     state_.crossings_waiting = projection_->crossings_waiting();
-    state_.failing_step.clear();
-    state_.failure.clear();
   }
   committed_.notify_all();
   if (now_us - acknowledged_us_ >= kAcknowledgeUs) {
-    log_.Acknowledge(view_->meta().cursor);
+    log_.Acknowledge(committed_end_);
     acknowledged_us_ = now_us;
   }
   return Status::Ok();
@@ -305,27 +346,26 @@ void Runner::RecordOutcomes(std::span<const Record> records, const std::vector<O
   for (Answer& answer : answers) {
     if (answer.ask) answers_[answer.offset] = std::make_shared<const AskRow>(std::move(*answer.ask));
   }
+  auto expected = expected_.lower_bound(records.front().offset);
+  while (expected != expected_.end() && expected->first <= records.back().offset) {
+    std::optional<Answered> answered = AnsweredAt(expected->first);
+    if (!answered) break;  // the log is in doubt
+    ready_.push_back({std::move(expected->second.tell), {{}, true, expected->first, std::move(answered)}});
+    expected = expected_.erase(expected);
+  }
   while (answers_.size() > kAnswersKept) answers_.erase(answers_.begin());
   answered_.notify_all();
-}
-
-std::optional<Runner::Answered> Runner::WaitForAnswer(uint64_t offset, int64_t timeout_us) {
-  std::unique_lock lock(mutex_);
-  auto is_folded = [&] { return outcomes_[offset % kOutcomesKept].first == offset; };
-  // What was read of a log that is in doubt decides nothing.
-  auto is_answered = [&] { return stopping_ || (is_folded() && is_log_verified()); };
-  answered_.wait_for(lock, std::chrono::microseconds(timeout_us), is_answered);
-  if (!is_folded() || !is_log_verified()) return std::nullopt;
-  auto found = answers_.find(offset);
-  return Answered{outcomes_[offset % kOutcomesKept].second, found == answers_.end() ? nullptr : found->second};
 }
 
 void Runner::Start() {
   thread_ = std::thread([this] {
     Loop();
-    std::lock_guard turn(turn_mutex_);
-    last_commit_ = CommitNow();
+    turn_.Take();
     has_ended_ = true;
+    last_commit_ = CommitInTurn();
+    // What was folded while a batch that had failed before was written.
+    if (last_commit_.ok()) last_commit_ = CommitInTurn();
+    EndTurn();
   });
 }
 
@@ -339,11 +379,13 @@ void Runner::Loop() {
     // What could not be committed is tried again before anything more is folded.
     std::string failing = state().failing_step;
     if (failing == "commit" || failing == "append" || failing == "verify") {
-      std::lock_guard turn(turn_mutex_);
-      result = projection_->dirty() ? CommitNow() : Verify();
-    } else if (Result<size_t> step = Turn(); !step.ok()) {
+      turn_.Take();
+      result = projection_->dirty() ? CommitInTurn() : Verify();
+      EndTurn();
+    } else if (Result<size_t> step = ThreadsTurn(); !step.ok()) {
       result = step.status();
     }
+    ExpireAsked(clock_.MonotonicUs());
     if (result.ok()) continue;
     std::unique_lock lock(mutex_);
     // A log that cannot be read, or says it is another one, costs a connection to ask again; a disk does not.
@@ -360,6 +402,10 @@ void Runner::BeginStop() {
   log_.Wake();
   committed_.notify_all();
   answered_.notify_all();
+  ExpireAsked(INT64_MAX);
+  std::lock_guard lock(asked_mutex_);
+  is_asking_over_ = true;
+  has_asked_.notify_all();
 }
 
 Status Runner::Stop() {
@@ -367,6 +413,7 @@ Status Runner::Stop() {
   BeginStop();
   bool has_run = thread_.joinable();
   if (has_run) thread_.join();
+  if (asker_.joinable()) asker_.join();
   Status committed = has_run ? last_commit_ : CommitNow();
   if (committed.ok()) committed = store_->Sync();
   std::lock_guard lock(mutex_);
@@ -385,7 +432,16 @@ std::shared_ptr<const View> Runner::view() const {
   return view_;
 }
 
+std::shared_ptr<const View> Runner::FreshView() {
+  uint64_t end = asked_end_;
+  std::shared_ptr<const View> fresh = end > committed_end_ ? WaitFor(end, kFreshWaitUs) : nullptr;
+  return fresh == nullptr ? view() : fresh;
+}
+
 std::shared_ptr<const View> Runner::WaitFor(uint64_t next_offset, int64_t timeout_us) {
+  // Asks that linger are committed now. What is not in the log yet is nothing to wait for in particular.
+  uint64_t end = std::min(next_offset, log_.range().end);
+  if (end > committed_end_ && Raise(&awaited_end_, end)) log_.Wake();
   std::unique_lock lock(mutex_);
   bool there = committed_.wait_for(lock, std::chrono::microseconds(timeout_us),
                                    [&] { return view_->meta().cursor >= next_offset || stopping_; });

@@ -81,7 +81,8 @@ Result<TenantFold::Folded> TenantFold::Fold(const Record& record) {
   if (!outcome.ok()) return outcome.status();
   Folded folded{*outcome, std::nullopt};
   std::vector<Answer> answers = projection_->TakeAnswers();
-  if (!answers.empty()) folded.verdict = std::move(answers.back().ask);
+  bool is_judged = outcome->kind == Outcome::Kind::kApplied && !answers.empty();
+  if (is_judged) folded.verdict = std::move(answers.back().ask);
   if (own.offset % kBatchRecords == 0 && projection_->bytes_in_memory() > ProjectionOptions().memory_bytes_max / 2)
     ODOMETER_RETURN_IF_ERROR(projection_->Commit());
   return folded;

@@ -79,22 +79,39 @@ std::optional<Period> Period::Parse(std::string_view text) {
   return Period{(year - 1970) * 12 + month - 1};
 }
 
+namespace {
+
+// The last `digits` of them.
+void PutDigits(int64_t number, int digits, char* to) {
+  for (; digits > 0; number /= 10) to[--digits] = static_cast<char>('0' + number % 10);
+}
+
+}  // namespace
+
 std::string Period::ToString() const { return DayToString(first_day()).substr(0, 7); }
 
 std::string DayToString(int64_t day) {
   CivilDay civil = CivilOf(day);
-  char text[32];
-  std::snprintf(text, sizeof text, "%04lld-%02d-%02d", static_cast<long long>(civil.year), civil.month, civil.day);
+  if (civil.year < 0 || civil.year > 9999) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%04lld-%02d-%02d", static_cast<long long>(civil.year), civil.month, civil.day);
+    return text;
+  }
+  char text[] = "0000-00-00";
+  PutDigits(civil.year, 4, text);
+  PutDigits(civil.month, 2, text + 5);
+  PutDigits(civil.day, 2, text + 8);
   return text;
 }
 
 std::string TimeToString(int64_t us) {
   int64_t day = FloorDiv(us, kUsPerDay);
   int64_t rest = us - day * kUsPerDay;
-  char text[32];
-  std::snprintf(text, sizeof text, "T%02d:%02d:%02d.%06dZ", static_cast<int>(rest / kUsPerHour),
-                static_cast<int>(rest / (60 * kUsPerSecond) % 60), static_cast<int>(rest / kUsPerSecond % 60),
-                static_cast<int>(rest % kUsPerSecond));
+  char text[] = "T00:00:00.000000Z";
+  PutDigits(rest / kUsPerHour, 2, text + 1);
+  PutDigits(rest / (60 * kUsPerSecond) % 60, 2, text + 4);
+  PutDigits(rest / kUsPerSecond % 60, 2, text + 7);
+  PutDigits(rest % kUsPerSecond, 6, text + 10);
   return DayToString(day) + text;
 }
 

@@ -132,6 +132,7 @@ Status Crossings::Open(const Store& store) {
         outbox_.insert_or_assign(std::move(at), std::move(row));
         return true;
       }));
+  written_ = takeable_ = untaken_.size();
   return is_read ? Status::Ok() : Status(Code::kCorrupt, "store: a row of the outbox cannot be read");
 }
 
@@ -216,10 +217,13 @@ void Crossings::Forget(const Event& event) {
 
 std::vector<std::string> Crossings::Take() {
   std::vector<std::string> taken;
-  for (const Key& key : untaken_) {
-    if (auto row = outbox_.find(key); row != outbox_.end()) taken.push_back(Encoded(key.first, row->second));
+  auto end = untaken_.begin() + static_cast<ptrdiff_t>(takeable_);
+  for (auto key = untaken_.begin(); key != end; ++key) {
+    if (auto row = outbox_.find(*key); row != outbox_.end()) taken.push_back(Encoded(key->first, row->second));
   }
-  untaken_.clear();
+  untaken_.erase(untaken_.begin(), end);
+  written_ -= takeable_;
+  takeable_ = 0;
   return taken;
 }
 
@@ -243,6 +247,7 @@ void Crossings::WriteTo(RowKind kind, RowBatch* batch) const {
 }
 
 void Crossings::MarkClean() {
+  written_ = untaken_.size();
   changed_.clear();
   alerts_.clear();
   order_.clear();

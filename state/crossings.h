@@ -47,13 +47,15 @@ class Crossings {
   // One that came again.
   void Forget(const Event& event);
 
-  // The stored form of each in the outbox that was not taken before, as events for the log.
+  // The stored form of each that is committed and was not taken before, as events for the log.
   std::vector<std::string> Take();
   size_t waiting() const { return outbox_.size(); }
 
   // At a commit, of one kind: every change since the last one.
   void WriteTo(RowKind kind, RowBatch* batch) const;
+  // It is written into a batch, and that is in the store.
   void MarkClean();
+  void Committed() { takeable_ = written_; }
 
  private:
   using Key = std::pair<std::string, Uuid>;  // tenant, id
@@ -62,6 +64,8 @@ class Crossings {
 
   std::map<Key, CrossingRow> outbox_;
   std::vector<Key> untaken_;
+  size_t written_ = 0;   // of those, the first so many, into a batch
+  size_t takeable_ = 0;  // and the first so many are committed
   std::vector<Key> changed_;                                 // of the outbox
   std::vector<std::pair<std::string, CrossingRow>> alerts_;  // by key, since the last commit
   std::vector<std::string> order_;                           // keys, likewise

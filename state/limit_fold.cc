@@ -97,11 +97,11 @@ Reason LimitFold::FoldCrossed(const Event& event, uint64_t offset) {
   return crossings_.ReadBack(event, offset) ? Reason::kNone : Reason::kNotCrossed;
 }
 
-Result<bool> LimitFold::Knows(const Event& ask, int64_t log_time_us) {
+Result<const AskRow*> LimitFold::FirstOf(const Event& ask, int64_t log_time_us) {
   moment_ = {log_time_us, ask.id};
   Result<AskNode*> node = FindAsk(ask.tenant, ask.id);
   if (!node.ok()) return node.status();
-  return *node != nullptr;
+  return *node == nullptr ? nullptr : static_cast<const AskRow*>(&(*node)->row);
 }
 
 // Asks, ends and definitions are events of the tenant as a whole; an ask stands in its tenant's time, too.

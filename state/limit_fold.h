@@ -45,7 +45,12 @@ class LimitFold : private LimitSource {
 
   static bool IsMine(EventType type) { return IsAsk(type) || IsHoldEnd(type) || IsDefinition(type); }
   // Whether an ask of this tenant and id has been judged.
-  Result<bool> Knows(const Event& ask, int64_t log_time_us);
+  Result<bool> Knows(const Event& ask, int64_t log_time_us) {
+    Result<const AskRow*> first = FirstOf(ask, log_time_us);
+    return first.ok() ? Result<bool>(*first != nullptr) : first.status();
+  }
+  // What it was judged; null: it was not, or that is no longer kept.
+  Result<const AskRow*> FirstOf(const Event& ask, int64_t log_time_us);
   Result<Reason> Fold(const Event& event, int64_t log_time_us);
   // The row that Fold() made or changed, for whoever waits for it; null when there is none under that id.
   const AskRow* last_ask() const { return last_ask_; }
@@ -64,7 +69,9 @@ class LimitFold : private LimitSource {
   Status RemoveGone(const Store& store, int64_t log_time_us);
   // At a commit, of a kind that no table holds: every change of the open holds and the crossings since the last one.
   void WriteTo(RowKind kind, RowBatch* batch) const;
+  // It is written into a batch, and that is in the store.
   void MarkClean();
+  void Committed() { crossings_.Committed(); }
 
  private:
   using UseNode = RowTable<LimitUseRow>::Node;
@@ -161,7 +168,10 @@ class LimitFold : private LimitSource {
   Crossings crossings_;
   Crossings::Moment moment_;  // of what is being folded
   const AskRow* last_ask_ = nullptr;
-  std::map<std::string, std::vector<AppliedLimit>> resolved_;  // by subject, until something is defined
+  using Resolved = std::map<std::string, std::vector<AppliedLimit>>;
+  Resolved resolved_;                                    // by subject, until something is defined
+  const Resolved::value_type* last_resolved_ = nullptr;  // that was asked for
+  std::string subject_name_;                             // reused
   std::vector<AppliedLimit> limits_;
   std::vector<FactPart> parts_;
   AskNode* named_ask_ = nullptr;  // of the fact: allowed, of its user, and neither spent nor closed

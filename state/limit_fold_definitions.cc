@@ -120,6 +120,7 @@ Result<Reason> LimitFold::FoldDefinition(const Event& event) {
   ++policy->row.definitions;
   tables_.policies.MarkDirty(policy);
   policies_[SlotOf(event.tenant)] = KnownPolicy();
+  last_resolved_ = nullptr;
   resolved_.clear();
   return Reason::kNone;
 }

@@ -73,16 +73,22 @@ Result<const std::vector<AppliedLimit>*> LimitFold::LimitsOf(const Subject& subj
   limits_.clear();
   if (policy == nullptr || policy->definitions == 0) return static_cast<const std::vector<AppliedLimit>*>(&limits_);
   constexpr size_t kSubjectsMax = 100'000;
-  std::string name;
+  subject_name_.clear();
   for (std::string_view part : {subject.tenant, subject.user, subject.project, subject.collection}) {
-    name += std::to_string(part.size());
-    name += ':';
-    name += part;
+    subject_name_ += std::to_string(part.size());
+    subject_name_ += ':';
+    subject_name_ += part;
   }
-  if (auto known = resolved_.find(name); known != resolved_.end()) return &known->second;
-  ODOMETER_RETURN_IF_ERROR(Resolve(*this, subject, &limits_));
-  if (resolved_.size() >= kSubjectsMax) resolved_.clear();
-  return static_cast<const std::vector<AppliedLimit>*>(&(resolved_[std::move(name)] = limits_));
+  // One record asks for the same again and again.
+  if (last_resolved_ != nullptr && last_resolved_->first == subject_name_) return &last_resolved_->second;
+  auto known = resolved_.find(subject_name_);
+  if (known == resolved_.end()) {
+    ODOMETER_RETURN_IF_ERROR(Resolve(*this, subject, &limits_));
+    if (resolved_.size() >= kSubjectsMax) resolved_.clear();
+    known = resolved_.try_emplace(subject_name_, limits_).first;
+  }
+  last_resolved_ = &*known;
+  return static_cast<const std::vector<AppliedLimit>*>(&known->second);
 }
 
 // A counter is made by the first ask or fact of its scope that a limit applies to, and stays.

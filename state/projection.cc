@@ -58,6 +58,8 @@ struct Projection::Impl {
   MetaRow meta;
   Event refused;  // as an operation; reused
   bool meta_dirty = false;
+  bool is_committing = false;  // the batch is begun, and not in the store as far as anybody knows
+  MetaRow begun;               // of the batch
   // Rows of no table since the last commit, by offset.
   std::vector<std::pair<std::string, std::string>> marks, quarantined;
   RowBatch batch;  // of a commit; reused
@@ -75,6 +77,7 @@ struct Projection::Impl {
   void LookAhead(std::span<const Record> group);
   Result<Outcome> Apply(const Record& record, Coming& its);
   Result<Outcome> Judge(const Record& record, Coming& its);
+  Result<Outcome> Duplicate(const Record& record, const Event& event);
   Result<Reason> FoldNew(const Record& record, Coming& its);
   Result<Reason> FoldLimits(const Record& record, const Event& event, int64_t log_time_us);
   Status CountRefused(const Record& record, const Event& ask, int64_t log_time_us);
@@ -197,24 +200,33 @@ Result<Outcome> Projection::Impl::Judge(const Record& record, Coming& its) {
       return quarantined(Reason::kOverflow);
     case Dedupe::Seen::kUnverified:
       ++meta.duplicate_unverified;
-      return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
+      return Duplicate(record, event);
     case Dedupe::Seen::kOtherDoor:
       ++meta.duplicate_other_door;
-      return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
+      return Duplicate(record, event);
     case Dedupe::Seen::kDuplicate:
-      return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
+      return Duplicate(record, event);
   }
   if (PlantedBug("dedupe_after_fold")) return applied;
   // A minted id is known by its stamp alone; an ask has one verdict, whatever stamps it comes with.
   if (IsAsk(event.type)) {
     Result<bool> is_known = limits.Knows(event, std::max(meta.log_time_us, record.append_time.us));
     if (!is_known.ok()) return is_known.status();
-    if (*is_known && !PlantedBug("retry_judged_anew"))
-      return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
+    if (*is_known && !PlantedBug("retry_judged_anew")) return Duplicate(record, event);
   }
   Result<Reason> folded = FoldNew(record, its);
   if (!folded.ok()) return folded.status();
   return *folded == Reason::kNone ? applied : quarantined(*folded);
+}
+
+// Who asks again is told the first verdict.
+Result<Outcome> Projection::Impl::Duplicate(const Record& record, const Event& event) {
+  if (options.keeps_answers && IsAsk(event.type)) {
+    Result<const AskRow*> first = limits.FirstOf(event, std::max(meta.log_time_us, record.append_time.us));
+    if (!first.ok()) return first.status();
+    if (*first != nullptr) answers.push_back({record.offset, **first});
+  }
+  return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
 }
 
 Reason Projection::Impl::CheckPlace(const Record& record, const Event& event) const {
@@ -307,7 +319,9 @@ void Projection::Impl::Quarantine(const Record& record, Reason reason) {
                            EncodeRow(row));
 }
 
-bool Projection::dirty() const { return impl_->meta_dirty; }
+bool Projection::changed() const { return impl_->meta_dirty; }
+bool Projection::dirty() const { return impl_->meta_dirty || impl_->is_committing; }
+uint64_t Projection::begun_cursor() const { return impl_->begun.cursor; }
 
 size_t Projection::rows_changed() const {
   size_t rows = 0;
@@ -316,8 +330,17 @@ size_t Projection::rows_changed() const {
 }
 
 Status Projection::Commit() {
+  bool is_one_waiting = impl_->is_committing;
+  ODOMETER_RETURN_IF_ERROR(BeginCommit());
+  if (!impl_->is_committing) return Status::Ok();
+  ODOMETER_RETURN_IF_ERROR(WriteCommit());
+  FinishCommit();
+  return is_one_waiting ? Commit() : Status::Ok();
+}
+
+Status Projection::BeginCommit() {
   Impl& impl = *impl_;
-  if (!impl.meta_dirty) return Status::Ok();
+  if (!impl.meta_dirty || impl.is_committing) return Status::Ok();
   ODOMETER_RETURN_IF_ERROR(impl.limits.RemoveGone(impl.store, impl.meta.log_time_us));
   RowBatch& batch = impl.batch;
   batch.Clear();
@@ -325,13 +348,24 @@ Status Projection::Commit() {
     if (kind != RowKind::kChain && kind != RowKind::kQuarantine) return impl.limits.WriteTo(kind, &batch);
     for (const auto& [key, value] : kind == RowKind::kChain ? impl.marks : impl.quarantined) batch.Put(key, value);
   });
-  ODOMETER_RETURN_IF_ERROR(impl.store.Commit(batch, impl.meta));
   impl.tables.MarkClean();
   impl.limits.MarkClean();
   impl.marks.clear();
   impl.quarantined.clear();
   impl.meta_dirty = false;
-  if (batch.bytes() > kBatchBytesKept) batch = RowBatch();
+  impl.begun = impl.meta;
+  impl.is_committing = true;
+  return Status::Ok();
+}
+
+Status Projection::WriteCommit() { return impl_->store.Commit(impl_->batch, impl_->begun); }
+
+void Projection::FinishCommit() {
+  Impl& impl = *impl_;
+  impl.is_committing = false;
+  impl.tables.TakeOutRemoved();
+  impl.limits.Committed();
+  if (impl.batch.bytes() > kBatchBytesKept) impl.batch = RowBatch();
   // Every table gives up in proportion to what it holds.
   uint64_t held = bytes_in_memory();
   uint64_t allowed = impl.options.memory_bytes_max;
@@ -340,7 +374,6 @@ Status Projection::Commit() {
       table.Evict(static_cast<size_t>(static_cast<__int128>(table.bytes()) * allowed / held / 4 * 3));
     });
   }
-  return Status::Ok();
 }
 
 uint64_t Projection::rows_in_memory() const {

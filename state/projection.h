@@ -5,7 +5,7 @@
 //   projection.Apply(batch, &outcomes);  // many at once: their rows are fetched together
 //   projection.Commit();                 // every changed row and the cursor, atomically; then rows may be evicted
 //
-// What each outcome and figure means: docs/figures.md. Confined to the runner thread.
+// What each outcome and figure means: docs/figures.md. Confined to one thread at a time, but for WriteCommit().
 #pragma once
 
 #include <array>
@@ -35,7 +35,8 @@ struct Outcome {
 };
 const char* OutcomeName(Outcome::Kind kind);  // "applied", "duplicate", "quarantined"
 
-// What became of an ask, or of the hold that an event meant to end: its row after that record; none: no such ask.
+// What became of an ask, or of the hold that an event meant to end: its row after that record, also of an ask that had
+// been judged before; none: no such ask.
 struct Answer {
   uint64_t offset = 0;
   std::optional<AskRow> ask;
@@ -72,18 +73,26 @@ class Projection {
 
   // Of the asks and ends of holds folded since this was called last, in their order.
   std::vector<Answer> TakeAnswers();
-  // The LimitCrossed events that are to be appended: each once, after the store was opened again once more. After
-  // Commit(), so that none is told of that is not so.
+  // The LimitCrossed events that are to be appended: each once, after the store was opened again once more. Only of
+  // what is committed, so that none is told of that is not so.
   std::vector<std::string> TakeCrossings();
   // How many have not been read back.
   size_t crossings_waiting() const;
   // When the next open hold expires, by log_time; nullopt: none is open, or it is not known yet (Open).
   std::optional<int64_t> next_due_us() const;
 
-  bool dirty() const;
-  size_t rows_changed() const;  // since the last commit
+  bool dirty() const;           // something is not in the store
+  bool changed() const;         // since the last commit was begun
+  size_t rows_changed() const;  // likewise
   // On an error nothing was written and everything is kept: try again later.
   Status Commit();
+  // The same in three steps, so that folding goes on while rows are written. BeginCommit() puts what is changed into a
+  // batch, unless one is waiting to be written; WriteCommit() writes that, with its cursor, by any thread and while
+  // others fold: on an error nothing was written, call it again. FinishCommit() after it: only then are rows evicted.
+  Status BeginCommit();
+  uint64_t begun_cursor() const;  // of the batch
+  Status WriteCommit();
+  void FinishCommit();
 
   const MetaRow& meta() const;
   uint64_t rows_in_memory() const;

@@ -194,7 +194,7 @@ class RowTable {
     TakeOut(node);
   }
 
-  // The next commit takes the row out of the store and of RAM, unless it is changed before.
+  // The next commit takes the row out of the store, and then of RAM, unless it is changed before.
   void Remove(Node* node) {
     MarkDirty(node);
     node->removed = true;
@@ -229,12 +229,21 @@ class RowTable {
       node->bytes = static_cast<uint32_t>(now);
     }
   }
+  // Once they are in a batch: what is changed from here on is the next commit's. Until the batch is in the store, what
+  // it takes out stays here, lest it be read from there again, and nothing may be evicted.
   void MarkClean() {
     for (Node* node : dirty_) {
       node->dirty = false;
-      if (node->removed) TakeOut(node);
+      if (node->removed) leaving_.push_back(node);
     }
     dirty_.clear();
+  }
+  // The batch is in the store.
+  void TakeOutRemoved() {
+    for (Node* node : leaving_) {
+      if (node->removed && !node->dirty) TakeOut(node);
+    }
+    leaving_.clear();
   }
 
   // Gives up clean rows until at most `bytes_max` are left; a row used since the hand last passed stays one round
@@ -353,6 +362,7 @@ class RowTable {
   size_t mask_ = 0;
   Slab<Node> slab_;
   std::vector<Node*> dirty_;
+  std::vector<Node*> leaving_;  // removed, by a batch that is not in the store yet
   size_t rows_ = 0;
   size_t used_ = 0;  // slots that are not empty
   size_t bytes_ = 0;

@@ -167,4 +167,8 @@ void Tables::MarkClean() {
   ForEach([](auto& table) { table.MarkClean(); });
 }
 
+void Tables::TakeOutRemoved() {
+  ForEach([](auto& table) { table.TakeOutRemoved(); });
+}
+
 }  // namespace odometer

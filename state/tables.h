@@ -144,8 +144,10 @@ struct Tables {
   // Every changed row and new posting, in key order; `between` puts in what stands between two kinds: it is asked for
   // the rows of kinds that no table holds.
   void WriteTo(RowBatch* batch, const std::function<void(RowKind)>& between);
-  // After the commit.
+  // What WriteTo() has written is clean.
   void MarkClean();
+  // And in the store.
+  void TakeOutRemoved();
 
  private:
   void CloseTallies();

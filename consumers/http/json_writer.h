@@ -8,7 +8,9 @@
 // one thread.
 #pragma once
 
+#include <charconv>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -18,6 +20,9 @@ namespace odometer {
 
 class JsonWriter {
  public:
+  // Room for a short answer from the start.
+  JsonWriter() { out_.reserve(kUsualBytes); }
+
   JsonWriter& Object() { return Open('{', '}'); }
   JsonWriter& Array() { return Open('[', ']'); }
   // Ends the innermost object or array.
@@ -38,7 +43,9 @@ class JsonWriter {
   JsonWriter& Int(int64_t value) {
     constexpr int64_t kExact = int64_t{1} << 53;
     bool exact = value >= -kExact && value <= kExact;
-    return Plain(exact ? std::to_string(value) : '"' + std::to_string(value) + '"');
+    char digits[24];
+    std::string_view number(digits, static_cast<size_t>(std::to_chars(digits, std::end(digits), value).ptr - digits));
+    return exact ? Plain(number) : Text(number);
   }
   JsonWriter& Unsigned(uint64_t value) {
     if (value <= INT64_MAX) return Int(static_cast<int64_t>(value));
@@ -63,6 +70,8 @@ class JsonWriter {
   std::string Take() { return std::move(out_); }
 
  private:
+  static constexpr size_t kUsualBytes = 2048;
+
   JsonWriter& Open(char begin, char end) {
     Comma();
     out_ += begin;
@@ -88,17 +97,22 @@ class JsonWriter {
 
 inline void JsonWriter::Quote(std::string_view text) {
   static const char* const kHex = "0123456789abcdef";
+  auto is_plain = [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '"' && c != '\\'; };
   out_ += '"';
-  for (char c : text) {
+  while (!text.empty()) {
+    size_t plain = 0;
+    while (plain < text.size() && is_plain(text[plain])) ++plain;
+    out_ += text.substr(0, plain);
+    if (plain == text.size()) break;
+    char c = text[plain];
+    text.remove_prefix(plain + 1);
+    out_ += '\\';
     if (c == '"' || c == '\\') {
-      out_ += '\\';
       out_ += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      out_ += "\\u00";
+    } else {
+      out_ += "u00";
       out_ += kHex[(c >> 4) & 15];
       out_ += kHex[c & 15];
-    } else {
-      out_ += c;
     }
   }
   out_ += '"';

@@ -1,8 +1,8 @@
 #include "consumers/http/limit_json.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 
 #include "state/resolve.h"
 
@@ -34,6 +34,12 @@ int64_t WindowSeconds(Window window) {
     default:
       return 0;
   }
+}
+
+void AddParameter(std::string_view name, int64_t value, std::string* to) {
+  char digits[24];
+  *to += name;
+  to->append(digits, std::to_chars(digits, std::end(digits), value).ptr);
 }
 
 void WriteMover(JsonWriter& json, const Mover& mover) {
@@ -118,20 +124,28 @@ void WriteAsk(JsonWriter& json, const Uuid& id, const AskRow& ask) {
 
 void AddRateLimits(const Verdict& verdict, HttpResponse* response) {
   std::string policies, states;
+  policies.reserve(128);
+  states.reserve(128);
   for (const LimitStatus& limit : verdict.limits) {
     auto window = static_cast<Window>(limit.window);
     if (window >= Window::kLifetime || static_cast<LimitMode>(limit.mode) == LimitMode::kSoft) continue;
-    std::string name = fmt::format("\"{}-{}-{}\"", MeterName(static_cast<Meter>(limit.meter)), WindowName(window),
-                                   ScopeName(static_cast<Scope>(limit.over)));
-    std::string_view comma = policies.empty() ? "" : ", ";
-    policies += fmt::format("{}{};q={}", comma, name, limit.cap);
-    if (int64_t seconds = WindowSeconds(window)) policies += fmt::format(";w={}", seconds);
-    states += fmt::format("{}{};r={}", comma, name, RemainingOf(limit, verdict.allowed));
-    if (limit.reset_us >= 0) states += fmt::format(";t={}", SecondsUntil(limit.reset_us, verdict.judged_us));
+    for (std::string* text : {&policies, &states}) {
+      *text += text->empty() ? "\"" : ", \"";
+      *text += MeterName(static_cast<Meter>(limit.meter));
+      *text += '-';
+      *text += WindowName(window);
+      *text += '-';
+      *text += ScopeName(static_cast<Scope>(limit.over));
+      *text += '"';
+    }
+    AddParameter(";q=", limit.cap, &policies);
+    if (int64_t seconds = WindowSeconds(window)) AddParameter(";w=", seconds, &policies);
+    AddParameter(";r=", RemainingOf(limit, verdict.allowed), &states);
+    if (limit.reset_us >= 0) AddParameter(";t=", SecondsUntil(limit.reset_us, verdict.judged_us), &states);
   }
   if (!policies.empty()) {
-    response->headers.emplace_back("RateLimit-Policy", policies);
-    response->headers.emplace_back("RateLimit", states);
+    response->headers.emplace_back("RateLimit-Policy", std::move(policies));
+    response->headers.emplace_back("RateLimit", std::move(states));
   }
   if (!verdict.allowed && verdict.retry_at_us >= 0) {
     response->headers.emplace_back("Retry-After", std::to_string(SecondsUntil(verdict.retry_at_us, verdict.judged_us)));

@@ -93,10 +93,19 @@ std::vector<std::string_view> Split(std::string_view text, char separator) {
   return parts;
 }
 
+// The parts of each route's path.
+const std::vector<std::vector<std::string_view>>& RouteParts() {
+  static const std::vector<std::vector<std::string_view>> parts = [] {
+    std::vector<std::vector<std::string_view>> split;
+    for (const Route& route : kRoutes) split.push_back(Split(route.path, '/'));
+    return split;
+  }();
+  return parts;
+}
+
 // Whether the path has the template's shape; what stands for {…} goes into `values`.
-bool Matches(std::string_view path_template, const std::vector<std::string>& segments,
+bool Matches(const std::vector<std::string_view>& wanted, const std::vector<std::string>& segments,
              std::vector<std::string>* values) {
-  std::vector<std::string_view> wanted = Split(path_template, '/');
   if (wanted.size() != segments.size()) return false;
   values->clear();
   for (size_t i = 0; i < wanted.size(); ++i) {
@@ -156,12 +165,12 @@ std::string Api::NextRequestId() { return fmt::format("{:020}", first_request_id
 
 bool Api::IsInstant(const HttpRequest& request) const {
   std::string_view path = std::string_view(request.target).substr(0, request.target.find('?'));
-  if (path == "/livez" || path == "/version" || path == "/openapi.yaml") return true;
-  if (path != "/v1/limits/admit" && path != "/v1/limits/reserve" && path != "/v1/limits/lease") return false;
-  Result<std::string> tenant = TenantOf(request);
-  if (!tenant.ok()) return true;
-  uint32_t partition = daemon_.PartitionOfTenant(*tenant);
-  return !daemon_.owns(partition) || daemon_.runner(partition).is_idle();
+  return path == "/livez" || path == "/version" || path == "/openapi.yaml";
+}
+
+void Api::StopWaiting() {
+  stopping_ = true;
+  for (uint32_t partition : daemon_.owned()) daemon_.runner(partition).HurryAsked();
 }
 
 HttpResponse Api::Refuse(int status, std::string_view detail) {
@@ -193,29 +202,39 @@ HttpResponse Api::FailWith(const Call& call, const Status& status) const {
   return Fail(call, problem);
 }
 
-HttpResponse Api::Handle(const HttpRequest& request) {
-  int64_t begun_us = daemon_.clock().MonotonicUs();
+Call Api::NewCall(const HttpRequest& request) {
   Call call;
   call.request = &request;
   call.request_id = NextRequestId();
   call.instance = request.target.substr(0, std::min<size_t>(request.target.find('?'), 512));
   if (!IsUtf8(call.instance)) call.instance.clear();
-  Result<Target> target = SplitTarget(request.target);
-  HttpResponse response = target.ok() ? Dispatch(request, *target, &call) : FailWith(call, target.status());
+  return call;
+}
+
+HttpResponse Api::Finish(const Call& call, int64_t begun_us, HttpResponse response) {
   response.headers.emplace_back("Odometer-Request-Id", call.request_id);
-  metrics_.CountRequest(call.route, MethodLabel(request.method), response.status,
+  metrics_.CountRequest(call.route, MethodLabel(call.request->method), response.status,
                         daemon_.clock().MonotonicUs() - begun_us);
   return response;
+}
+
+HttpResponse Api::Handle(const HttpRequest& request) {
+  int64_t begun_us = daemon_.clock().MonotonicUs();
+  Call call = NewCall(request);
+  Result<Target> target = SplitTarget(request.target);
+  HttpResponse response = target.ok() ? Dispatch(request, *target, &call) : FailWith(call, target.status());
+  return Finish(call, begun_us, std::move(response));
 }
 
 HttpResponse Api::Dispatch(const HttpRequest& request, const Target& target, Call* call) {
   std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
   const Route* found = nullptr;
   std::string allow;
-  for (const Route& route : kRoutes) {
-    std::vector<std::string> values;
-    if (!Matches(route.path, target.segments, &values)) continue;
-    call->path = std::move(values);
+  std::vector<std::string> values;
+  for (size_t i = 0; i < std::size(kRoutes); ++i) {
+    const Route& route = kRoutes[i];
+    if (!Matches(RouteParts()[i], target.segments, &values)) continue;
+    call->path = values;
     if (route.answer == &Api::PostRecords && !options_.raw_records) continue;
     allow += allow.empty() ? "" : ", ";
     allow += route.method == "GET" ? "GET, HEAD" : route.method;
@@ -315,7 +334,7 @@ Result<Api::Reading> Api::Read(const Call& call) {
   ODOMETER_RETURN_IF_ERROR(AwaitMinPosition(call));
   Reading reading;
   reading.runner = &runner;
-  reading.view = runner.view();
+  reading.view = runner.FreshView();
   reading.now_us = LiveNowUs(*reading.view, daemon_.clock().NowUs());
   return reading;
 }

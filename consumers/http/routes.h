@@ -66,12 +66,17 @@ class Api {
   Api(Daemon& daemon, ApiOptions options);
 
   HttpResponse Handle(const HttpRequest& request);
+  // Takes a request that asks for a verdict, where the log lets many be judged at once; `reply` is called once it is,
+  // or at once if it cannot be. False: Handle() it. Does not block.
+  bool Begin(HttpRequest& request, const std::function<void(HttpResponse)>& reply);
+  // Has those judged that this thread has begun.
+  void EndRound();
   // Answers to what never became a request; see HttpServerOptions.
   HttpResponse Refuse(int status, std::string_view detail);
-  // Whether the answer waits for nothing: it needs neither log nor store, or is a verdict that is found at once.
+  // Whether the answer waits for nothing: it needs neither log nor store.
   bool IsInstant(const HttpRequest& request) const;
   // From now on nothing waits for the fold: for a clean stop.
-  void StopWaiting() { stopping_ = true; }
+  void StopWaiting();
 
   Result<HttpResponse> PostEvents(const Call& call);
   Result<HttpResponse> GetSummary(const Call& call);
@@ -137,7 +142,17 @@ class Api {
     }
   };
 
+  // A request that was begun.
+  struct Begun {
+    HttpRequest request;
+    Call call;
+    int64_t begun_us = 0;
+    std::function<void(HttpResponse)> reply;
+  };
+
   std::string NextRequestId();
+  Call NewCall(const HttpRequest& request);
+  HttpResponse Finish(const Call& call, int64_t begun_us, HttpResponse response);
   HttpResponse Dispatch(const HttpRequest& request, const Target& target, Call* call);
   HttpResponse Fail(const Call& call, const Problem& problem) const;
   HttpResponse FailWith(const Call& call, const Status& status) const;
@@ -162,6 +177,10 @@ class Api {
   // Appends, tells readiness how it went, and answers with `answer` or a problem.
   Result<HttpResponse> Append(const Call& call, Runner& runner, std::span<const std::string_view> events,
                               const std::function<HttpResponse(const Appended&)>& answer, bool is_quiet = false);
+  void NoteAppended(Runner& runner, const Status& status);
+  void NoteAppendError(const Call& call, Runner& runner, const Status& status);
+  HttpResponse FailNotSent(const Call& call, Runner& runner);
+  HttpResponse FailAppend(const Call& call, Runner& runner, const Status& status);
   // One event, appended and folded: an ask, or what ends a hold.
   Result<ParsedEvents> ParseOne(const Call& call, const std::string& body);
   Result<HttpResponse> AnswerAssign(const Call& call, const Assignments& asked, const Reading& reading,
@@ -172,8 +191,11 @@ class Api {
       const Call& call, const Event& event,
       const std::function<Result<HttpResponse>(Runner&, uint64_t offset, const Runner::Answered&)>& answer);
   Result<HttpResponse> Ask(const Call& call, EventType type);
-  Result<HttpResponse> AnswerAsk(const Call& call, const Uuid& id, Runner& runner, uint64_t offset,
-                                 const Runner::Answered& answered);
+  std::optional<HttpResponse> ReadAsked(const Call& call, EventType type, ParsedEvents* parsed);
+  HttpResponse AnswerJudged(const Call& call, const Uuid& id, Runner& runner, const Runner::Judged& judged);
+  HttpResponse FailVerdictLate(const Call& call);
+  HttpResponse AnswerAsk(const Call& call, const Uuid& id, Runner& runner, uint64_t offset,
+                         const Runner::Answered& answered);
   Result<HttpResponse> EndHold(const Call& call, bool is_release);
   Result<HttpResponse> AnswerEnd(const Call& call, const Event& event, Runner& runner, uint64_t offset,
                                  const Runner::Answered& answered);

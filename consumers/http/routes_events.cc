@@ -154,35 +154,46 @@ Result<std::vector<std::string_view>> SplitRecords(std::string_view body) {
 
 }  // namespace
 
-Result<HttpResponse> Api::Append(const Call& call, Runner& runner, std::span<const std::string_view> events,
-                                 const std::function<HttpResponse(const Appended&)>& answer, bool is_quiet) {
-  auto note = [&](const Status& status) {
-    metrics_.CountAppendError(status.code());
-    if (!options_.log) return;
-    options_.log("error", "append failed partition=" + std::to_string(runner.partition()) +
-                              " request_id=" + call.request_id + " " + status.ToString());
-  };
-  // Readiness is not told: the step that fails says why.
-  if (!runner.is_log_verified()) {
-    Status refused(Code::kUnavailable,
-                   "nothing was sent: the log has not been shown to be the one that was folded; /readyz says why");
-    note(refused);
-    return Fail(call, {503, "unavailable", refused.message(), 1});
-  }
-  Result<Appended> appended = is_quiet ? runner.log().AppendQuietly(events) : runner.log().Append(events);
-  bool callers_fault = appended.status().code() == Code::kInvalid;
-  if (!callers_fault) daemon_.NoteAppend(runner.partition(), appended.status());
-  if (appended.ok()) return answer(*appended);
-  note(appended.status());
-  if (appended.status().code() == Code::kUnavailable) {
+// Readiness is not told: the step that fails says why.
+HttpResponse Api::FailNotSent(const Call& call, Runner& runner) {
+  Status refused(Code::kUnavailable,
+                 "nothing was sent: the log has not been shown to be the one that was folded; /readyz says why");
+  NoteAppendError(call, runner, refused);
+  return Fail(call, {503, "unavailable", refused.message(), 1});
+}
+
+void Api::NoteAppendError(const Call& call, Runner& runner, const Status& status) {
+  metrics_.CountAppendError(status.code());
+  if (!options_.log) return;
+  options_.log("error", "append failed partition=" + std::to_string(runner.partition()) +
+                            " request_id=" + call.request_id + " " + status.ToString());
+}
+
+HttpResponse Api::FailAppend(const Call& call, Runner& runner, const Status& status) {
+  NoteAppendError(call, runner, status);
+  if (status.code() == Code::kUnavailable) {
     return Fail(
         call,
         {503, "outcome-unknown",
          "the log did not say whether the events were written; send them again: events with an id or a key count once",
          1});
   }
-  if (callers_fault) return Fail(call, {413, "too-large", "a record is longer than the log takes", 0});
-  return Fail(call, ProblemOf(Internal(appended.status())));
+  bool is_callers_fault = status.code() == Code::kInvalid;
+  if (is_callers_fault) return Fail(call, {413, "too-large", "a record is longer than the log takes", 0});
+  return Fail(call, ProblemOf(Internal(status)));
+}
+
+void Api::NoteAppended(Runner& runner, const Status& status) {
+  bool is_callers_fault = status.code() == Code::kInvalid;
+  if (!is_callers_fault) daemon_.NoteAppend(runner.partition(), status);
+}
+
+Result<HttpResponse> Api::Append(const Call& call, Runner& runner, std::span<const std::string_view> events,
+                                 const std::function<HttpResponse(const Appended&)>& answer, bool is_quiet) {
+  if (!runner.is_log_verified()) return FailNotSent(call, runner);
+  Result<Appended> appended = is_quiet ? runner.log().AppendQuietly(events) : runner.log().Append(events);
+  NoteAppended(runner, appended.status());
+  return appended.ok() ? answer(*appended) : FailAppend(call, runner, appended.status());
 }
 
 void Api::NotePosted(const Call& call, const PostedEvents& posted, const ParsedEvents& parsed) {

@@ -22,6 +22,15 @@ constexpr int64_t kVerdictWaitUs = 5 * kUsPerSecond;
 constexpr int64_t kHoldTtlUs = 300 * kUsPerSecond;  // of a reserve, and of a lease, that says none
 constexpr int64_t kLeaseTtlUs = 60 * kUsPerSecond;
 constexpr size_t kHoldsMax = 1'000;
+constexpr size_t kBegunBytesMax = 16 << 10;  // a longer body is read by a handler
+
+// kNone: the request is none.
+EventType TypeOfAsk(const HttpRequest& request) {
+  if (request.method != "POST") return EventType::kNone;
+  if (request.target == "/v1/limits/admit") return EventType::kAdmitAsked;
+  if (request.target == "/v1/limits/reserve") return EventType::kHoldAsked;
+  return request.target == "/v1/limits/lease" ? EventType::kLeaseAsked : EventType::kNone;
+}
 
 // Whether the object has such a member.
 bool Says(std::string_view body, const char* member) {
@@ -94,8 +103,7 @@ Result<HttpResponse> Api::Decide(
     for (int64_t left_us = kVerdictWaitUs; !answered && left_us > 0 && !stopping_; left_us -= kUsPerSecond)
       answered = runner.WaitForAnswer(appended.first_offset, kUsPerSecond);
     if (!answered) {
-      decided = Fail(call, {503, "verdict-late",
-                            "the ask is in the log and will be judged; ask again with the same id to be told", 1});
+      decided = FailVerdictLate(call);
     } else if (answered->outcome.kind == Outcome::Kind::kQuarantined) {
       decided = Fail(call, ProblemOfRefusal(answered->outcome.reason));
     } else {
@@ -108,17 +116,75 @@ Result<HttpResponse> Api::Decide(
   return response.ok() && response->status != 200 ? std::move(response) : std::move(decided);
 }
 
-Result<HttpResponse> Api::Ask(const Call& call, EventType type) {
+HttpResponse Api::FailVerdictLate(const Call& call) {
+  return Fail(call, {503, "verdict-late",
+                     "the ask is in the log and will be judged; ask again with the same id to be told", 1});
+}
+
+// What the sender is told of a body that is no ask; nullopt: it is the first of `parsed`.
+std::optional<HttpResponse> Api::ReadAsked(const Call& call, EventType type, ParsedEvents* parsed) {
   Result<std::string> body = AsEvent(call.request->body, FieldsOfAsk(type, call.request->body));
-  if (!body.ok()) return body.status();
-  Result<ParsedEvents> parsed = ParseOne(call, *body);
-  if (!parsed.ok()) return parsed.status();
+  if (!body.ok()) return FailWith(call, body.status());
+  Result<ParsedEvents> read = ParseOne(call, *body);
+  if (!read.ok()) return FailWith(call, read.status());
+  *parsed = std::move(*read);
   const ParsedEvent& item = parsed->items.front();
-  if (item.error) return FailItem(call, *item.error);
-  const Event& event = item.event;
+  return item.error ? std::optional(FailItem(call, *item.error)) : std::nullopt;
+}
+
+Result<HttpResponse> Api::Ask(const Call& call, EventType type) {
+  ParsedEvents parsed;
+  if (std::optional<HttpResponse> refused = ReadAsked(call, type, &parsed)) return *std::move(refused);
+  const Event& event = parsed.items.front().event;
   return Decide(call, event, [&](Runner& runner, uint64_t offset, const Runner::Answered& answered) {
     return AnswerAsk(call, event.id, runner, offset, answered);
   });
+}
+
+bool Api::Begin(HttpRequest& request, const std::function<void(HttpResponse)>& reply) {
+  EventType type = TypeOfAsk(request);
+  bool is_taken = type != EventType::kNone && request.body.size() <= kBegunBytesMax;
+  Result<std::string> tenant = is_taken ? TenantOf(request) : Status(Code::kInvalid, "");
+  if (!tenant.ok() || !daemon_.owns(daemon_.PartitionOfTenant(*tenant))) return false;
+  Runner& runner = daemon_.runner(daemon_.PartitionOfTenant(*tenant));
+  if (!runner.log().can_await()) return false;
+  auto begun = std::make_shared<Begun>();
+  begun->begun_us = daemon_.clock().MonotonicUs();
+  begun->request = std::move(request);
+  begun->call = NewCall(begun->request);
+  begun->call.route = begun->call.instance;
+  begun->call.tenant = *std::move(tenant);
+  begun->reply = reply;
+  ParsedEvents parsed;
+  if (std::optional<HttpResponse> refused = ReadAsked(begun->call, type, &parsed)) {
+    reply(Finish(begun->call, begun->begun_us, *std::move(refused)));
+    return true;
+  }
+  const Event& event = parsed.items.front().event;
+  runner.Ask(Encode(event), [this, begun, id = event.id, &runner](const Runner::Judged& judged) {
+    HttpResponse response;
+    try {
+      response = AnswerJudged(begun->call, id, runner, judged);
+    } catch (const std::exception&) {
+      response = Fail(begun->call, {500, "internal", "the request could not be handled", 0});
+    }
+    begun->reply(Finish(begun->call, begun->begun_us, std::move(response)));
+  });
+  return true;
+}
+
+void Api::EndRound() {
+  for (uint32_t partition : daemon_.owned()) daemon_.runner(partition).JudgeAsked();
+}
+
+HttpResponse Api::AnswerJudged(const Call& call, const Uuid& id, Runner& runner, const Runner::Judged& judged) {
+  if (!judged.is_sent) return FailNotSent(call, runner);
+  NoteAppended(runner, judged.appended);
+  if (!judged.appended.ok()) return FailAppend(call, runner, judged.appended);
+  if (!judged.answered) return FailVerdictLate(call);
+  if (judged.answered->outcome.kind == Outcome::Kind::kQuarantined)
+    return Fail(call, ProblemOfRefusal(judged.answered->outcome.reason));
+  return AnswerAsk(call, id, runner, judged.offset, *judged.answered);
 }
 
 HttpResponse Api::FailItem(const Call& call, const ItemError& error) const {
@@ -128,18 +194,10 @@ HttpResponse Api::FailItem(const Call& call, const ItemError& error) const {
   return Fail(call, {422, kind, where + error.message, 0});
 }
 
-Result<HttpResponse> Api::AnswerAsk(const Call& call, const Uuid& id, Runner& runner, uint64_t offset,
-                                    const Runner::Answered& answered) {
+HttpResponse Api::AnswerAsk(const Call& call, const Uuid& id, Runner& runner, uint64_t offset,
+                            const Runner::Answered& answered) {
   bool is_duplicate = answered.outcome.kind == Outcome::Kind::kDuplicate;
-  std::shared_ptr<const AskRow> ask = answered.ask;
-  if (is_duplicate) {
-    // The first verdict is in a view by now, or will be.
-    std::shared_ptr<const View> view = WaitFor(runner, offset + 1, kVerdictWaitUs);
-    if (view == nullptr) return Status(Code::kUnavailable, "not folded yet");
-    Result<std::optional<AskRow>> row = ReadAsk(*view, call.tenant, id);
-    if (!row.ok()) return row.status();
-    if (row->has_value()) ask = std::make_shared<const AskRow>(std::move(**row));
-  }
+  const std::shared_ptr<const AskRow>& ask = answered.ask;
   if (ask == nullptr)
     return Fail(
         call,

@@ -1,10 +1,6 @@
 #include "consumers/http/server.h"
 
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -16,6 +12,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <charconv>
 #include <condition_variable>
 #include <cstdio>
 #include <map>
@@ -25,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "consumers/short_turns.h"
 #include "core/period.h"
 
 namespace odometer {
@@ -38,6 +36,7 @@ using boost::system::error_code;
 
 constexpr int64_t kLingerUs = 1'000'000;  // how long an answer to a half-read request may take to be seen
 constexpr size_t kLingerBytes = 16u << 20;
+constexpr size_t kAnswerBytesKept = 64u << 10;  // of a connection's buffer, from one answer to the next
 
 // "Sun, 06 Nov 1994 08:49:37 GMT"
 std::string HttpDate(int64_t now_us) {
@@ -53,21 +52,24 @@ std::string HttpDate(int64_t now_us) {
   return text;
 }
 
-// Asks the kernel to give this thread turns of a tenth of a millisecond, so that it comes to its turn at once beside
-// threads that fold, whose turns are some thirty times as long. Linux before 6.12 takes the request and does nothing.
-bool AskForShortTurns() {
-  if (sched_getscheduler(0) != SCHED_OTHER) return false;  // as whoever started the daemon wants it
-  struct {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t turn_ns, deadline_ns, period_ns;
-  } attributes{};
-  attributes.size = sizeof attributes;
-  attributes.nice = getpriority(PRIO_PROCESS, 0);
-  attributes.turn_ns = 100'000;
-  return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0;
+void AppendHeader(std::string_view name, std::string_view value, std::string* out) {
+  *out += name;
+  *out += ": ";
+  *out += value;
+  *out += "\r\n";
+}
+
+void AppendNumber(size_t number, std::string* out) {
+  char digits[20];
+  out->append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+}
+
+// The last of a name stands.
+void AppendHeaders(const std::vector<std::pair<std::string, std::string>>& headers, std::string* out) {
+  for (auto at = headers.begin(); at != headers.end(); ++at) {
+    auto is_same = [&](const auto& later) { return later.first == at->first; };
+    if (std::none_of(at + 1, headers.end(), is_same)) AppendHeader(at->first, at->second, out);
+  }
 }
 
 std::string LowerCase(beast::string_view name) {
@@ -115,11 +117,28 @@ struct HttpServer::Impl {
     asio::io_context io{1};
     asio::executor_work_guard<asio::io_context::executor_type> work{
         io.get_executor()};  // also while handlers have it all
+    std::atomic<int> sockets = 0;
+    bool is_round_open = false;
+    std::string date;  // as headers have it, of date_s
+    int64_t date_s = -1;
+
+    bool is_own_thread() { return io.get_executor().running_in_this_thread(); }
+    const std::string& DateAt(int64_t now_us);
   };
   static std::vector<std::unique_ptr<Loop>> NewLoops(int count) {
     std::vector<std::unique_ptr<Loop>> loops;
     for (int i = 0; i < count; ++i) loops.push_back(std::make_unique<Loop>());
     return loops;
+  }
+  // What is posted comes after all that epoll has said so far: the round is what came to the loop's sockets together.
+  // A socket that is alone waits for no other.
+  void EndRoundSoon(Loop& loop) {
+    if (loop.sockets == 1) return options.end_round();
+    if (std::exchange(loop.is_round_open, true)) return;
+    asio::post(loop.io, [this, &loop] {
+      loop.is_round_open = false;
+      options.end_round();
+    });
   }
 
   std::vector<std::unique_ptr<Loop>> loops;
@@ -130,17 +149,31 @@ struct HttpServer::Impl {
   std::vector<std::thread> io_threads;
 };
 
+const std::string& HttpServer::Impl::Loop::DateAt(int64_t now_us) {
+  if (int64_t now_s = now_us / kUsPerSecond; now_s != date_s) {
+    date = HttpDate(now_us);
+    date_s = now_s;
+  }
+  return date;
+}
+
 // One connection: reads a head, then a body, waits for its answer, writes it, and starts again. Everything but the
 // handler runs on the thread of the socket's loop.
 class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Impl& server, tcp::socket socket)
-      : server_(server), socket_(std::move(socket)), timer_(socket_.get_executor()) {}
-  ~Session() { server_.Forget(this); }
+  Session(Impl& server, Impl::Loop& loop, tcp::socket socket)
+      : server_(server), loop_(loop), socket_(std::move(socket)), timer_(socket_.get_executor()) {
+    ++loop_.sockets;
+  }
+  ~Session() {
+    --loop_.sockets;
+    server_.Forget(this);
+  }
 
   void Run() {
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);
+    socket_.non_blocking(true, ignored);
     asio::dispatch(socket_.get_executor(), [self = shared_from_this()] { self->NextRequest(); });
   }
 
@@ -217,47 +250,101 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     beast::string_view expect = head[http::field::expect];
     if (!expect.empty() && !beast::iequals(expect, "100-continue")) return Refuse(417, "Expect is not 100-continue");
     if (parser_->is_done()) return Dispatch();
+    if (buffer_.size() > 0) return TakeBody();
     SetDeadline(server_.options.body_timeout_us);
-    if (expect.empty() || buffer_.size() > 0) return ReadBody();
+    if (expect.empty()) return ReadBody();
     static const std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     asio::async_write(socket_, asio::buffer(kContinue), [self = shared_from_this()](error_code failed, size_t) {
       failed ? self->Close() : self->ReadBody();
     });
   }
 
+  // What has come of the body with the head; as good as always that is all of it.
+  void TakeBody() {
+    parser_->eager(true);
+    error_code error;
+    while (!error && !parser_->is_done() && buffer_.size() > 0) buffer_.consume(parser_->put(buffer_.data(), error));
+    if (error && error != http::error::need_more) return BodyFailed(error);
+    if (parser_->is_done()) return Dispatch();
+    SetDeadline(server_.options.body_timeout_us);
+    ReadBody();
+  }
+
   void ReadBody() {
     http::async_read(socket_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
-      if (!error) return self->Dispatch();
-      if (self->timed_out_) return self->Refuse(408, "the body took too long");
-      if (error == http::error::body_limit) return self->Refuse(413, "the body is too long");
-      if (error.category() == error_code(http::error::bad_chunk).category() && error != http::error::partial_message &&
-          error != http::error::end_of_stream) {
-        return self->Refuse(400, "the body is not HTTP/1.1: " + error.message());
-      }
-      self->Close();
+      error ? self->BodyFailed(error) : self->Dispatch();
     });
+  }
+
+  void BodyFailed(error_code error) {
+    if (timed_out_) return Refuse(408, "the body took too long");
+    if (error == http::error::body_limit) return Refuse(413, "the body is too long");
+    if (error.category() == error_code(http::error::bad_chunk).category() && error != http::error::partial_message &&
+        error != http::error::end_of_stream) {
+      return Refuse(400, "the body is not HTTP/1.1: " + error.message());
+    }
+    Close();
   }
 
   void Dispatch() {
     deadline_ = kNoDeadline;
     auto message = parser_->release();
     keep_alive_ = message.keep_alive();
-    auto request = std::make_shared<HttpRequest>();
-    request->method = std::string(message.method_string());
-    request->target = std::string(message.target());
-    head_only_ = request->method == "HEAD";
-    for (const auto& field : message) request->headers.emplace_back(LowerCase(field.name_string()), field.value());
-    request->body = std::move(message.body());
+    HttpRequest request;
+    request.method = std::string(message.method_string());
+    request.target = std::string(message.target());
+    head_only_ = request.method == "HEAD";
+    for (const auto& field : message) request.headers.emplace_back(LowerCase(field.name_string()), field.value());
+    request.body = std::move(message.body());
     if (server_.stopping) return Busy("the server is stopping");
-    if (server_.options.is_instant(*request)) return Respond(Handle(*request));
+    if (server_.options.is_instant(request)) return Respond(Handle(request));
+    if (!Begin(request)) Queue(std::move(request));
+  }
+
+  // Whether somebody has taken the request who answers it later.
+  bool Begin(HttpRequest& request) {
+    if (!server_.options.begin) return false;
+    waiting_ = shared_from_this();
+    auto reply = [weak = weak_from_this(), number = ++begun_](HttpResponse response) {
+      if (auto self = weak.lock()) self->Reply(number, std::move(response));
+    };
+    try {
+      if (server_.options.begin(request, reply)) {
+        server_.EndRoundSoon(loop_);
+        return true;
+      }
+    } catch (const std::exception&) {
+      RespondToBegun(begun_, server_.options.refuse(500, "the request could not be handled"));
+      return true;
+    }
+    waiting_.reset();
+    return false;
+  }
+
+  // From any thread.
+  void Reply(uint64_t number, HttpResponse response) {
+    if (loop_.is_own_thread()) return RespondToBegun(number, std::move(response));
+    asio::post(loop_.io, [self = shared_from_this(), number, response = std::move(response)]() mutable {
+      self->RespondToBegun(number, std::move(response));
+    });
+  }
+
+  // The session stays until its answer is on its way. Nobody answers one that was closed, or a request that has its
+  // answer.
+  void RespondToBegun(uint64_t number, HttpResponse response) {
+    if (number != begun_) return;
+    if (std::shared_ptr<Session> self = std::move(waiting_)) Respond(std::move(response));
+  }
+
+  void Queue(HttpRequest request) {
     if (server_.queued.fetch_add(1) >= server_.options.queue_max) {
       server_.queued.fetch_sub(1);
       return Busy("too many requests are waiting");
     }
-    asio::post(server_.handlers, [self = shared_from_this(), request] {
+    asio::post(server_.handlers, [self = shared_from_this(), request = std::move(request)] {
       [[maybe_unused]] static thread_local const bool is_asked = AskForShortTurns();
       self->server_.queued.fetch_sub(1);
-      auto response = std::make_shared<HttpResponse>(self->Handle(*request));
+      auto response = std::make_shared<HttpResponse>(self->Handle(request));
       asio::post(self->socket_.get_executor(), [self, response] { self->Respond(std::move(*response)); });
     });
   }
@@ -287,29 +374,52 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     Respond(std::move(response));
   }
 
+  // Nearly always the kernel takes the whole answer at once.
   void Respond(HttpResponse response) {
     keep_alive_ = keep_alive_ && !server_.stopping;
-    response_.emplace(static_cast<http::status>(response.status), 11);
-    response_->set(http::field::date, HttpDate(server_.clock.NowUs()));
-    response_->set(http::field::content_type, response.content_type);
-    response_->set(http::field::cache_control, "no-store");
-    response_->set("X-Content-Type-Options", "nosniff");
-    for (const auto& [name, value] : response.headers) response_->set(name, value);
-    response_->keep_alive(keep_alive_);
-    response_->body() = std::move(response.body);
-    response_->prepare_payload();
-    if (head_only_) response_->body().clear();
+    WriteHead(response);
+    if (!head_only_) answer_ += response.body;
+    error_code error;
+    size_t sent = socket_.write_some(asio::buffer(answer_), error);
+    if (error && error != asio::error::would_block) return Close();
+    if (sent == answer_.size()) return Responded();
     SetDeadline(server_.options.write_timeout_us);
-    http::async_write(socket_, *response_, [self = shared_from_this()](error_code error, size_t) {
-      if (error) return self->Close();
-      self->response_.reset();
-      if (self->keep_alive_) return self->NextRequest();
-      error_code ignored;
-      self->socket_.shutdown(tcp::socket::shutdown_send, ignored);
-      if (!self->linger_) return self->Close();
-      self->SetDeadline(kLingerUs);
-      self->Drain();
+    asio::async_write(socket_, asio::buffer(answer_) + sent, [self = shared_from_this()](error_code failed, size_t) {
+      failed ? self->Close() : self->Responded();
     });
+  }
+
+  void WriteHead(const HttpResponse& response) {
+    answer_ = "HTTP/1.1 ";
+    AppendNumber(static_cast<size_t>(response.status), &answer_);
+    answer_ += ' ';
+    beast::string_view reason = http::obsolete_reason(static_cast<http::status>(response.status));
+    answer_.append(reason.data(), reason.size());
+    answer_ += "\r\n";
+    AppendHeader("Date", loop_.DateAt(server_.clock.NowUs()), &answer_);
+    AppendHeader("Content-Type", response.content_type, &answer_);
+    answer_ += "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+    AppendHeaders(response.headers, &answer_);
+    if (!keep_alive_) answer_ += "Connection: close\r\n";
+    answer_ += "Content-Length: ";
+    AppendNumber(response.body.size(), &answer_);
+    answer_ += "\r\n\r\n";
+  }
+
+  void Responded() {
+    if (answer_.capacity() > kAnswerBytesKept) answer_ = std::string();
+    if (keep_alive_) return GoOn();
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    if (!linger_) return Close();
+    SetDeadline(kLingerUs);
+    Drain();
+  }
+
+  // A request that has come behind this one is read in a turn of its own, however many there are.
+  void GoOn() {
+    if (buffer_.size() == 0) return NextRequest();
+    asio::post(socket_.get_executor(), [self = shared_from_this()] { self->NextRequest(); });
   }
 
   // A close while the client still sends would throw the answer away with a reset; read on for a moment.
@@ -347,6 +457,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   }
 
   void Close() {
+    std::shared_ptr<Session> self = std::move(waiting_);  // it may be the last
     deadline_ = kNoDeadline;
     timer_.cancel();
     error_code ignored;
@@ -354,13 +465,16 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   }
 
   Impl& server_;  // outlives every session: Stop() waits for them
+  Impl::Loop& loop_;
   tcp::socket socket_;
   asio::steady_timer timer_;
   Monotonic::time_point deadline_ = kNoDeadline;
   bool is_timing_ = false;  // the timer will fire at deadline_ or before
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
-  std::optional<http::response<http::string_body>> response_;
+  std::string answer_;                // that is being sent; its memory is kept
+  std::shared_ptr<Session> waiting_;  // itself, while somebody else has its request
+  uint64_t begun_ = 0;                // requests
   size_t drained_ = 0;
   bool idle_ = false;  // no byte of a next request has come
   bool timed_out_ = false;
@@ -384,8 +498,8 @@ Status HttpServer::Impl::Listen() {
 }
 
 void HttpServer::Impl::Accept() {
-  asio::io_context& io = loops[next_loop++ % loops.size()]->io;
-  acceptor.async_accept(io, [this](error_code error, tcp::socket socket) {
+  Loop& loop = *loops[next_loop++ % loops.size()];
+  acceptor.async_accept(loop.io, [this, &loop](error_code error, tcp::socket socket) {
     if (stopping || error == asio::error::operation_aborted) return;
     if (error) {  // no descriptors left, most likely: wait for some to come back
       auto pause = std::make_shared<asio::steady_timer>(acceptor.get_executor(), std::chrono::milliseconds(50));
@@ -394,7 +508,7 @@ void HttpServer::Impl::Accept() {
       });
       return;
     }
-    auto session = std::make_shared<Session>(*this, std::move(socket));
+    auto session = std::make_shared<Session>(*this, loop, std::move(socket));
     size_t count;
     {
       std::lock_guard lock(mutex);

@@ -9,7 +9,7 @@
 //
 // Limits hold while reading, so that no client makes the server hold more than they say: see HttpServerOptions. What
 // is refused before it is a request (framing, limits, time-outs, a full queue) is answered with `refuse`.
-// Start, Stop and the accessors: from one thread. handler, refuse and is_instant: called from many at once.
+// Start, Stop and the accessors: from one thread. All that the options call: from many threads at once.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,8 @@
 #include "core/time.h"
 
 namespace odometer {
+
+using HttpReply = std::function<void(HttpResponse)>;
 
 struct HttpServerOptions {
   std::string host = "127.0.0.1";  // an address, not a name
@@ -46,6 +48,12 @@ struct HttpServerOptions {
   // Requests that are answered on the socket's own thread, whatever the queue looks like; their handling must not
   // block.
   std::function<bool(const HttpRequest&)> is_instant;
+  // May take a request on the socket's own thread, without blocking, and have it answered later: `reply` is called
+  // once, from any thread. False: not taken, the handler gets it as it was. Null: none is taken.
+  std::function<bool(HttpRequest&, const HttpReply& reply)> begin;
+  // Called on a thread on which requests have begun, once those are in that came with them: what is common to them is
+  // done here, once for all. Must not block.
+  std::function<void()> end_round;
   std::function<HttpResponse(int status, std::string_view detail)> refuse;
 };
 

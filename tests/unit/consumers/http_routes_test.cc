@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -378,23 +380,72 @@ TEST_F(ApiTest, MetricsConserveAndNameNobody) {
 
 TEST_F(ApiTest, IsReadyWhileTheLineWorks) { EXPECT_EQ(Get("/readyz")["ready"], true); }
 
-TEST_F(ApiTest, OnlyWhatNeedsNoLogIsInstantAndAnAskWhileNobodyFolds) {
+TEST_F(ApiTest, OnlyWhatNeedsNoLogIsInstant) {
   EXPECT_TRUE(api_->IsInstant({"GET", "/livez", {}, ""}));
   EXPECT_TRUE(api_->IsInstant({"GET", "/version?x=1", {}, ""}));
   EXPECT_FALSE(api_->IsInstant({"GET", "/readyz", {}, ""}));
   EXPECT_FALSE(api_->IsInstant({"GET", "/v1/consumption/users", {}, ""}));
   EXPECT_FALSE(api_->IsInstant({"POST", "/v1/limits/check", {}, ""}));
-  Get("/readyz");  // the log has been read
-  bool is_instant = false;
-  for (int i = 0; i < 1000 && !is_instant; ++i) {
-    is_instant = api_->IsInstant({"POST", "/v1/limits/admit", {}, ""});
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_FALSE(api_->IsInstant({"POST", "/v1/limits/admit", {}, ""})) << "it is begun";
+}
+
+// Begins each and ends the round; the answers in their order.
+std::vector<HttpResponse> AskAll(Api& api, std::vector<HttpRequest> requests) {
+  std::vector<std::promise<HttpResponse>> promises(requests.size());
+  for (size_t i = 0; i < requests.size(); ++i) {
+    EXPECT_TRUE(api.Begin(requests[i], [&, i](HttpResponse response) { promises[i].set_value(std::move(response)); }));
   }
-  EXPECT_TRUE(is_instant);
-  fsync_ = true;
-  Open({});
-  Get("/readyz");
-  EXPECT_FALSE(api_->IsInstant({"POST", "/v1/limits/admit", {}, ""})) << "it waits for the disk";
+  api.EndRound();
+  std::vector<HttpResponse> responses;
+  for (auto& promise : promises) responses.push_back(promise.get_future().get());
+  return responses;
+}
+
+TEST_F(ApiTest, AsksThatBeginTogetherAreEachAnsweredAsTheyWouldBeAlone) {
+  for (bool fsync : {false, true}) {
+    fsync_ = fsync;
+    Open({});
+    HttpRequest admit{"POST", "/v1/limits/admit", {}, R"({"user":"ann","amounts":{"requests":1}})"};
+    HttpRequest reserve{"POST", "/v1/limits/reserve", {}, R"({"user":"ann","amounts":{"input_tokens":5}})"};
+    HttpRequest broken{"POST", "/v1/limits/admit", {}, R"({"user":"ann")"};
+    HttpRequest unknown{"POST", "/v1/limits/admit", {}, R"({"user":"ann","amounts":{"wishes":1}})"};
+    std::vector<HttpResponse> responses = AskAll(*api_, {admit, reserve, broken, unknown, admit});
+    EXPECT_EQ(responses[0].status, 200) << responses[0].body;
+    EXPECT_NE(responses[0].body.find("\"state\":\"admitted\""), std::string::npos) << responses[0].body;
+    EXPECT_NE(responses[1].body.find("\"state\":\"open\""), std::string::npos) << responses[1].body;
+    EXPECT_EQ(responses[2].status, 400);
+    EXPECT_EQ(responses[3].status, 422);
+    EXPECT_EQ(responses[4].status, 200);
+    EXPECT_EQ(responses[4].headers.back().first, "Odometer-Request-Id");
+  }
+}
+
+TEST_F(ApiTest, ARetryIsToldTheFirstVerdictAlsoInTheSameRound) {
+  HttpRequest ask{"POST", "/v1/limits/reserve", {},
+                  R"({"key":"order-1","event_time":"2023-11-16T18:17:03Z","user":"ann","amounts":{"requests":1}})"};
+  std::vector<HttpResponse> responses = AskAll(*api_, {ask, ask});
+  EXPECT_NE(responses[0].body.find("\"duplicate\":false"), std::string::npos) << responses[0].body;
+  EXPECT_NE(responses[1].body.find("\"duplicate\":true"), std::string::npos) << responses[1].body;
+  auto verdict_of = [](const std::string& body) { return body.substr(0, body.find("\"duplicate\"")); };
+  EXPECT_EQ(verdict_of(responses[0].body), verdict_of(responses[1].body));
+}
+
+TEST_F(ApiTest, WhatIsNoAskOrTooLongOrNamesNoTenantIsLeftToAHandler) {
+  auto begins = [&](HttpRequest request) { return api_->Begin(request, [](HttpResponse) { FAIL(); }); };
+  EXPECT_FALSE(begins({"GET", "/v1/limits/admit", {}, ""}));
+  EXPECT_FALSE(begins({"POST", "/v1/limits/admit?x=1", {}, ""}));
+  EXPECT_FALSE(begins({"POST", "/v1/limits/check", {}, ""}));
+  EXPECT_FALSE(begins({"POST", "/v1/limits/admit", {}, std::string(100'000, ' ')}));
+  EXPECT_FALSE(begins({"POST", "/v1/limits/admit", {{"odometer-tenant", "\xff"}}, "{}"}));
+}
+
+TEST_F(ApiTest, WhatWasBegunBeforeAStopIsStillJudged) {
+  HttpRequest ask{"POST", "/v1/limits/admit", {}, R"({"user":"ann","amounts":{"requests":1}})"};
+  std::promise<HttpResponse> answered;
+  ASSERT_TRUE(api_->Begin(ask, [&](HttpResponse response) { answered.set_value(std::move(response)); }));
+  api_->StopWaiting();
+  api_->EndRound();
+  EXPECT_EQ(answered.get_future().get().status, 200);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <future>
 #include <latch>
+#include <mutex>
 #include <thread>
 
 #include "consumers/http/json_writer.h"
@@ -325,6 +326,111 @@ TEST_F(HttpServerTest, AnswersBusyWhenTheQueueIsFullAndStillWhatIsInstant) {
   EXPECT_EQ(StatusOf(first) + StatusOf(second), 703);
   EXPECT_NE((first + second).find("Retry-After: 1"), std::string::npos);
   EXPECT_EQ(BodyOf(slow->Answer()), "/slow");
+}
+
+TEST_F(HttpServerTest, WhatIsBegunIsAnsweredByAnotherThreadAndItsRoundIsEnded) {
+  std::mutex mutex;
+  std::vector<std::pair<std::string, HttpReply>> begun;
+  std::atomic<int> rounds = 0;
+  options_.begin = [&](HttpRequest& request, const HttpReply& reply) {
+    if (request.target == "/later") {
+      std::lock_guard lock(mutex);
+      begun.emplace_back(std::move(request.body), reply);
+      return true;
+    }
+    if (request.target == "/now") reply({200, "text/plain", "now", {}});
+    return request.target == "/now";
+  };
+  options_.end_round = [&] {
+    ++rounds;
+    std::vector<std::pair<std::string, HttpReply>> round;
+    {
+      std::lock_guard lock(mutex);
+      round.swap(begun);
+    }
+    std::thread([round = std::move(round)] {
+      for (const auto& [body, reply] : round) reply({200, "text/plain", "later " + body, {}});
+    }).detach();
+  };
+  Start();
+  auto later = [](std::string_view body) {
+    return "POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+           std::string(body);
+  };
+  auto one = Connect(), other = Connect();
+  for (int i = 0; i < 20; ++i) {
+    one->Send(later("a") + Get("/now") + later("b") + Get("/handled"));
+    other->Send(later("c"));
+    EXPECT_EQ(BodyOf(one->Answer()), "later a");
+    EXPECT_EQ(BodyOf(one->Answer()), "now");
+    EXPECT_EQ(BodyOf(one->Answer()), "later b");
+    EXPECT_EQ(BodyOf(one->Answer()), "GET /handled ") << "not taken: a handler's";
+    EXPECT_EQ(BodyOf(other->Answer()), "later c");
+  }
+  EXPECT_GE(rounds, 40);
+}
+
+TEST_F(HttpServerTest, WhoLeavesBeforeItsAnswerIsForgottenAndAStopDoesNotWaitForReplies) {
+  options_.stop_us = 50'000;
+  std::promise<HttpReply> taken;
+  options_.begin = [&](HttpRequest&, const HttpReply& reply) {
+    taken.set_value(reply);
+    return true;
+  };
+  options_.end_round = [] {};
+  Start();
+  auto socket = Connect();
+  socket->Send(Get("/"));
+  HttpReply reply = taken.get_future().get();
+  server_->Stop();
+  EXPECT_TRUE(socket->AtEnd());
+  reply({200, "text/plain", "too late", {}});
+  server_.reset();
+  reply({200, "text/plain", "too late", {}});
+}
+
+TEST_F(HttpServerTest, ARequestIsAnsweredOnceHoweverOftenItIsReplied) {
+  std::vector<HttpReply> replies;  // of one connection's thread
+  options_.begin = [&](HttpRequest& request, const HttpReply& reply) {
+    if (request.target == "/throws") throw std::runtime_error("x");
+    for (const HttpReply& earlier : replies) earlier({200, "text/plain", "again", {}});
+    replies.push_back(reply);
+    reply({200, "text/plain", request.target, {}});
+    reply({200, "text/plain", "twice", {}});
+    return true;
+  };
+  options_.end_round = [] {};
+  Start();
+  auto socket = Connect();
+  for (std::string target : {"/1", "/2", "/3"}) {
+    socket->Send(Get(target));
+    EXPECT_EQ(BodyOf(socket->Answer()), target);
+  }
+  socket->Send(Get("/throws"));
+  EXPECT_EQ(StatusOf(socket->Answer()), 500);
+  socket->Send(Get("/4"));
+  EXPECT_EQ(BodyOf(socket->Answer()), "/4");
+}
+
+TEST_F(HttpServerTest, SendsALongAnswerToWhoReadsSlowly) {
+  std::string body(8 << 20, 'x');
+  handler_ = [&](const HttpRequest&) { return HttpResponse{200, "text/plain", body, {}}; };
+  Start();
+  auto socket = Connect();
+  socket->Send(Get("/1") + Get("/2"));
+  EXPECT_EQ(BodyOf(socket->Answer()).size(), body.size());
+  EXPECT_EQ(BodyOf(socket->Answer()).size(), body.size());
+}
+
+TEST_F(HttpServerTest, AnswersAsManyPipelinedRequestsAsThereAre) {
+  options_.is_instant = [](const HttpRequest&) { return true; };
+  Start();
+  auto socket = Connect();
+  std::string requests;
+  for (int i = 0; i < 20'000; ++i) requests += Get("/");
+  std::thread send([&] { socket->Send(requests); });
+  for (int i = 0; i < 20'000; ++i) ASSERT_EQ(StatusOf(socket->Answer()), 200);
+  send.join();
 }
 
 TEST_F(HttpServerTest, TakesAsManyConnectionsAsItMay) {

@@ -168,6 +168,148 @@ TEST_P(RunnerThreadsTest, EachOfManyWhoAskIsAnsweredWhoeverFoldsAndAllOfItIsComm
   runner_->FoldNow();  // after the end: nothing
 }
 
+// Where the log lets one wait apart from reading.
+class AskersTest : public RunnerThreadsTest {};
+
+std::string AskOf(const std::string& key) {
+  Event ask;
+  ask.type = EventType::kAdmitAsked;
+  ask.id = Uuid5(kNamespaceDns, key);
+  ask.tenant = "default";
+  ask.event_time = EventTime{SystemClock().NowUs()};
+  ask.asked.user = "ann";
+  ask.asked.amounts = {{Meter::kRequests, 1}};
+  return Encode(ask);
+}
+
+// Turns come in between, somebody waits for views, and every asker has many asks under way.
+TEST_P(AskersTest, AsksByTheRoundAreEachToldOnceInTheLogsOrderWhileOthersAppendAndRead) {
+  runner_->Start();
+  constexpr int kRound = 10;
+  std::atomic<int> told = 0, allowed = 0;
+  std::vector<std::thread> askers;
+  for (int asker = 0; asker < kWriters; ++asker) {
+    askers.emplace_back([&, asker] {
+      for (int round = 0; round < kAppends; ++round) {
+        for (int i = 0; i < kRound; ++i) {
+          runner_->Ask(AskOf(std::to_string(asker) + "-" + std::to_string(round * kRound + i)),
+                       [&](const Runner::Judged& judged) {
+                         allowed += judged.appended.ok() && judged.answered && judged.answered->ask != nullptr &&
+                                    judged.answered->ask->verdict.allowed;
+                         ++told;
+                       });
+        }
+        runner_->JudgeAsked();
+      }
+    });
+  }
+  askers.emplace_back([this] {
+    for (int i = 0; i < kAppends; ++i) AppendAndAwait("between-" + std::to_string(i));
+  });
+  for (std::thread& asker : askers) asker.join();
+  constexpr int kAsks = kWriters * kAppends * kRound;
+  while (told < kAsks) std::this_thread::yield();
+  EXPECT_EQ(allowed, kAsks);
+  ASSERT_NE(runner_->WaitFor(log_->partition(0).range().end, kLongUs), nullptr);
+  ASSERT_TRUE(runner_->Stop().ok());
+  EXPECT_EQ(told, kAsks) << "each once";
+  EXPECT_EQ(runner_->view()->meta().applied_total(), 1u + kAsks + kAppends);
+}
+
+// A log whose every third sync fails, and takes its time.
+class StumblingLog : public PartitionLog {
+ public:
+  explicit StumblingLog(PartitionLog& log) : log_(log) {}
+  uint32_t partition() const override { return log_.partition(); }
+  OffsetRange range() const override { return log_.range(); }
+  Result<Appended> Append(std::span<const std::string_view> events) override { return log_.Append(events); }
+  Result<Appended> AppendQuietly(std::span<const std::string_view> events) override {
+    return log_.AppendQuietly(events);
+  }
+  Result<std::unique_ptr<EventReader>> Read(uint64_t from) override { return log_.Read(from); }
+  Result<OwnedRecord> Fetch(uint64_t offset) override { return log_.Fetch(offset); }
+  Status SyncTo(uint64_t offset) override {
+    std::this_thread::yield();
+    if (++syncs % 3 == 0 && stumbles) return Status(Code::kIo, "it stumbles");
+    return log_.SyncTo(offset);
+  }
+  void Wake() override { log_.Wake(); }
+  bool can_await() const override { return log_.can_await(); }
+  void Await(uint64_t offset, int64_t wait_us, uint64_t* seen_wakes) override {
+    log_.Await(offset, wait_us, seen_wakes);
+  }
+  bool is_instant() const override { return log_.is_instant(); }
+
+  std::atomic<int> syncs = 0;
+  std::atomic<bool> stumbles = true;
+
+ private:
+  PartitionLog& log_;
+};
+
+TEST_P(AskersTest, ACommitThatFailsWhileOthersAskIsTriedAgainAndNothingIsLostOrDoubled) {
+  StumblingLog log(log_->partition(0));
+  runner_.reset();
+  RunnerOptions options;
+  options.asks_linger_us = 500;
+  StoreOptions store;
+  store.path = directory_.path() + "/store";
+  store.log_id = log_->log_id();
+  store.partitions = 1;
+  runner_ = std::make_unique<Runner>(log, Store::Open(store).value(), clock_, options);
+  runner_->Start();
+  std::atomic<int> told = 0, allowed = 0;
+  std::vector<std::thread> askers;
+  for (int asker = 0; asker < kWriters; ++asker) {
+    askers.emplace_back([&, asker] {
+      for (int i = 0; i < kAppends; ++i) {
+        runner_->Ask(AskOf(std::to_string(asker) + "-" + std::to_string(i)), [&](const Runner::Judged& judged) {
+          allowed += judged.answered && judged.answered->ask != nullptr && judged.answered->ask->verdict.allowed;
+          ++told;
+        });
+        runner_->JudgeAsked();
+      }
+    });
+  }
+  for (std::thread& asker : askers) asker.join();
+  int asked = kWriters * kAppends;
+  while (log.syncs < 4) {  // so that one has failed
+    ASSERT_NE(runner_->WaitFor(log.range().end, kLongUs), nullptr);
+    runner_->Ask(AskOf("more-" + std::to_string(asked)), [&](const Runner::Judged& judged) {
+      allowed += judged.answered.has_value();
+      ++told;
+    });
+    runner_->JudgeAsked();
+    ++asked;
+    while (told < asked) std::this_thread::yield();
+  }
+  while (told < asked) std::this_thread::yield();
+  uint64_t end = log.range().end;
+  ASSERT_NE(runner_->WaitFor(end, kLongUs), nullptr);
+  EXPECT_EQ(told, asked);
+  EXPECT_EQ(allowed, asked);
+  EXPECT_TRUE(runner_->state().failing_step.empty()) << runner_->state().failure;
+  EXPECT_EQ(runner_->view()->meta().applied_total(), end);
+  log.stumbles = false;
+  EXPECT_TRUE(runner_->Stop().ok());
+  runner_.reset();
+}
+
+TEST_P(AskersTest, WhoAskedIsToldAtAStopToo) {
+  runner_->Start();
+  std::atomic<int> told = 0;
+  std::thread asker([&] {
+    for (int i = 0; i < kAppends; ++i) {
+      runner_->Ask(AskOf(std::to_string(i)), [&](const Runner::Judged&) { ++told; });
+      runner_->JudgeAsked();
+    }
+  });
+  runner_->BeginStop();
+  asker.join();
+  ASSERT_TRUE(runner_->Stop().ok());
+  EXPECT_EQ(told, kAppends);
+}
+
 TEST_P(RunnerThreadsTest, WhoAsksFoldsWhereTheLogLetsItAndTheThreadStandsStill) {
   bool can_fold = log_->partition(0).can_await();
   ASSERT_EQ(can_fold, GetParam() == "local");
@@ -180,6 +322,7 @@ TEST_P(RunnerThreadsTest, WhoAsksFoldsWhereTheLogLetsItAndTheThreadStandsStill) 
   EXPECT_LT(runner_->view()->meta().cursor, appended->next_offset) << "the thread commits";
 }
 
+INSTANTIATE_TEST_SUITE_P(OnLog, AskersTest, testing::Values("local"), [](const auto& log) { return log.param; });
 INSTANTIATE_TEST_SUITE_P(OnLog, RunnerThreadsTest, testing::Values("memory", "local"),
                          [](const auto& log) { return log.param; });
 

@@ -32,6 +32,7 @@ class TableTest : public testing::Test {
     ++meta.cursor;
     ASSERT_TRUE(store_->Commit(batch, meta).ok());
     table_->MarkClean();
+    table_->TakeOutRemoved();
   }
 
   MemoryDisk disk_;
