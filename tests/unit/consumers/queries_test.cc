@@ -399,6 +399,46 @@ TEST_F(UserTablesTest, AreTheSameWhetherAllUsersAreReadOrOnlyThoseThatWereWritte
   }
 }
 
+TEST_F(UserTablesTest, AreMadeAnewBeforeTheyAreTooOldForWhoAskedLately) {
+  Put("ann", Account(10, 1, 1));
+  auto first = Table();
+  view_ = std::make_shared<MapView>(*view_);
+  ++view_->mutable_meta().cursor;
+  Put("bob", Account(30, 3, 0));
+  EXPECT_EQ(tables_.RenewDue(), UserTables::kRenewUs);
+  EXPECT_EQ(Table(), first);
+  clock_.Advance(UserTables::kRenewUs);
+  EXPECT_EQ(tables_.RenewDue(), UserTables::kRenewUs);
+  EXPECT_EQ(Table()->users.size(), 2u);
+  EXPECT_EQ(Table()->view->meta().cursor, view_->meta().cursor);
+}
+
+TEST_F(UserTablesTest, AreLeftAloneOnceNobodyHasAskedForThemInAWhile) {
+  EXPECT_EQ(tables_.RenewDue(), std::nullopt);
+  auto first = Table();
+  clock_.Advance(UserTables::kAskedForUs - 1);
+  EXPECT_TRUE(tables_.RenewDue());
+  clock_.Advance(1);
+  EXPECT_EQ(tables_.RenewDue(), std::nullopt);
+}
+
+TEST_F(UserTablesTest, HoldTheSameListingsWhetherTheyWereRenewedOrAskedFor) {
+  Random random = Seeded();
+  for (int commit = 0; commit < 20; ++commit) {
+    view_ = std::make_shared<MapView>(*view_);
+    ++view_->mutable_meta().cursor;
+    for (int i = 0; i < 5; ++i) Put("u" + std::to_string(random.Below(50)), Account(random.Between(0, 99), 1, 1));
+    UserTables anew(clock_);
+    clock_.Advance(UserTables::kRenewUs);
+    tables_.RenewDue();
+    ASSERT_EQ(Table()->view->meta().cursor, view_->meta().cursor);
+    auto expected = anew.Get([&] { return view_; }, "acme").value();
+    for (UserSort sort : {UserSort::kCost, UserSort::kTotalTokens, UserSort::kUser}) {
+      EXPECT_EQ(Names(sort, false), anew.Sorted(*expected, sort, false, std::nullopt, 1).value()->names);
+    }
+  }
+}
+
 TEST_F(UserTablesTest, PinAListingUntilManyOthersWereMade) {
   Put("ann", Account(10, 1, 1));
   auto listing = tables_.Sorted(*Table(), UserSort::kCost, false, std::nullopt, 1).value();
