@@ -102,11 +102,11 @@ class UserTables {
       : clock_(clock), prepare_(std::move(prepare)), next_id_(static_cast<uint64_t>(clock.NowUs())) {}
 
   static constexpr int64_t kFreshUs = 1'000'000;
-  static constexpr int64_t kRenewUs = 750'000;        // the age at which RenewDue() makes a table anew,
+  static constexpr int64_t kRenewUs = 600'000;        // the age at which RenewDue() makes a table anew,
   static constexpr int64_t kAskedForUs = 30'000'000;  // until nobody has asked for it this long
   static constexpr int64_t kPinnedUs = 300'000'000;   // a listing that nobody has asked for this long may be dropped
   static constexpr size_t kTenantsMax = 64;
-  static constexpr size_t kListingsMax = 64;
+  static constexpr size_t kListingsMax = 128;
   static constexpr size_t kNamesMax = 4'000'000;  // of all pinned listings together; the newest always stays
 
   // `newest` gives the view to copy from, now and when it is renewed. A table that is too old, or does not hold
