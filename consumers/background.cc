@@ -1,5 +1,7 @@
 #include "consumers/background.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -9,6 +11,8 @@ namespace {
 
 // Rounds that do nothing, but are due again at once, must not take a core.
 constexpr int64_t kRestUsLeast = 1000;
+// What somebody waits for goes before it, but does not keep it from being ready in time.
+constexpr int kNice = 5;
 
 }  // namespace
 
@@ -32,6 +36,7 @@ void Background::Wake() {
 
 void Background::Loop() {
   using std::chrono::steady_clock;
+  setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + kNice);  // on Linux: of this thread
   std::unique_lock lock(mutex_);
   while (!is_stopping_) {
     is_woken_ = false;

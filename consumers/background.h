@@ -1,5 +1,5 @@
 // consumers/background.h: Background, a thread that does a little again and again, and rests in between, so that work
-// which nobody waits for leaves the cores to what somebody waits for.
+// which nobody waits for leaves the cores to what somebody waits for. The scheduler, too, lets others go before it.
 //
 //   Background renewing([&] { return tables.RenewDue(); }, 4);
 //   renewing.Wake();          // there may be something to do

@@ -145,26 +145,27 @@ int64_t SortValue(const UserKeys& keys, UserSort sort) {
 }
 
 // Users of the same value stand by name, whatever the direction.
-std::vector<std::string> SortedNames(const UserTable& table, const PeriodKeys* period, UserSort sort, bool ascending) {
+std::vector<std::string> SortedNames(const UserTable& table, const std::vector<uint32_t>& ranks,
+                                     const PeriodKeys* period, UserSort sort, bool ascending) {
   struct Item {
     int64_t value;
-    const std::string* user;
+    uint32_t rank, user;
   };
   std::vector<Item> items;
   items.reserve(table.users.size());
   for (size_t i = 0; i < table.users.size(); ++i) {
     if (period != nullptr && !(*period)[i]) continue;
     const UserKeys& keys = period != nullptr ? *(*period)[i] : table.users[i]->keys;
-    items.push_back({SortValue(keys, sort), &table.users[i]->user});
+    items.push_back({SortValue(keys, sort), ranks[i], static_cast<uint32_t>(i)});
   }
+  bool is_by_falling_name = sort == UserSort::kUser && !ascending;
   std::sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
     if (a.value != b.value) return ascending ? a.value < b.value : a.value > b.value;
-    if (sort == UserSort::kUser && !ascending) return *a.user > *b.user;
-    return *a.user < *b.user;
+    return is_by_falling_name ? a.rank > b.rank : a.rank < b.rank;
   });
   std::vector<std::string> names;
   names.reserve(items.size());
-  for (const Item& item : items) names.push_back(*item.user);
+  for (const Item& item : items) names.push_back(table.users[item.user]->user);
   return names;
 }
 
@@ -231,6 +232,10 @@ Result<std::shared_ptr<const UserTable>> UserTables::Make(Slot* slot, const Newe
     table->sorted_ = before->sorted_;
     table->prepared_ = before->prepared_;
   }
+  if (before != nullptr && before->users.size() == table->users.size()) {
+    std::lock_guard lock(before->mutex_);
+    table->ranks_ = before->ranks_;
+  }
   return std::shared_ptr<const UserTable>(table);
 }
 
@@ -287,6 +292,17 @@ void UserTables::PrepareSorted(const UserTable& before, const UserTable& table) 
   }
 }
 
+const std::vector<uint32_t>& UserTables::RanksOf(const UserTable& table) {
+  if (table.ranks_ != nullptr) return *table.ranks_;
+  std::vector<uint32_t> by_name(table.users.size()), ranks(table.users.size());
+  std::iota(by_name.begin(), by_name.end(), 0);
+  std::sort(by_name.begin(), by_name.end(),
+            [&](uint32_t a, uint32_t b) { return table.users[a]->user < table.users[b]->user; });
+  for (size_t i = 0; i < by_name.size(); ++i) ranks[by_name[i]] = static_cast<uint32_t>(i);
+  table.ranks_ = std::make_shared<const std::vector<uint32_t>>(std::move(ranks));
+  return *table.ranks_;
+}
+
 Result<std::vector<std::string>> UserTables::NamesIn(const UserTable& table, const UserTable::Order& order) {
   const auto& [sort, ascending, month] = order;
   std::shared_ptr<const PeriodKeys> keys;
@@ -299,7 +315,7 @@ Result<std::vector<std::string>> UserTables::NamesIn(const UserTable& table, con
     }
     keys = known;
   }
-  return SortedNames(table, keys.get(), sort, ascending);
+  return SortedNames(table, RanksOf(table), keys.get(), sort, ascending);
 }
 
 Result<std::shared_ptr<const PinnedListing>> UserTables::Sorted(const UserTable& table, UserSort sort, bool ascending,

@@ -86,6 +86,8 @@ struct UserTable {
   // By what, whether ascending, and of which month; nullopt: of the lifetime.
   using Order = std::tuple<UserSort, bool, std::optional<int64_t>>;
   mutable std::mutex mutex_;  // guards everything below
+  // Where each of `users` stands by name; null until somebody needs it. Another table of as many users has the same.
+  mutable std::shared_ptr<const std::vector<uint32_t>> ranks_;
   // By month: the keys of each of `users`, nullopt for who has no row in that month.
   mutable std::map<int64_t, std::shared_ptr<const std::vector<std::optional<UserKeys>>>> periods_;
   mutable std::map<Order, std::shared_ptr<const PinnedListing>> sorted_;  // those that were asked for
@@ -141,7 +143,8 @@ class UserTables {
   Result<std::shared_ptr<const UserTable>> Make(Slot* slot, const Newest& newest, const std::string& tenant) const;
   void Renew(Slot* slot);
   static void PrepareSorted(const UserTable& before, const UserTable& table);
-  // With the table's mutex_ held.
+  // With the table's mutex_ held:
+  static const std::vector<uint32_t>& RanksOf(const UserTable& table);
   static Result<std::vector<std::string>> NamesIn(const UserTable& table, const UserTable::Order& order);
   void DropOldListings();
 
