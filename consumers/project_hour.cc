@@ -188,7 +188,7 @@ Result<size_t> HourMinutes::BringTo(const View& view, PartitionLog& log, const K
 
 size_t HourMinutes::CellCount() const {
   size_t count = 0;
-  for (const auto& [start_us, minute] : minutes) count += minute.cells.size();
+  for (const auto& [start_us, minute] : minutes) count += minute.cells.size() + 1;
   return count;
 }
 

@@ -63,7 +63,7 @@ struct HourMinutes {
   // Adds what the view has beyond as_of, which must not be above its cursor; answers how many events were read. After
   // an error it is as it was.
   Result<size_t> BringTo(const View& view, PartitionLog& log, const KeyBuilder& list);
-  // For a bound on memory.
+  // For a bound on memory; a minute takes as much as a cell, so it counts as one more.
   size_t CellCount() const;
 };
 
