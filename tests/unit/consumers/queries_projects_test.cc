@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <iostream>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "consumers/usage_warmer.h"
 #include "core/period.h"
@@ -252,6 +254,32 @@ TEST_F(ProjectQueries, AWarmerSumsUpTheMinutesOfLargeHoursThatWereAskedFor) {
   EXPECT_EQ(cache.MinutesOf(HourPostings("acme", "other", kNowHour).view()), nullptr);
   EXPECT_EQ(Read(query, &cache), Scan(query));
   EXPECT_LT(events_read_, 60u);
+}
+
+TEST_F(ProjectQueries, SpansMayBeReadByManyWhileTheirHoursAreSummedUp) {
+  UsageCache cache;
+  UsageWarmer warmer(cache);
+  Commit(2000, 3);
+  std::vector<std::pair<UsageQuery, std::string>> expected;
+  for (int i = 0; i < 40; ++i) {
+    UsageQuery query = RandomQuery();
+    expected.emplace_back(query, Scan(query));
+  }
+  std::atomic<int> reading = 3;
+  auto read = [&] {
+    for (const auto& [query, answer] : expected) {
+      Result<ProjectUsage> usage = ReadProjectUsage(view_, log_, query, &cache);
+      EXPECT_EQ(EncodeRow(ProjectHourRow{usage.value().cells}), answer);
+      if (!usage->hours_read.empty()) {
+        warmer.Want("acme", "docs", usage->hours_read, {[this] { return std::make_shared<MapView>(view_); }, &log_});
+      }
+    }
+    --reading;
+  };
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) readers.emplace_back(read);
+  while (reading > 0) warmer.WarmSome();
+  for (std::thread& reader : readers) reader.join();
 }
 
 TEST_F(ProjectQueries, AMinuteThatCannotBeReadIsAnErrorAndLeavesItsHourAsItWas) {

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <iostream>
 #include <numeric>
+#include <thread>
 
 #include "consumers/queries_cursor.h"
 #include "consumers/queries_sessions.h"
@@ -437,6 +439,31 @@ TEST_F(UserTablesTest, HoldTheSameListingsWhetherTheyWereRenewedOrAskedFor) {
       EXPECT_EQ(Names(sort, false), anew.Sorted(*expected, sort, false, std::nullopt, 1).value()->names);
     }
   }
+}
+
+TEST_F(UserTablesTest, MayBeReadByManyWhileTheyAreRenewed) {
+  UserTables tables(clock_, [](const auto& before, const auto& table) { PrepareSums(before, table, kNowUs); });
+  view_->Put(KeyBuilder().Begin(RowKind::kTenant).Text("acme"), TenantRow());
+  for (int user = 0; user < 50; ++user) Put("u" + std::to_string(user), Account(user, 1, 1));
+  std::shared_ptr<const View> view = view_;
+  std::atomic<int> reading = 3;
+  auto read = [&] {
+    for (int i = 0; i < 100; ++i) {
+      auto table = tables.Get([&] { return view; }, "acme").value();
+      auto listing = tables.Sorted(*table, UserSort::kCost, false, std::nullopt, 1).value();
+      auto summary = ReadSystemSummary(*table, kNowUs);
+      EXPECT_EQ(listing->names.size(), 50u);
+      EXPECT_EQ(summary.value()->active_users_this_month, 50);
+    }
+    --reading;
+  };
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) readers.emplace_back(read);
+  while (reading > 0) {
+    clock_.Advance(UserTables::kRenewUs);
+    tables.RenewDue();
+  }
+  for (std::thread& reader : readers) reader.join();
 }
 
 TEST_F(UserTablesTest, PinAListingUntilManyOthersWereMade) {
