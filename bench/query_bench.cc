@@ -39,11 +39,11 @@ struct Flags {
   double rate = 0;
   double top_s = 10;
   uint32_t own_percent = 5;
+  int days = 30;
 };
 
 constexpr uint32_t kPartitions = kDefaultPartitions;
 constexpr int64_t kStartUs = 1'750'000'000'000'000;
-constexpr int64_t kSpanUs = 30 * kUsPerDay;  // of all operations of a project
 
 class Dice {
  public:
@@ -99,8 +99,8 @@ class Turns {
 // Operations of 50 users in the project "docs", at equal distances.
 class Operations {
  public:
-  Operations(std::string tenant, uint64_t in_span)
-      : tenant_(std::move(tenant)), step_us_(kSpanUs / static_cast<int64_t>(std::max<uint64_t>(in_span, 1))) {}
+  Operations(std::string tenant, uint64_t in_span, int64_t span_us)
+      : tenant_(std::move(tenant)), step_us_(span_us / static_cast<int64_t>(std::max<uint64_t>(in_span, 1))) {}
   void AddTo(Feeder* feeder) {
     static constexpr EventType kTypes[] = {EventType::kVectorsAdded, EventType::kVectorsSearched,
                                            EventType::kVectorsUpserted};
@@ -142,8 +142,8 @@ class QueryBench {
         metrics_({.server = served_.url(), .tenant = "default"}),
         summary_("summary", flags.users),
         table_("table", flags.table_users),
-        many_("vectors", flags.operations),
-        few_("vectors-few", flags.few_operations) {}
+        many_("vectors", flags.operations, flags.days * kUsPerDay),
+        few_("vectors-few", flags.few_operations, flags.days * kUsPerDay) {}
 
   int Run() {
     Load();
@@ -248,8 +248,8 @@ class QueryBench {
   }
 
   int64_t Moment() {
-    return kStartUs + static_cast<int64_t>(dice_reads_.Below(static_cast<uint64_t>(kSpanUs / 1000)) * 1000) +
-           static_cast<int64_t>(dice_reads_.Below(1000));
+    auto span_ms = static_cast<uint64_t>(flags_.days * kUsPerDay / 1000);
+    return kStartUs + static_cast<int64_t>(dice_reads_.Below(span_ms) * 1000 + dice_reads_.Below(1000));
   }
 
   // One of each in turn, so that all meet the same minutes, and what is kept between reads grows old between them.
@@ -322,6 +322,9 @@ int main(int argc, char** argv) {
   app.add_option("--table-users", flags.table_users)->capture_default_str();
   app.add_option("--operations", flags.operations, "Of the large project")->capture_default_str();
   app.add_option("--few-operations", flags.few_operations, "Of the small one")->capture_default_str();
+  app.add_option("--days", flags.days, "Over which a project's operations are spread")
+      ->check(CLI::Range(1, 365))
+      ->capture_default_str();
   app.add_option("--rounds", flags.rounds, "Reads of each kind")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();

@@ -9,6 +9,10 @@ namespace odometer {
 namespace {
 
 constexpr size_t kFilteredReadsMax = 5000;
+// Events of one hour: a span that reads as many costs several times as much as one that finds minutes.
+constexpr uint64_t kMuchRead = 100;
+
+int64_t HourStart(int64_t hour) { return hour * kUsPerHour; }
 
 Result<HourCell> FetchCell(PartitionLog& log, uint64_t offset, std::string* user) {
   Result<OwnedRecord> record = log.Fetch(offset);
@@ -47,27 +51,20 @@ class UsageSum {
     return Status::Ok();
   }
 
-  // The part [from, to) of one hour: event by event, or the whole hour less the events outside, whichever reads less.
+  // The part [from, to) of one hour.
   Status AddPart(int64_t hour, int64_t from_us, int64_t to_us) {
     if (query_.user) {
       auto row = view_.Get(UserHour(hour).view());
       if (!row.ok()) return row.status();
       if (!row->has_value()) return Status::Ok();
     }
-    KeyBuilder list;
-    list.Begin(RowKind::kProjectPostings).Text(query_.tenant).Text(query_.project).Number(hour);
-    HourOperations own;
-    if (cache_ == nullptr) return AddPartOf(&own, list, hour, from_us, to_us);
-    std::shared_ptr<HourOperations> shared = cache_->OperationsOf(list.view());
-    size_t count = 0;
-    {
-      std::lock_guard lock(shared->mutex);
-      if (view_.meta().cursor < shared->as_of) return AddPartOf(&own, list, hour, from_us, to_us);
-      ODOMETER_RETURN_IF_ERROR(AddPartOf(shared.get(), list, hour, from_us, to_us));
-      count = shared->listed.size();
+    KeyBuilder list = HourPostings(query_.tenant, query_.project, hour);
+    if (cache_ != nullptr && !query_.user) {
+      if (std::shared_ptr<HourMinutes> minutes = cache_->MinutesOf(list.view())) {
+        return AddMinutes(minutes, list, hour, from_us, to_us);
+      }
     }
-    cache_->Keep(list.view(), count);
-    return Status::Ok();
+    return AddOfHour(list, hour, from_us, to_us);
   }
 
   ProjectUsage Take() {
@@ -78,9 +75,10 @@ class UsageSum {
   }
 
  private:
-  struct Side {
-    std::vector<size_t> all, unread;  // by place in HourOperations::listed
-    std::pair<size_t, size_t> cost() const { return {unread.size(), all.size()}; }
+  // Some of an hour's operations: those whose times are in [from, to), found in the chunks [first, last].
+  struct Stretch {
+    int64_t from_us, to_us;
+    uint64_t first_chunk = 0, last_chunk = INT64_MAX;
   };
 
   KeyBuilder UserHour(int64_t hour) const {
@@ -123,30 +121,61 @@ class UsageSum {
     return scanned.ok() ? decoded : scanned;
   }
 
-  Status AddPartOf(HourOperations* operations, const KeyBuilder& list, int64_t hour, int64_t from_us, int64_t to_us) {
-    ODOMETER_RETURN_IF_ERROR(operations->BringTo(view_, list));
-    Side inside, outside;
-    for (size_t i = 0; i < operations->listed.size(); ++i) {
-      const HourOperations::Listed& listed = operations->listed[i];
-      if (!Matches(listed.operation, listed.status)) continue;
-      Side& side = listed.time_us >= from_us && listed.time_us < to_us ? inside : outside;
-      side.all.push_back(i);
-      if (operations->read[i].cell.count == 0) side.unread.push_back(i);
-    }
-    if (inside.cost() <= outside.cost()) return AddEvents(operations, inside, 1);
-    ODOMETER_RETURN_IF_ERROR(AddHours(hour, hour));
-    return AddEvents(operations, outside, -1);
+  Status AddOfHour(const KeyBuilder& list, int64_t hour, int64_t from_us, int64_t to_us) {
+    uint64_t before = usage_.events_read;
+    ODOMETER_RETURN_IF_ERROR(AddOf({HourStart(hour), HourStart(hour + 1)}, list, from_us, to_us,
+                                   [&] { return AddHours(hour, hour); }));
+    if (!query_.user && usage_.events_read - before >= kMuchRead) usage_.hours_read.push_back(hour);
+    return Status::Ok();
   }
 
-  Status AddEvents(HourOperations* operations, const Side& side, int64_t sign) {
-    ODOMETER_RETURN_IF_ERROR(operations->ReadFrom(log_, side.unread));
-    usage_.events_read += side.unread.size();
-    uint32_t user = query_.user ? operations->UserNumber(*query_.user) : 0;
-    for (size_t i : side.all) {
-      const HourOperations::Read& read = operations->read[i];
-      if (!query_.user || read.user == user) Add(read.cell, sign);
+  Status AddMinutes(const std::shared_ptr<HourMinutes>& minutes, const KeyBuilder& list, int64_t hour, int64_t from_us,
+                    int64_t to_us) {
+    std::unique_lock lock(minutes->mutex);
+    if (view_.meta().cursor < minutes->as_of) {
+      // Somebody has read a later commit meanwhile.
+      lock.unlock();
+      return AddOfHour(list, hour, from_us, to_us);
     }
+    Result<size_t> read = minutes->BringTo(view_, log_, list);
+    if (!read.ok()) return read.status();
+    usage_.events_read += *read;
+    for (const auto& [start_us, minute] : minutes->minutes) {
+      Stretch stretch{start_us, start_us + kUsPerMinute, minute.first_chunk, minute.last_chunk};
+      ODOMETER_RETURN_IF_ERROR(AddOf(stretch, list, from_us, to_us, [&minute = minute, this] {
+        for (const HourCell& cell : minute.cells) Add(cell, 1);
+        return Status::Ok();
+      }));
+    }
+    size_t cells = minutes->CellCount();
+    lock.unlock();
+    if (*read > 0) cache_->Keep(list.view(), minutes, cells);
     return Status::Ok();
+  }
+
+  // What of a stretch is in [from, to). add_all adds all of it: then what is outside is taken away again, if that reads
+  // less than what is inside.
+  template <class AddAll>
+  Status AddOf(const Stretch& stretch, const KeyBuilder& list, int64_t from_us, int64_t to_us, AddAll&& add_all) {
+    if (to_us <= stretch.from_us || from_us >= stretch.to_us) return Status::Ok();
+    if (from_us <= stretch.from_us && to_us >= stretch.to_us) return add_all();
+    std::vector<ListedOperation> inside, outside;
+    ODOMETER_RETURN_IF_ERROR(ScanOperations(
+        view_, list, stretch.first_chunk, stretch.last_chunk + 1, [&](uint64_t, const ListedOperation& listed) {
+          bool is_of_it = listed.time_us >= stretch.from_us && listed.time_us < stretch.to_us;
+          if (!is_of_it || !Matches(listed.operation, listed.status)) return;
+          (listed.time_us >= from_us && listed.time_us < to_us ? inside : outside).push_back(listed);
+        }));
+    if (inside.size() <= outside.size()) return AddEvents(inside, 1);
+    ODOMETER_RETURN_IF_ERROR(add_all());
+    return AddEvents(outside, -1);
+  }
+
+  Status AddEvents(const std::vector<ListedOperation>& listed, int64_t sign) {
+    usage_.events_read += listed.size();
+    return ReadOperations(log_, listed, [&](size_t, const Event& event) {
+      if (!query_.user || event.operation.user == *query_.user) Add(CellOf(event), sign);
+    });
   }
 
   const View& view_;
@@ -156,8 +185,6 @@ class UsageSum {
   std::array<HourCell, kOperationKinds * kOperationStatuses> cells_{};
   ProjectUsage usage_;
 };
-
-int64_t HourStart(int64_t hour) { return hour * kUsPerHour; }
 
 // The postings of one hour that the query may list, newest first.
 void SortNewestFirst(std::vector<Posting>* postings) {

@@ -123,6 +123,11 @@ Result<std::shared_ptr<const SystemSums>> SumsOf(const UserTable& table, int64_t
 
 }  // namespace
 
+void PrepareSums(const UserTable& before, const UserTable& table, int64_t clock_now_us) {
+  if (std::atomic_load(&before.sums) == nullptr) return;
+  (void)SumsOf(table, LiveNowUs(*table.view, clock_now_us));  // an error is found again by who wants them
+}
+
 Result<std::optional<SystemSummary>> ReadSystemSummary(const UserTable& table, int64_t now_us) {
   auto tenant = ReadRow<TenantRow>(*table.view, KeyBuilder().Begin(RowKind::kTenant).Text(table.tenant).view());
   if (!tenant.ok()) return tenant.status();

@@ -58,6 +58,9 @@ struct SystemSums {
   std::vector<SystemSummary::Turn> costliest_turns;
 };
 
+// Those of a table are found when they are first wanted. This finds them now, if they were wanted of the table before.
+void PrepareSums(const UserTable& before, const UserTable& table, int64_t clock_now_us);
+
 // nullopt for a tenant that was never seen.
 Result<std::optional<SystemSummary>> ReadSystemSummary(const UserTable& table, int64_t now_us);
 

@@ -145,26 +145,27 @@ int64_t SortValue(const UserKeys& keys, UserSort sort) {
 }
 
 // Users of the same value stand by name, whatever the direction.
-std::vector<std::string> SortedNames(const UserTable& table, const PeriodKeys* period, UserSort sort, bool ascending) {
+std::vector<std::string> SortedNames(const UserTable& table, const std::vector<uint32_t>& ranks,
+                                     const PeriodKeys* period, UserSort sort, bool ascending) {
   struct Item {
     int64_t value;
-    const std::string* user;
+    uint32_t rank, user;
   };
   std::vector<Item> items;
   items.reserve(table.users.size());
   for (size_t i = 0; i < table.users.size(); ++i) {
     if (period != nullptr && !(*period)[i]) continue;
     const UserKeys& keys = period != nullptr ? *(*period)[i] : table.users[i]->keys;
-    items.push_back({SortValue(keys, sort), &table.users[i]->user});
+    items.push_back({SortValue(keys, sort), ranks[i], static_cast<uint32_t>(i)});
   }
+  bool is_by_falling_name = sort == UserSort::kUser && !ascending;
   std::sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
     if (a.value != b.value) return ascending ? a.value < b.value : a.value > b.value;
-    if (sort == UserSort::kUser && !ascending) return *a.user > *b.user;
-    return *a.user < *b.user;
+    return is_by_falling_name ? a.rank > b.rank : a.rank < b.rank;
   });
   std::vector<std::string> names;
   names.reserve(items.size());
-  for (const Item& item : items) names.push_back(*item.user);
+  for (const Item& item : items) names.push_back(table.users[item.user]->user);
   return names;
 }
 
@@ -180,10 +181,11 @@ std::optional<UserSort> UserSortFromName(std::string_view name) {
   return std::nullopt;
 }
 
-std::shared_ptr<UserTables::Slot> UserTables::SlotOf(const std::string& tenant) {
+std::shared_ptr<UserTables::Slot> UserTables::SlotOf(const std::string& tenant, const Newest& newest) {
   std::lock_guard lock(mutex_);
   std::shared_ptr<Slot>& slot = slots_[tenant];
   if (slot == nullptr) slot = std::make_shared<Slot>();
+  slot->newest = newest;
   slot->used_us = clock_.MonotonicUs();
   std::shared_ptr<Slot> mine = slot;
   if (slots_.size() > kTenantsMax) {
@@ -195,46 +197,140 @@ std::shared_ptr<UserTables::Slot> UserTables::SlotOf(const std::string& tenant) 
   return mine;
 }
 
-Result<std::shared_ptr<const UserTable>> UserTables::Get(const std::function<std::shared_ptr<const View>()>& newest,
-                                                         const std::string& tenant, uint64_t min_cursor) {
-  std::shared_ptr<Slot> slot = SlotOf(tenant);
-  std::lock_guard refresh(slot->refresh);
-  int64_t now_us = clock_.MonotonicUs();
-  bool holds = slot->table != nullptr && slot->table->view->meta().cursor >= min_cursor;
-  if (holds && now_us - slot->table->made_us < kFreshUs) return slot->table;
-  std::shared_ptr<const View> view = newest();
-  auto table = std::make_shared<UserTable>();
-  table->tenant = tenant;
-  table->made_us = now_us;
-  table->view = view;
-  ODOMETER_RETURN_IF_ERROR(UserCopy(*view, tenant, slot->table.get()).MakeAll(&table->users));
-  if (slot->table != nullptr && slot->table->view->meta().cursor == view->meta().cursor) {
-    // Nothing was folded since: the sorted copies are still the newest there are.
-    std::lock_guard lock(slot->table->mutex_);
-    table->view = slot->table->view;
-    table->periods_ = slot->table->periods_;
-    table->sorted_ = slot->table->sorted_;
-  }
-  slot->table = table;
-  return slot->table;
+bool UserTables::IsFresh(const UserTable* table, uint64_t min_cursor) const {
+  return table != nullptr && table->view->meta().cursor >= min_cursor &&
+         clock_.MonotonicUs() - table->made_us < kFreshUs;
 }
 
-Result<std::shared_ptr<const PinnedListing>> UserTables::Sorted(const UserTable& table, UserSort sort, bool ascending,
-                                                                std::optional<Period> period, uint64_t filter) {
+Result<std::shared_ptr<const UserTable>> UserTables::Get(const Newest& newest, const std::string& tenant,
+                                                         uint64_t min_cursor) {
+  std::shared_ptr<Slot> slot = SlotOf(tenant, newest);
+  std::shared_ptr<const UserTable> table = std::atomic_load(&slot->table);
+  if (IsFresh(table.get(), min_cursor)) return table;
+  std::lock_guard refresh(slot->refresh);
+  table = std::atomic_load(&slot->table);
+  if (IsFresh(table.get(), min_cursor)) return table;
+  Result<std::shared_ptr<const UserTable>> made = Make(slot.get(), newest, tenant);
+  if (made.ok()) std::atomic_store(&slot->table, *made);
+  return made;
+}
+
+Result<std::shared_ptr<const UserTable>> UserTables::Make(Slot* slot, const Newest& newest,
+                                                          const std::string& tenant) const {
+  std::shared_ptr<const UserTable> before = std::atomic_load(&slot->table);
+  auto table = std::make_shared<UserTable>();
+  table->tenant = tenant;
+  table->made_us = clock_.MonotonicUs();
+  table->view = newest();
+  ODOMETER_RETURN_IF_ERROR(UserCopy(*table->view, tenant, before.get()).MakeAll(&table->users));
+  if (before != nullptr && before->view->meta().cursor == table->view->meta().cursor) {
+    // Nothing was folded since: what was found of it is still the newest there is.
+    std::lock_guard lock(before->mutex_);
+    table->view = before->view;
+    table->sums = std::atomic_load(&before->sums);
+    table->periods_ = before->periods_;
+    table->sorted_ = before->sorted_;
+    table->prepared_ = before->prepared_;
+  }
+  if (before != nullptr && before->users.size() == table->users.size()) {
+    std::lock_guard lock(before->mutex_);
+    table->ranks_ = before->ranks_;
+  }
+  return std::shared_ptr<const UserTable>(table);
+}
+
+std::vector<std::shared_ptr<UserTables::Slot>> UserTables::AskedForLately() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<Slot>> asked_for;
+  for (const auto& [tenant, slot] : slots_) {
+    if (clock_.MonotonicUs() - slot->used_us < kAskedForUs) asked_for.push_back(slot);
+  }
+  return asked_for;
+}
+
+std::optional<int64_t> UserTables::RenewDue() {
+  std::optional<int64_t> least_us;
+  for (const std::shared_ptr<Slot>& slot : AskedForLately()) {
+    std::lock_guard refresh(slot->refresh);
+    auto left_us = [&] {
+      std::shared_ptr<const UserTable> table = std::atomic_load(&slot->table);
+      return table == nullptr ? kRenewUs : table->made_us + kRenewUs - clock_.MonotonicUs();
+    };
+    if (left_us() <= 0) Renew(slot.get());
+    least_us = std::min(least_us.value_or(INT64_MAX), left_us());
+  }
+  return least_us;
+}
+
+// One that fails is left to who asks next, and told by it.
+void UserTables::Renew(Slot* slot) {
+  std::shared_ptr<const UserTable> before = std::atomic_load(&slot->table);
+  Newest newest;
+  {
+    std::lock_guard lock(mutex_);
+    newest = slot->newest;
+  }
+  Result<std::shared_ptr<const UserTable>> made = Make(slot, newest, before->tenant);
+  if (!made.ok()) return;
+  PrepareSorted(*before, **made);
+  if (prepare_) prepare_(*before, **made);
+  std::atomic_store(&slot->table, *made);
+}
+
+// In the orders that somebody wanted the table before in. Not of a month: that reads a row a user.
+void UserTables::PrepareSorted(const UserTable& before, const UserTable& table) {
+  std::vector<UserTable::Order> orders;
+  {
+    std::lock_guard lock(before.mutex_);
+    for (const auto& [order, listing] : before.sorted_) orders.push_back(order);
+  }
   std::lock_guard lock(table.mutex_);
-  auto& listing = table.sorted_[{sort, ascending, period ? period->month : INT64_MIN}];
-  if (listing != nullptr && Find(listing->id, filter) != nullptr) return listing;
+  for (const UserTable::Order& order : orders) {
+    if (std::get<std::optional<int64_t>>(order) || table.sorted_.contains(order)) continue;
+    Result<std::vector<std::string>> names = NamesIn(table, order);
+    if (names.ok()) table.prepared_[order] = *std::move(names);
+  }
+}
+
+const std::vector<uint32_t>& UserTables::RanksOf(const UserTable& table) {
+  if (table.ranks_ != nullptr) return *table.ranks_;
+  std::vector<uint32_t> by_name(table.users.size()), ranks(table.users.size());
+  std::iota(by_name.begin(), by_name.end(), 0);
+  std::sort(by_name.begin(), by_name.end(),
+            [&](uint32_t a, uint32_t b) { return table.users[a]->user < table.users[b]->user; });
+  for (size_t i = 0; i < by_name.size(); ++i) ranks[by_name[i]] = static_cast<uint32_t>(i);
+  table.ranks_ = std::make_shared<const std::vector<uint32_t>>(std::move(ranks));
+  return *table.ranks_;
+}
+
+Result<std::vector<std::string>> UserTables::NamesIn(const UserTable& table, const UserTable::Order& order) {
+  const auto& [sort, ascending, month] = order;
   std::shared_ptr<const PeriodKeys> keys;
-  if (period) {
-    auto& known = table.periods_[period->month];
+  if (month) {
+    auto& known = table.periods_[*month];
     if (known == nullptr) {
-      Result<PeriodKeys> read = ReadPeriodKeys(table, period->month);
+      Result<PeriodKeys> read = ReadPeriodKeys(table, *month);
       if (!read.ok()) return read.status();
       known = std::make_shared<const PeriodKeys>(*std::move(read));
     }
     keys = known;
   }
-  listing = Pin(table.view, SortedNames(table, keys.get(), sort, ascending), filter);
+  return SortedNames(table, RanksOf(table), keys.get(), sort, ascending);
+}
+
+Result<std::shared_ptr<const PinnedListing>> UserTables::Sorted(const UserTable& table, UserSort sort, bool ascending,
+                                                                std::optional<Period> period, uint64_t filter) {
+  UserTable::Order order{sort, ascending, period ? std::optional(period->month) : std::nullopt};
+  std::lock_guard lock(table.mutex_);
+  auto& listing = table.sorted_[order];
+  if (listing != nullptr && Find(listing->id, filter) != nullptr) return listing;
+  std::vector<std::string> names;
+  if (auto prepared = table.prepared_.extract(order); !prepared.empty()) {
+    names = std::move(prepared.mapped());
+  } else {
+    ODOMETER_ASSIGN_OR_RETURN(names, NamesIn(table, order));
+  }
+  listing = Pin(table.view, std::move(names), filter);
   return listing;
 }
 

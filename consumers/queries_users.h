@@ -5,7 +5,8 @@
 //   auto listing = tables.Sorted(*table, UserSort::kCost, false, std::nullopt, filter);  // pinned: pages fit together
 //   auto again = tables.Find(listing->id, filter);                               // null once it has been dropped
 //
-// A refresh decodes only the rows whose bytes have changed since the copy before.
+// A refresh decodes only the rows whose bytes have changed since the copy before. Whoever calls RenewDue() again and
+// again has the copies that somebody asked for lately made anew before they are a second old, so that no reader waits.
 // Thread-safe.
 #pragma once
 
@@ -82,27 +83,41 @@ struct UserTable {
 
  private:
   friend class UserTables;
-  mutable std::mutex mutex_;  // guards the two below
+  // By what, whether ascending, and of which month; nullopt: of the lifetime.
+  using Order = std::tuple<UserSort, bool, std::optional<int64_t>>;
+  mutable std::mutex mutex_;  // guards everything below
+  // Where each of `users` stands by name; null until somebody needs it. Another table of as many users has the same.
+  mutable std::shared_ptr<const std::vector<uint32_t>> ranks_;
   // By month: the keys of each of `users`, nullopt for who has no row in that month.
   mutable std::map<int64_t, std::shared_ptr<const std::vector<std::optional<UserKeys>>>> periods_;
-  mutable std::map<std::tuple<UserSort, bool, int64_t>, std::shared_ptr<const PinnedListing>> sorted_;
+  mutable std::map<Order, std::shared_ptr<const PinnedListing>> sorted_;  // those that were asked for
+  mutable std::map<Order, std::vector<std::string>> prepared_;            // those that nobody has asked for yet
 };
 
 class UserTables {
  public:
+  using Newest = std::function<std::shared_ptr<const View>()>;
+  // What else is found for a table before readers get it, because it was wanted of the one before.
+  using Prepare = std::function<void(const UserTable& before, const UserTable& table)>;
   // Ids start at the time of day, so that a cursor of an earlier run finds nothing rather than something else.
-  explicit UserTables(Clock& clock) : clock_(clock), next_id_(static_cast<uint64_t>(clock.NowUs())) {}
+  explicit UserTables(Clock& clock, Prepare prepare = nullptr)
+      : clock_(clock), prepare_(std::move(prepare)), next_id_(static_cast<uint64_t>(clock.NowUs())) {}
 
   static constexpr int64_t kFreshUs = 1'000'000;
-  static constexpr int64_t kPinnedUs = 300'000'000;  // a listing that nobody has asked for this long may be dropped
+  static constexpr int64_t kRenewUs = 600'000;        // the age at which RenewDue() makes a table anew,
+  static constexpr int64_t kAskedForUs = 30'000'000;  // until nobody has asked for it this long
+  static constexpr int64_t kPinnedUs = 300'000'000;   // a listing that nobody has asked for this long may be dropped
   static constexpr size_t kTenantsMax = 64;
-  static constexpr size_t kListingsMax = 64;
+  static constexpr size_t kListingsMax = 128;
   static constexpr size_t kNamesMax = 4'000'000;  // of all pinned listings together; the newest always stays
 
-  // Waits for a refresh that another caller has begun. `newest` gives the view to copy from; a table holds everything
-  // below min_cursor.
-  Result<std::shared_ptr<const UserTable>> Get(const std::function<std::shared_ptr<const View>()>& newest,
-                                               const std::string& tenant, uint64_t min_cursor = 0);
+  // `newest` gives the view to copy from, now and when it is renewed. A table that is too old, or does not hold
+  // everything below min_cursor, is made anew; who comes meanwhile waits for that.
+  Result<std::shared_ptr<const UserTable>> Get(const Newest& newest, const std::string& tenant,
+                                               uint64_t min_cursor = 0);
+  // Makes anew what is due, in the orders that it was wanted in. In how many microseconds the next is; nullopt: nobody
+  // has asked for any lately.
+  std::optional<int64_t> RenewDue();
   // With a period: the users who have figures in it, by those figures.
   Result<std::shared_ptr<const PinnedListing>> Sorted(const UserTable& table, UserSort sort, bool ascending,
                                                       std::optional<Period> period, uint64_t filter);
@@ -115,14 +130,26 @@ class UserTables {
 
  private:
   struct Slot {
-    std::mutex refresh;  // held while a tenant's table is made
-    std::shared_ptr<const UserTable> table;
+    std::mutex refresh;                      // held while a tenant's table is made
+    std::shared_ptr<const UserTable> table;  // by std::atomic_load and …_store
+    // Guarded by mutex_:
+    Newest newest;
     int64_t used_us = 0;
   };
-  std::shared_ptr<Slot> SlotOf(const std::string& tenant);
+  std::shared_ptr<Slot> SlotOf(const std::string& tenant, const Newest& newest);
+  std::vector<std::shared_ptr<Slot>> AskedForLately() const;
+  bool IsFresh(const UserTable* table, uint64_t min_cursor) const;
+  // With the slot's refresh held.
+  Result<std::shared_ptr<const UserTable>> Make(Slot* slot, const Newest& newest, const std::string& tenant) const;
+  void Renew(Slot* slot);
+  static void PrepareSorted(const UserTable& before, const UserTable& table);
+  // With the table's mutex_ held:
+  static const std::vector<uint32_t>& RanksOf(const UserTable& table);
+  static Result<std::vector<std::string>> NamesIn(const UserTable& table, const UserTable::Order& order);
   void DropOldListings();
 
   Clock& clock_;
+  const Prepare prepare_;
   mutable std::mutex mutex_;  // guards everything below
   std::map<std::string, std::shared_ptr<Slot>> slots_;
   struct Pinned {

@@ -3,137 +3,24 @@
 #include <algorithm>
 
 #include "consumers/queries.h"
-#include "state/refused_operation.h"
 
 namespace odometer {
 namespace {
 
-// Records that are read and passed over between two that are wanted: more of them cost more than a place of its own.
-constexpr uint64_t kGapMost = 128;
-// Fewer in a row are fetched one by one.
-constexpr size_t kRunLeast = 4;
-constexpr size_t kPollMost = 4096;
+KeyBuilder HoursOf(std::string_view tenant, std::string_view project) {
+  KeyBuilder prefix;
+  prefix.Begin(RowKind::kProjectHour).Text(tenant).Text(project);
+  return prefix;
+}
 
 }  // namespace
 
-void AddCell(const HourCell& from, int64_t sign, HourCell* to) {
-  AddSaturating(to->count, sign * from.count);
-  AddSaturating(to->requested, sign * from.requested);
-  AddSaturating(to->succeeded, sign * from.succeeded);
-  AddSaturating(to->vectors_delta, sign * from.vectors_delta);
-  AddSaturating(to->bytes_delta, sign * from.bytes_delta);
-  AddSaturating(to->payload_bytes, sign * from.payload_bytes);
-  AddSaturating(to->duration_us, sign * from.duration_us);
-  AddSaturating(to->timed, sign * from.timed);
-  AddSaturating(to->results, sign * from.results);
-  AddSaturating(to->filtered, sign * from.filtered);
-  AddSaturating(to->inserted, sign * from.inserted);
-}
-
-bool DecodeOperation(std::string_view bytes, Event* event) {
-  if (Decode(bytes, event) != Reason::kNone) return false;
-  return IsVector(event->type) || (IsAsk(event->type) && RefusedOperation(*event, event));
-}
-
-HourCell CellOf(const Event& event) {
-  const Operation& operation = event.operation;
-  HourCell cell;
-  cell.operation = OperationOf(event.type);
-  cell.status = operation.status;
-  cell.count = 1;
-  cell.requested = operation.requested;
-  cell.succeeded = operation.succeeded;
-  cell.vectors_delta = operation.vectors_delta;
-  cell.bytes_delta = operation.bytes_delta;
-  cell.payload_bytes = operation.payload_bytes;
-  cell.duration_us = operation.duration_us.value_or(0);
-  cell.timed = operation.duration_us ? 1 : 0;
-  cell.results = operation.results;
-  cell.filtered = operation.had_filter ? 1 : 0;
-  cell.inserted = operation.inserted;
-  return cell;
-}
-
-void AddToCells(const HourCell& cell, std::vector<HourCell>* cells) {
-  auto same = std::find_if(cells->begin(), cells->end(), [&](const HourCell& sum) {
-    return sum.operation == cell.operation && sum.status == cell.status;
-  });
-  same == cells->end() ? cells->push_back(cell) : AddCell(cell, 1, &*same);
-}
-
-Status HourOperations::BringTo(const View& view, const KeyBuilder& list) {
-  uint64_t cursor = view.meta().cursor;
-  if (as_of == cursor && cursor != 0) return Status::Ok();
-  // A chunk holds what one commit brought: what is new stands in the chunks that begin at or above as_of.
-  std::string begin = KeyBuilder(list).Number(static_cast<int64_t>(as_of)).str();
-  size_t before = listed.size();
-  Status decoded;
-  Status scanned = view.Scan(begin, PrefixEnd(list.view()), [&](std::string_view, std::string_view value) {
-    PostingChunk chunk;
-    if (!DecodeRow(value, &chunk)) {
-      decoded = Status(Code::kCorrupt, "store: a row's bytes cannot be read");
-      return false;
-    }
-    for (const Posting& posting : chunk.entries) {
-      listed.push_back(
-          {posting.time_us, posting.offset, OperationOf(posting.type), static_cast<OperationStatus>(posting.status)});
-    }
-    return true;
-  });
-  if (scanned.ok() && !decoded.ok()) scanned = decoded;
-  if (!scanned.ok()) listed.resize(before);
-  ODOMETER_RETURN_IF_ERROR(scanned);
-  read.resize(listed.size());
-  as_of = cursor;
-  return Status::Ok();
-}
-
-Status HourOperations::Take(size_t at, const Record& record) {
-  Event event;
-  if (!DecodeOperation(record.bytes, &event)) {
-    return Status(Code::kCorrupt, "offset " + std::to_string(record.offset) + ": listed as an operation, is none");
-  }
-  auto user = users_.find(event.operation.user);
-  if (user == users_.end()) {
-    user = users_.try_emplace(std::string(event.operation.user), static_cast<uint32_t>(users_.size())).first;
-  }
-  read[at] = {CellOf(event), user->second};
-  return Status::Ok();
-}
-
-Status HourOperations::ReadFrom(PartitionLog& log, const std::vector<size_t>& wanted) {
-  for (size_t begin = 0, end = 0; begin < wanted.size(); begin = end) {
-    for (end = begin + 1; end < wanted.size(); ++end) {
-      if (listed[wanted[end]].offset - listed[wanted[end - 1]].offset > kGapMost) break;
-    }
-    size_t next = begin;
-    if (end - begin >= kRunLeast) {
-      Result<std::unique_ptr<EventReader>> reader = log.ReadHeld(listed[wanted[begin]].offset);
-      if (!reader.ok()) return reader.status();
-      uint64_t stop = listed[wanted[end - 1]].offset + 1;
-      while (next < end && (*reader)->next_offset() < stop) {
-        uint64_t left = stop - (*reader)->next_offset();
-        auto records = (*reader)->Poll(std::min<size_t>(left, kPollMost), 0);
-        if (!records.ok()) return records.status();
-        if (records->empty()) break;  // beyond what is at hand
-        for (const Record& record : *records) {
-          if (next == end || record.offset != listed[wanted[next]].offset) continue;
-          ODOMETER_RETURN_IF_ERROR(Take(wanted[next++], record));
-        }
-      }
-    }
-    for (; next < end; ++next) {
-      Result<OwnedRecord> record = log.Fetch(listed[wanted[next]].offset);
-      if (!record.ok()) return record.status();
-      ODOMETER_RETURN_IF_ERROR(Take(wanted[next], {record->offset, record->append_time, record->bytes}));
-    }
-  }
-  return Status::Ok();
-}
-
-uint32_t HourOperations::UserNumber(std::string_view user) const {
-  auto known = users_.find(user);
-  return known == users_.end() ? UINT32_MAX : known->second;
+template <class Item>
+std::shared_ptr<Item> UsageCache::Find(Shelf<Item>* shelf, std::string_view key) {
+  auto at = shelf->find(key);
+  if (at == shelf->end()) return nullptr;
+  at->second.used_at = ++uses_;
+  return at->second.item;
 }
 
 Status UsageCache::ReadHours(const View& view, const KeyBuilder& prefix, int64_t first, int64_t last,
@@ -192,9 +79,8 @@ Status UsageCache::Bring(const View& view, const KeyBuilder& prefix, int64_t fir
 Result<bool> UsageCache::ForEachHour(const View& view, std::string_view tenant, std::string_view project, int64_t first,
                                      int64_t last,
                                      const std::function<void(int64_t hour, const std::vector<HourCell>&)>& hour) {
-  KeyBuilder prefix;
-  prefix.Begin(RowKind::kProjectHour).Text(tenant).Text(project);
-  std::shared_ptr<Project> mine = Find(&projects_, prefix.view());
+  KeyBuilder prefix = HoursOf(tenant, project);
+  std::shared_ptr<Project> mine = ProjectOf(prefix.view());
   size_t cells = 0;
   {
     std::lock_guard lock(mine->mutex);
@@ -212,19 +98,41 @@ Result<bool> UsageCache::ForEachHour(const View& view, std::string_view tenant, 
   return true;
 }
 
-std::shared_ptr<HourOperations> UsageCache::OperationsOf(std::string_view list) { return Find(&operations_, list); }
-
-void UsageCache::Keep(std::string_view list, size_t operations) {
-  Resize(&operations_, list, operations, kOperationsMax, &listed_);
+std::vector<int64_t> UsageCache::HoursOfAtLeast(int64_t operations, std::string_view tenant,
+                                                std::string_view project) {
+  std::shared_ptr<Project> mine = ProjectOf(HoursOf(tenant, project).view());
+  std::lock_guard lock(mine->mutex);
+  std::vector<int64_t> hours;
+  for (const auto& [hour, cells] : mine->hours) {
+    int64_t count = 0;
+    for (const HourCell& cell : cells) AddSaturating(count, cell.count);
+    if (count >= operations) hours.push_back(hour);
+  }
+  return hours;
 }
 
-template <class Item>
-std::shared_ptr<Item> UsageCache::Find(Shelf<Item>* shelf, std::string_view key) {
+std::shared_ptr<UsageCache::Project> UsageCache::ProjectOf(std::string_view prefix) {
   std::lock_guard lock(mutex_);
-  auto at = shelf->find(key);
-  if (at == shelf->end()) at = shelf->try_emplace(std::string(key)).first;
-  at->second.used_at = ++uses_;
-  return at->second.item;
+  std::shared_ptr<Project> project = Find(&projects_, prefix);
+  if (project != nullptr) return project;
+  project = std::make_shared<Project>();
+  projects_.try_emplace(std::string(prefix), Kept<Project>{project, ++uses_, 0});
+  return project;
+}
+
+std::shared_ptr<HourMinutes> UsageCache::MinutesOf(std::string_view list) {
+  std::lock_guard lock(mutex_);
+  return Find(&minutes_, list);
+}
+
+void UsageCache::Keep(std::string_view list, const std::shared_ptr<HourMinutes>& minutes, size_t cells) {
+  {
+    std::lock_guard lock(mutex_);
+    if (Find(&minutes_, list) == nullptr) {
+      minutes_.try_emplace(std::string(list), Kept<HourMinutes>{minutes, ++uses_, 0});
+    }
+  }
+  Resize(&minutes_, list, cells, kMinuteCellsMax, &minute_cells_);
 }
 
 template <class Item>
@@ -248,7 +156,7 @@ void UsageCache::Resize(Shelf<Item>* shelf, std::string_view key, size_t size, s
 
 std::pair<size_t, size_t> UsageCache::held() const {
   std::lock_guard lock(mutex_);
-  return {cells_, listed_};
+  return {cells_, minute_cells_};
 }
 
 }  // namespace odometer

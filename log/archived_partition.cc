@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <ranges>
 
+#include "log/at_once.h"
+
 namespace odometer {
 
 namespace {
@@ -245,18 +247,28 @@ Result<OwnedRecord> ArchivedPartition::Fetch(uint64_t offset) {
   return offset < copy->range().end ? copy->Fetch(offset) : source_.Fetch(offset);
 }
 
+// Not synced: what a power loss takes of the copy is read from the source again.
 Status ArchivedPartition::SyncTo(uint64_t offset) {
-  // Not synced: what a power loss takes of the copy is read from the source again.
-  ODOMETER_RETURN_IF_ERROR(source_.SyncTo(offset));
   std::shared_ptr<LocalPartition> copy = this->copy();
   uint64_t end = copy->range().end;
-  if (end == 0) return Status::Ok();
+  std::optional<OwnedRecord> newest;
+  if (end > 0) {
+    Result<OwnedRecord> fetched = copy->Fetch(end - 1);
+    if (!fetched.ok()) return fetched.status();
+    newest = std::move(*fetched);
+  }
   // A log that lost records and took others may agree again at its end; where it agreed before, it does not.
-  if (verified_ && verified_->offset + 1 < end) ODOMETER_RETURN_IF_ERROR(CompareAt(*verified_));
-  Result<OwnedRecord> newest = copy->Fetch(end - 1);
-  if (!newest.ok()) return newest.status();
-  ODOMETER_RETURN_IF_ERROR(CompareAt(*newest));
-  verified_ = std::move(*newest);
+  bool has_earlier = verified_ && verified_->offset + 1 < end;
+  auto ask = [&](size_t question) {
+    if (question == 0) return source_.SyncTo(offset);
+    if (question == 1) return has_earlier ? CompareAt(*verified_) : Status::Ok();
+    return newest ? CompareAt(*newest) : Status::Ok();
+  };
+  Status verified = DoAtOnce(3, source_.fetches_at_once(), ask);
+  // Where the log begins is known after the first question: what seems to be gone may have been trimmed.
+  if (verified.code() == Code::kCorrupt) verified = DoAtOnce(3, 1, ask);
+  ODOMETER_RETURN_IF_ERROR(verified);
+  if (newest) verified_ = std::move(newest);
   return Status::Ok();
 }
 

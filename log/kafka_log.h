@@ -40,6 +40,7 @@ class KafkaPartition : public PartitionLog {
   Result<Appended> Append(std::span<const std::string_view> events) override;
   Result<std::unique_ptr<EventReader>> Read(uint64_t from) override;
   Result<OwnedRecord> Fetch(uint64_t offset) override;
+  size_t fetches_at_once() const override { return KafkaWitness::kAtOnce; }
   Status SyncTo(uint64_t offset) override;
   Status ForgetFrom(uint64_t offset) override;
   void Acknowledge(uint64_t next_offset) override;

@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "consumers/queries_system.h"
 #include "core/utf8.h"
 #include "state/meta.h"
 
@@ -158,7 +159,13 @@ Status Internal(const Status& status) {
 }
 
 Api::Api(Daemon& daemon, ApiOptions options)
-    : daemon_(daemon), options_(std::move(options)), users_(daemon.clock()), first_request_id_(RandomNumber()) {}
+    : daemon_(daemon),
+      options_(std::move(options)),
+      users_(daemon.clock(),
+             [&clock = daemon.clock()](const UserTable& before, const UserTable& table) {
+               PrepareSums(before, table, clock.NowUs());
+             }),
+      first_request_id_(RandomNumber()) {}
 
 // Digits alone, so that log lines which differ in it are of one kind.
 std::string Api::NextRequestId() { return fmt::format("{:020}", first_request_id_ + requests_.fetch_add(1)); }

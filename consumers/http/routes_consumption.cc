@@ -194,8 +194,9 @@ Result<std::shared_ptr<const UserTable>> Api::TableOf(const Call& call, const Re
   Result<std::optional<Position>> position = call.PositionToken("min_position");
   if (!position.ok()) return position.status();
   uint64_t least = position->has_value() ? (*position)->next_offset : 0;
-  auto table = users_.Get([&] { return reading.runner->view(); }, call.tenant, least);
+  auto table = users_.Get([runner = reading.runner] { return runner->view(); }, call.tenant, least);
   if (!table.ok()) return Internal(table.status());
+  renewing_.Wake();
   return table;
 }
 

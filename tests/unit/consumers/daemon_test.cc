@@ -202,6 +202,9 @@ TEST_F(DaemonTest, StuckFoldIsNotReadyAndNamesItsStepAndIsReadyAgainAfter) {
   EXPECT_TRUE(daemon_->CheckReady(5'000'000).ready);
   clock_.Advance(kUsPerSecond);  // the API answers from its last look for a quarter of a second
   EXPECT_EQ(api_->Handle({"GET", "/readyz", {}, ""}).status, 200);
+  // The fold calls what stands on this stack.
+  api_.reset();
+  daemon_.reset();
 }
 
 TEST_F(DaemonTest, ALogThatDoesNotAnswerIsNotReadyWithinTheTimeAskedForAndIsReadyAgainAfter) {

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <iostream>
 #include <numeric>
+#include <thread>
 
 #include "consumers/queries_cursor.h"
 #include "consumers/queries_sessions.h"
@@ -397,6 +399,71 @@ TEST_F(UserTablesTest, AreTheSameWhetherAllUsersAreReadOrOnlyThoseThatWereWritte
       EXPECT_EQ(table->users[i]->row_hash, all->users[i]->row_hash);
     }
   }
+}
+
+TEST_F(UserTablesTest, AreMadeAnewBeforeTheyAreTooOldForWhoAskedLately) {
+  Put("ann", Account(10, 1, 1));
+  auto first = Table();
+  view_ = std::make_shared<MapView>(*view_);
+  ++view_->mutable_meta().cursor;
+  Put("bob", Account(30, 3, 0));
+  EXPECT_EQ(tables_.RenewDue(), UserTables::kRenewUs);
+  EXPECT_EQ(Table(), first);
+  clock_.Advance(UserTables::kRenewUs);
+  EXPECT_EQ(tables_.RenewDue(), UserTables::kRenewUs);
+  EXPECT_EQ(Table()->users.size(), 2u);
+  EXPECT_EQ(Table()->view->meta().cursor, view_->meta().cursor);
+}
+
+TEST_F(UserTablesTest, AreLeftAloneOnceNobodyHasAskedForThemInAWhile) {
+  EXPECT_EQ(tables_.RenewDue(), std::nullopt);
+  auto first = Table();
+  clock_.Advance(UserTables::kAskedForUs - 1);
+  EXPECT_TRUE(tables_.RenewDue());
+  clock_.Advance(1);
+  EXPECT_EQ(tables_.RenewDue(), std::nullopt);
+}
+
+TEST_F(UserTablesTest, HoldTheSameListingsWhetherTheyWereRenewedOrAskedFor) {
+  Random random = Seeded();
+  for (int commit = 0; commit < 20; ++commit) {
+    view_ = std::make_shared<MapView>(*view_);
+    ++view_->mutable_meta().cursor;
+    for (int i = 0; i < 5; ++i) Put("u" + std::to_string(random.Below(50)), Account(random.Between(0, 99), 1, 1));
+    UserTables anew(clock_);
+    clock_.Advance(UserTables::kRenewUs);
+    tables_.RenewDue();
+    ASSERT_EQ(Table()->view->meta().cursor, view_->meta().cursor);
+    auto expected = anew.Get([&] { return view_; }, "acme").value();
+    for (UserSort sort : {UserSort::kCost, UserSort::kTotalTokens, UserSort::kUser}) {
+      EXPECT_EQ(Names(sort, false), anew.Sorted(*expected, sort, false, std::nullopt, 1).value()->names);
+    }
+  }
+}
+
+TEST_F(UserTablesTest, MayBeReadByManyWhileTheyAreRenewed) {
+  UserTables tables(clock_, [](const auto& before, const auto& table) { PrepareSums(before, table, kNowUs); });
+  view_->Put(KeyBuilder().Begin(RowKind::kTenant).Text("acme"), TenantRow());
+  for (int user = 0; user < 50; ++user) Put("u" + std::to_string(user), Account(user, 1, 1));
+  std::shared_ptr<const View> view = view_;
+  std::atomic<int> reading = 3;
+  auto read = [&] {
+    for (int i = 0; i < 100; ++i) {
+      auto table = tables.Get([&] { return view; }, "acme").value();
+      auto listing = tables.Sorted(*table, UserSort::kCost, false, std::nullopt, 1).value();
+      auto summary = ReadSystemSummary(*table, kNowUs);
+      EXPECT_EQ(listing->names.size(), 50u);
+      EXPECT_EQ(summary.value()->active_users_this_month, 50);
+    }
+    --reading;
+  };
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) readers.emplace_back(read);
+  while (reading > 0) {
+    clock_.Advance(UserTables::kRenewUs);
+    tables.RenewDue();
+  }
+  for (std::thread& reader : readers) reader.join();
 }
 
 TEST_F(UserTablesTest, PinAListingUntilManyOthersWereMade) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <deque>
 
 #include "tests/support/memory_file_system.h"
@@ -27,19 +28,22 @@ class HoledPartition : public PartitionLog {
   }
 
   uint32_t partition() const override { return 0; }
-  OffsetRange range() const override { return {0, end_}; }
+  OffsetRange range() const override { return {start_, end_}; }
   Result<Appended> Append(std::span<const std::string_view>) override { return Status(Code::kInvalid, "not here"); }
   Result<std::unique_ptr<EventReader>> Read(uint64_t from) override {
     ++reads;
     return std::unique_ptr<EventReader>(std::make_unique<Reader>(*this, from));
   }
   Result<OwnedRecord> Fetch(uint64_t offset) override {
+    if (offset < trimmed_to) return Status(Code::kNotFound, "trimmed");
     for (const OwnedRecord& record : records_) {
       if (record.offset == offset) return OwnedRecord::Copy({record.offset, record.append_time, record.bytes});
     }
     return Status(Code::kNotFound, "no such record");
   }
+  size_t fetches_at_once() const override { return at_once; }
   Status SyncTo(uint64_t) override {
+    start_ = trimmed_to;  // as the leader says, who is asked
     if (syncs_left && (*syncs_left)-- == 0) is_away = true;
     return is_away ? Status(Code::kUnavailable, "nobody answers") : Status::Ok();
   }
@@ -49,6 +53,8 @@ class HoledPartition : public PartitionLog {
   bool is_away = false;           // readers then give nothing
   bool is_silent = false;         // readers give nothing
   std::optional<int> syncs_left;  // until it is away
+  size_t at_once = 1;
+  uint64_t trimmed_to = 0;  // records below it are gone
 
  private:
   class Reader : public EventReader {
@@ -73,6 +79,7 @@ class HoledPartition : public PartitionLog {
   };
 
   std::deque<OwnedRecord> records_;
+  std::atomic<uint64_t> start_ = 0;
   uint64_t end_ = 0;
 };
 
@@ -110,6 +117,13 @@ class ArchivedPartitionTest : public testing::Test {
   MemoryFileSystem files_;
   HoledPartition source_;
 };
+
+// Whether the questions of a sync are asked one after another or side by side.
+class ArchivedPartitionSync : public ArchivedPartitionTest, public testing::WithParamInterface<size_t> {
+ protected:
+  ArchivedPartitionSync() { source_.at_once = GetParam(); }
+};
+INSTANTIATE_TEST_SUITE_P(AtOnce, ArchivedPartitionSync, testing::Values(1, 3));
 
 TEST_F(ArchivedPartitionTest, WhatWasReadOnceIsReadFromTheCopy) {
   auto archived = Open(0).value();
@@ -212,7 +226,7 @@ TEST_F(ArchivedPartitionTest, ASourceThatEndsBelowTheCursorIsCorrupt) {
   EXPECT_EQ(Open(9).status().code(), Code::kCorrupt);
 }
 
-TEST_F(ArchivedPartitionTest, AnotherRecordInThePlaceOfTheLastOneIsFoundByTheNextSync) {
+TEST_P(ArchivedPartitionSync, AnotherRecordInThePlaceOfTheLastOneIsFoundByTheNextSync) {
   auto archived = Open(0).value();
   Offsets(*archived, 0);
   EXPECT_TRUE(archived->SyncTo(9).ok());
@@ -228,7 +242,7 @@ TEST_F(ArchivedPartitionTest, AnotherRecordInThePlaceOfTheLastOneIsFoundByTheNex
   EXPECT_EQ(archived->Fetch(6).value().bytes, "x");
 }
 
-TEST_F(ArchivedPartitionTest, ALogThatLostRecordsAndAgreesAgainAtItsEndIsFoundByTheNextSync) {
+TEST_P(ArchivedPartitionSync, ALogThatLostRecordsAndAgreesAgainAtItsEndIsFoundByTheNextSync) {
   auto archived = Open(0).value();
   Offsets(*archived, 0);
   EXPECT_TRUE(archived->SyncTo(9).ok());
@@ -240,6 +254,17 @@ TEST_F(ArchivedPartitionTest, ALogThatLostRecordsAndAgreesAgainAtItsEndIsFoundBy
   Status other = archived->SyncTo(10);
   EXPECT_EQ(other.code(), Code::kCorrupt);
   EXPECT_NE(other.message().find("offset 6"), std::string::npos) << other.ToString();
+}
+
+TEST_P(ArchivedPartitionSync, WhatWasTrimmedSinceTheLastOneIsNotTakenForGone) {
+  auto archived = Open(0).value();
+  Offsets(*archived, 0);
+  EXPECT_TRUE(archived->SyncTo(9).ok());
+  source_.Add(9, "newest");
+  Offsets(*archived, 9);
+  source_.trimmed_to = 9;
+  Status synced = archived->SyncTo(10);
+  EXPECT_TRUE(synced.ok()) << synced.ToString();
 }
 
 TEST_F(ArchivedPartitionTest, ReadersOfWhatIsHeldAskTheSourceForNothingAndCopyNothing) {
