@@ -38,6 +38,10 @@ size_t BytesTo(const Node& node, const void* end) {
   return static_cast<size_t>(static_cast<const char*>(end) - reinterpret_cast<const char*>(&node));
 }
 
+[[gnu::always_inline]] inline void AskForSession(const SessionNode* node) {
+  AskFor(node, BytesTo(*node, &node->row.amendments));
+}
+
 // What an operation moves of a project's row, or of a user's in it.
 [[gnu::always_inline]] inline void AskForOperation(const ProjectNode* node, OperationKind kind) {
   AskFor(node, BytesTo(*node, &node->row.operations));
@@ -52,6 +56,7 @@ size_t BytesTo(const Node& node, const void* end) {
 void Ahead::Hash(const Event& event, const Tables& tables) {
   account_ = nullptr;
   session_ = nullptr;
+  is_session_hashed_ = false;
   project_user_ = nullptr;
   project_ = {};
   if (IsVector(event.type)) return HashOperation(event, tables);
@@ -61,10 +66,6 @@ void Ahead::Hash(const Event& event, const Tables& tables) {
   if (user_.empty()) return;
   account_hash_ = HashOf(account_key_.Begin(RowKind::kAccount).Text(event.tenant).Text(user_).view());
   tables.accounts.Prefetch(account_hash_);
-  if (session_name_.empty()) return;
-  session_key_.Assign(account_key_.view()).Rename(RowKind::kSession).Text(session_name_);
-  session_hash_ = HashOf(session_key_.view());
-  tables.sessions.Prefetch(session_hash_);
 }
 
 void Ahead::HashOperation(const Event& event, const Tables& tables) {
@@ -86,14 +87,10 @@ void Ahead::Find(const Tables& tables) {
   if (user_.empty()) return;
   accounts_generation_ = tables.accounts.generation();
   account_ = tables.accounts.Peek(account_hash_);
-  if (account_ != nullptr) AskFor(account_, BytesTo(*account_, &account_->hints.month));
-  if (session_name_.empty()) return;
-  sessions_generation_ = tables.sessions.generation();
-  session_ = tables.sessions.Peek(session_hash_);
-  if (session_ != nullptr) AskFor(session_, BytesTo(*session_, &session_->row.name));
+  if (account_ != nullptr) AskFor(account_, BytesTo(*account_, &account_->hints.tally.models.tokens[2]));
 }
 
-void Ahead::FindBeyond(const Tables& tables) const {
+void Ahead::FindBeyond(const Tables& tables) {
   if (KnowsBeyond(tables)) {
     const NodeHints<ProjectRow>& hints = project_user_->hints;
     AskFor(hints.in_hour, BytesTo(*hints.in_hour, &hints.in_hour->row + 1));
@@ -102,6 +99,8 @@ void Ahead::FindBeyond(const Tables& tables) const {
       if (collection != nullptr) AskFor(collection, BytesTo(*collection, &collection->row.owner));
     }
   }
+  if (user_.empty()) return;
+  if (!session_name_.empty()) FindSession(tables);
   if (account_ == nullptr) return;
   const NodeHints<AccountRow>& hints = account_->hints;
   if (hints.tally.begin_us != TurnTally::kClosed || hints.of != tables.hints_generation()) return;
@@ -109,7 +108,24 @@ void Ahead::FindBeyond(const Tables& tables) const {
   AskFor(hints.in_day, 1);
 }
 
-void Ahead::FindCells(const Tables& tables) const {
+void Ahead::FindSession(const Tables& tables) {
+  if (account_ != nullptr && account_->hints.of == tables.hints_generation()) {
+    const NodeHints<AccountRow>& hints = account_->hints;
+    bool is_likely = hints.session != nullptr && hints.session_digest == DigestOf(session_name_).Hash();
+    if (is_likely) return AskForSession(hints.session);
+  }
+  is_session_hashed_ = true;
+  session_key_.Assign(account_key_.view()).Rename(RowKind::kSession).Text(session_name_);
+  session_hash_ = HashOf(session_key_.view());
+  tables.sessions.Prefetch(session_hash_);
+}
+
+void Ahead::FindRest(const Tables& tables) {
+  if (is_session_hashed_) {
+    sessions_generation_ = tables.sessions.generation();
+    session_ = tables.sessions.Peek(session_hash_);
+    if (session_ != nullptr) AskForSession(session_);
+  }
   if (!KnowsBeyond(tables)) return;
   const std::vector<HourCell>& cells = project_user_->hints.in_hour->row.cells;
   AskFor(cells.data(), std::min<size_t>(cells.size() * sizeof(HourCell), kCellBytes));
@@ -118,19 +134,19 @@ void Ahead::FindCells(const Tables& tables) const {
 ProjectNode* Ahead::ProjectUserIn(const Tables& tables, std::string_view user, std::string_view project) const {
   bool is_it = project_user_ != nullptr && user.data() == operation_user_.data() && project.data() == project_.data() &&
                project_users_generation_ == tables.project_users.generation();
-  return is_it && project_user_->key.view() == project_user_key_.view() ? project_user_ : nullptr;
+  return is_it && project_user_->key.Is(project_user_key_.view()) ? project_user_ : nullptr;
 }
 
 AccountNode* Ahead::AccountIn(const Tables& tables, std::string_view user) const {
   if (account_ == nullptr || user.data() != user_.data() || accounts_generation_ != tables.accounts.generation())
     return nullptr;
-  return account_->key.view() == account_key_.view() ? account_ : nullptr;
+  return account_->key.Is(account_key_.view()) ? account_ : nullptr;
 }
 
 SessionNode* Ahead::SessionIn(const Tables& tables, std::string_view user, std::string_view session) const {
   bool is_it = session_ != nullptr && user.data() == user_.data() && session.data() == session_name_.data() &&
                sessions_generation_ == tables.sessions.generation();
-  return is_it && session_->key.view() == session_key_.view() ? session_ : nullptr;
+  return is_it && session_->key.Is(session_key_.view()) ? session_ : nullptr;
 }
 
 }  // namespace odometer
