@@ -64,7 +64,7 @@ Result<Reason> AccountFold::AddRequests(std::string_view tenant, std::string_vie
     change_.Add(*node, (*node)->row.usage.requests, requests);
     return change_.Finish() ? Reason::kNone : Reason::kOverflow;
   }
-  ODOMETER_RETURN_IF_ERROR(ResolveUser(Ahead(), tenant, user, time, &rows));
+  ODOMETER_RETURN_IF_ERROR(ResolveUser(unknown_, tenant, user, time, &rows));
   change_.Begin(true);
   TouchAll(rows);
   auto add = [&](auto* node) { change_.Add(node, node->row.usage.requests, requests); };
@@ -137,11 +137,12 @@ Status AccountFold::ResolveUser(const Ahead& ahead, std::string_view tenant, std
   Result<AccountNode*> account = AccountOf(ahead, tenant, user);
   if (!account.ok()) return account.status();
   rows->account = *account;
-  return ResolveBeyond(tenant, user, time, rows);
+  return ResolveBeyond(ahead, tenant, user, time, rows);
 }
 
 // Tenant, period and day: the account's node mostly knows them. Its tally is closed, so that they are whole.
-Status AccountFold::ResolveBeyond(std::string_view tenant, std::string_view user, FoldTime time, Rows* rows) {
+Status AccountFold::ResolveBeyond(const Ahead& ahead, std::string_view tenant, std::string_view user, FoldTime time,
+                                  Rows* rows) {
   KeyBuilder& key = tables_.key;
   tables_.CloseTally(rows->account);
   int64_t month = Period::Of(time).month;
@@ -155,8 +156,17 @@ Status AccountFold::ResolveBeyond(std::string_view tenant, std::string_view user
     return Status::Ok();
   }
   ODOMETER_RESOLVE(tenants, rows->tenant, key.Begin(RowKind::kTenant).Text(tenant));
-  ODOMETER_RESOLVE(periods, rows->period, key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(month));
-  ODOMETER_RESOLVE(days, rows->day, key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(day));
+  bool is_new = ahead.IsNew(user, month, day);
+  key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(month);
+  uint64_t hash = is_new ? ahead.period_hash() : HashOf(key.view());
+  Result<PeriodNode*> period = tables_.periods.FindOrMake(key.view(), hash);
+  if (!period.ok()) return period.status();
+  key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(day);
+  hash = is_new ? ahead.day_hash() : HashOf(key.view());
+  Result<DayNode*> in_day = tables_.days.FindOrMake(key.view(), hash);
+  if (!in_day.ok()) return in_day.status();
+  rows->period = *period;
+  rows->day = *in_day;
   hints.of = tables_.hints_generation();
   hints.tenant = rows->tenant;
   hints.month = month;

@@ -64,7 +64,7 @@ class AccountFold {
   Result<Rows> Resolve(const Ahead& ahead, std::string_view tenant, std::string_view user, std::string_view session,
                        FoldTime time, const Service* service);
   Status ResolveUser(const Ahead& ahead, std::string_view tenant, std::string_view user, FoldTime time, Rows* rows);
-  Status ResolveBeyond(std::string_view tenant, std::string_view user, FoldTime time, Rows* rows);
+  Status ResolveBeyond(const Ahead& ahead, std::string_view tenant, std::string_view user, FoldTime time, Rows* rows);
   Status ResolveSession(const Ahead& ahead, std::string_view tenant, std::string_view user, std::string_view session,
                         Rows* rows);
   Result<AccountNode*> AccountOf(const Ahead& ahead, std::string_view tenant, std::string_view user);
@@ -87,7 +87,7 @@ class AccountFold {
   // it.
   Result<bool> TallyTurn(const Event& event, const Ahead& ahead, const Record& record);
   void AddToTally(const Event& event, FoldTime time, const Tallied& its);
-  Result<bool> OpenTally(const Event& event, FoldTime time, AccountNode* account);
+  Result<bool> OpenTally(const Event& event, const Ahead& ahead, FoldTime time, AccountNode* account);
   void TouchOpened(AccountNode* account);
   bool NamesOf(const Turn& turn, Names* names);
   Result<ServiceDayNode*> ServiceDayOf(const Event& event, FoldTime time, const Names& names, TenantNode* tenant);
@@ -122,6 +122,7 @@ class AccountFold {
   const ProjectionOptions& options_;
   Reason refusal_ = Reason::kNone;
   std::vector<Found> places_;
+  const Ahead unknown_;  // of what comes without having been looked at before
 };
 
 }  // namespace odometer

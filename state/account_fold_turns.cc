@@ -157,7 +157,7 @@ Result<bool> AccountFold::TallyTurn(const Event& event, const Ahead& ahead, cons
   its.is_opened = !hints.tally.Takes(time) || hints.of != tables_.hints_generation();
   if (its.is_opened) {
     bool can_open = false;
-    ODOMETER_ASSIGN(can_open, OpenTally(event, time, its.account));
+    ODOMETER_ASSIGN(can_open, OpenTally(event, ahead, time, its.account));
     if (!can_open) return false;
   }
   its.model = hints.tally.models.PlaceOf(its.names.model);
@@ -204,10 +204,10 @@ void AccountFold::AddToTally(const Event& event, FoldTime time, const Tallied& i
 
 // Closes it for the hour that it is of, and opens it for that of the turn, unless a row needs care or the user may be
 // refused.
-Result<bool> AccountFold::OpenTally(const Event& event, FoldTime time, AccountNode* account) {
+Result<bool> AccountFold::OpenTally(const Event& event, const Ahead& ahead, FoldTime time, AccountNode* account) {
   Rows rows;
   rows.account = account;
-  ODOMETER_RETURN_IF_ERROR(ResolveBeyond(event.tenant, event.turn.user, time, &rows));
+  ODOMETER_RETURN_IF_ERROR(ResolveBeyond(ahead, event.tenant, event.turn.user, time, &rows));
   if (IsHigh(rows) || (account->made && IsNearlyFull(rows.tenant))) return false;
   account->hints.tally.begin_us = HourOf(time) * kUsPerHour;
   return true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/period.h"
 #include "state/ask_for.h"
 
 namespace odometer {
@@ -53,8 +54,9 @@ size_t BytesTo(const Node& node, const void* end) {
 
 }  // namespace
 
-void Ahead::Hash(const Event& event, const Tables& tables) {
+void Ahead::Hash(const Event& event, AppendTime append, const Tables& tables) {
   account_ = nullptr;
+  is_new_ = false;
   session_ = nullptr;
   is_session_hashed_ = false;
   project_user_ = nullptr;
@@ -64,6 +66,7 @@ void Ahead::Hash(const Event& event, const Tables& tables) {
   user_ = whose.user;
   session_name_ = whose.session;
   if (user_.empty()) return;
+  time_ = PlaceAt(event.event_time, append);
   account_hash_ = HashOf(account_key_.Begin(RowKind::kAccount).Text(event.tenant).Text(user_).view());
   tables.accounts.Prefetch(account_hash_);
 }
@@ -101,7 +104,7 @@ void Ahead::FindBeyond(const Tables& tables) {
   }
   if (user_.empty()) return;
   if (!session_name_.empty()) FindSession(tables);
-  if (account_ == nullptr) return;
+  if (account_ == nullptr) return HashNew(tables);
   const NodeHints<AccountRow>& hints = account_->hints;
   if (hints.tally.begin_us != TurnTally::kClosed || hints.of != tables.hints_generation()) return;
   AskFor(hints.period, 1);
@@ -118,6 +121,17 @@ void Ahead::FindSession(const Tables& tables) {
   session_key_.Assign(account_key_.view()).Rename(RowKind::kSession).Text(session_name_);
   session_hash_ = HashOf(session_key_.view());
   tables.sessions.Prefetch(session_hash_);
+}
+
+// Its rows are to be made, which begins with a look for them.
+void Ahead::HashNew(const Tables& tables) {
+  is_new_ = true;
+  month_ = Period::Of(time_).month;
+  day_ = DayOf(time_);
+  period_hash_ = HashOf(new_key_.Assign(account_key_.view()).Rename(RowKind::kPeriod).Number(month_).view());
+  day_hash_ = HashOf(new_key_.Assign(account_key_.view()).Rename(RowKind::kDay).Number(day_).view());
+  tables.periods.Prefetch(period_hash_);
+  tables.days.Prefetch(day_hash_);
 }
 
 void Ahead::FindRest(const Tables& tables) {

@@ -121,13 +121,14 @@ Result<Outcome> Projection::Apply(const Record& record) {
 void Projection::Impl::LookAhead(std::span<const Record> group) {
   for (size_t i = 0; i < group.size(); ++i) {
     Coming& its = coming[i];
-    its.hash = Hash128Of(group[i].bytes);
     its.reason = Decode(group[i].bytes, &its.event);
     if (its.reason != Reason::kNone) its.event.type = EventType::kNone;
     if (its.reason == Reason::kNone) its.slot = slots.Of(its.event.tenant);
-    its.ahead.Hash(its.event, tables);
+    its.ahead.Hash(its.event, group[i].append_time, tables);
   }
   for (size_t i = 0; i < group.size(); ++i) coming[i].ahead.Find(tables);
+  // Work that waits for no row, while memory looks for them.
+  for (size_t i = 0; i < group.size(); ++i) coming[i].hash = Hash128Of(group[i].bytes);
   for (size_t i = 0; i < group.size(); ++i) coming[i].ahead.FindBeyond(tables);
   for (size_t i = 0; i < group.size(); ++i) coming[i].ahead.FindRest(tables);
 }
