@@ -38,14 +38,16 @@ bool IsLater(FoldTime time, const EventId& id, int64_t held_us, const EventId& h
 
 }  // namespace
 
-Result<Reason> AccountFold::Fold(const Event& event, const Ahead& ahead, AppendTime append) {
+Result<Reason> AccountFold::Fold(const Event& event, const Ahead& ahead, const Record& record) {
   refusal_ = Reason::kNone;
   places_.clear();
-  Status folded = FoldOne(event, ahead, append);
+  Status folded = FoldOne(event, ahead, record);
   bool fits = change_.Finish();
   if (!folded.ok()) return folded;
   if (refusal_ != Reason::kNone) return refusal_;
-  return fits ? Reason::kNone : Reason::kOverflow;
+  if (!fits) return Reason::kOverflow;
+  Post(record.offset);
+  return Reason::kNone;
 }
 
 Result<Reason> AccountFold::AddRequests(std::string_view tenant, std::string_view user, FoldTime time,
@@ -62,7 +64,7 @@ Result<Reason> AccountFold::AddRequests(std::string_view tenant, std::string_vie
     change_.Add(*node, (*node)->row.usage.requests, requests);
     return change_.Finish() ? Reason::kNone : Reason::kOverflow;
   }
-  ODOMETER_RETURN_IF_ERROR(ResolveUser(Ahead(), tenant, user, time, &rows));
+  ODOMETER_RETURN_IF_ERROR(ResolveUser(unknown_, tenant, user, time, &rows));
   change_.Begin(true);
   TouchAll(rows);
   auto add = [&](auto* node) { change_.Add(node, node->row.usage.requests, requests); };
@@ -80,10 +82,11 @@ Result<Reason> AccountFold::AddRequests(std::string_view tenant, std::string_vie
   return fits ? Reason::kNone : Reason::kOverflow;
 }
 
-Status AccountFold::FoldOne(const Event& event, const Ahead& ahead, AppendTime append) {
+Status AccountFold::FoldOne(const Event& event, const Ahead& ahead, const Record& record) {
+  AppendTime append = record.append_time;
   switch (event.type) {
     case EventType::kTurnRecorded:
-      return FoldTurn(event, ahead, append);
+      return FoldTurn(event, ahead, record);
     case EventType::kTurnAmended:
       return FoldAmendment(event, ahead, append);
     case EventType::kSessionStarted:
@@ -123,13 +126,24 @@ Result<AccountFold::Rows> AccountFold::Resolve(const Ahead& ahead, std::string_v
   return rows;
 }
 
-// Tenant, account, period and day: the account's node mostly knows the other three.
+Result<AccountNode*> AccountFold::AccountOf(const Ahead& ahead, std::string_view tenant, std::string_view user) {
+  if (AccountNode* account = ahead.AccountIn(tables_, user)) return account;
+  if (ahead.IsOf(user)) return tables_.accounts.FindOrMake(ahead.account_key(), ahead.account_hash());
+  return tables_.accounts.FindOrMake(tables_.key.Begin(RowKind::kAccount).Text(tenant).Text(user).view());
+}
+
 Status AccountFold::ResolveUser(const Ahead& ahead, std::string_view tenant, std::string_view user, FoldTime time,
                                 Rows* rows) {
+  Result<AccountNode*> account = AccountOf(ahead, tenant, user);
+  if (!account.ok()) return account.status();
+  rows->account = *account;
+  return ResolveBeyond(ahead, tenant, user, time, rows);
+}
+
+// Tenant, period and day: the account's node mostly knows them. Its tally is closed, so that they are whole.
+Status AccountFold::ResolveBeyond(const Ahead& ahead, std::string_view tenant, std::string_view user, FoldTime time,
+                                  Rows* rows) {
   KeyBuilder& key = tables_.key;
-  rows->account = ahead.AccountIn(tables_, user);
-  if (rows->account == nullptr)
-    ODOMETER_RESOLVE(accounts, rows->account, key.Begin(RowKind::kAccount).Text(tenant).Text(user));
   tables_.CloseTally(rows->account);
   int64_t month = Period::Of(time).month;
   if (PlantedBug("off_by_one_month") && time.us % kUsPerDay > 23 * kUsPerHour) ++month;
@@ -142,23 +156,41 @@ Status AccountFold::ResolveUser(const Ahead& ahead, std::string_view tenant, std
     return Status::Ok();
   }
   ODOMETER_RESOLVE(tenants, rows->tenant, key.Begin(RowKind::kTenant).Text(tenant));
-  ODOMETER_RESOLVE(periods, rows->period, key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(month));
-  ODOMETER_RESOLVE(days, rows->day, key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(day));
+  bool is_new = ahead.IsNew(user, month, day);
+  key.Begin(RowKind::kPeriod).Text(tenant).Text(user).Number(month);
+  uint64_t hash = is_new ? ahead.period_hash() : HashOf(key.view());
+  Result<PeriodNode*> period = tables_.periods.FindOrMake(key.view(), hash);
+  if (!period.ok()) return period.status();
+  key.Begin(RowKind::kDay).Text(tenant).Text(user).Number(day);
+  hash = is_new ? ahead.day_hash() : HashOf(key.view());
+  Result<DayNode*> in_day = tables_.days.FindOrMake(key.view(), hash);
+  if (!in_day.ok()) return in_day.status();
+  rows->period = *period;
+  rows->day = *in_day;
   hints.of = tables_.hints_generation();
   hints.tenant = rows->tenant;
   hints.month = month;
   hints.day = day;
   hints.period = rows->period;
   hints.in_day = rows->day;
+  hints.session = nullptr;
   return Status::Ok();
+}
+
+Result<SessionNode*> AccountFold::FindSession(const Ahead& ahead, std::string_view tenant, std::string_view user,
+                                              std::string_view session) {
+  if (SessionNode* known = ahead.SessionIn(tables_, user, session)) return known;
+  if (ahead.IsOf(user, session)) return tables_.sessions.FindOrMake(ahead.session_key(), ahead.session_hash());
+  KeyBuilder& key = tables_.key.Begin(RowKind::kSession).Text(tenant).Text(user).Text(session);
+  return tables_.sessions.FindOrMake(key.view());
 }
 
 Status AccountFold::ResolveSession(const Ahead& ahead, std::string_view tenant, std::string_view user,
                                    std::string_view session, Rows* rows) {
   KeyBuilder& key = tables_.key;
-  rows->session = ahead.SessionIn(tables_, user, session);
-  if (rows->session == nullptr)
-    ODOMETER_RESOLVE(sessions, rows->session, key.Begin(RowKind::kSession).Text(tenant).Text(user).Text(session));
+  Result<SessionNode*> found = FindSession(ahead, tenant, user, session);
+  if (!found.ok()) return found.status();
+  rows->session = *found;
   int64_t first_us = rows->session->row.first_us;
   if (first_us == kNever || rows->time.us >= first_us) return Status::Ok();
   FoldTime before{first_us};
@@ -175,12 +207,13 @@ Status AccountFold::ResolveService(std::string_view tenant, FoldTime time, const
   return Status::Ok();
 }
 
-bool AccountFold::NeedsCare(const Rows& rows) const {
+bool AccountFold::IsHigh(const Rows& rows) const {
   bool high = rows.tenant->high || rows.account->high || rows.period->high || rows.day->high;
   high |= rows.session != nullptr && rows.session->high;
-  high |= rows.service != nullptr && rows.service->high;
-  return high || rows.tenant->row.users + 128 >= options_.users_max;
+  return high || (rows.service != nullptr && rows.service->high);
 }
+
+bool AccountFold::IsNearlyFull(const TenantNode* tenant) const { return tenant->row.users + 128 >= options_.users_max; }
 
 void AccountFold::TouchAll(const Rows& rows) {
   change_.Touch(tables_.tenants, rows.tenant);
@@ -444,9 +477,9 @@ Status AccountFold::FoldConfig(const Event& event, const Ahead& ahead, AppendTim
 
 #undef ODOMETER_RESOLVE
 
-void AccountFold::Post(const Record& record) {
+void AccountFold::Post(uint64_t offset) {
   for (Found& place : places_) {
-    place.posting.offset = record.offset;
+    place.posting.offset = offset;
     tables_.pending.Add(place.posting, &place.account->hints.postings,
                         place.session == nullptr ? nullptr : &place.session->hints.postings);
   }

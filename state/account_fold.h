@@ -19,16 +19,13 @@ class AccountFold {
   AccountFold(Tables& tables, Change& change, const ProjectionOptions& options)
       : tables_(tables), change_(change), options_(options) {}
 
-  // kNone: folded whole. kOverflow, kCardinality: nothing changed. An error: the store could not be read, and the
-  // projection must be thrown away. `ahead` is of this event.
-  Result<Reason> Fold(const Event& event, const Ahead& ahead, AppendTime append);
+  // kNone: folded whole, and it is posted where to find it again. kOverflow, kCardinality: nothing changed. An error:
+  // the store could not be read, and the projection must be thrown away. `ahead` is of this event.
+  Result<Reason> Fold(const Event& event, const Ahead& ahead, const Record& record);
   // Requests that an ask was let through with; no user: of the tenant alone. As Fold().
   Result<Reason> AddRequests(std::string_view tenant, std::string_view user, FoldTime time, int64_t requests);
-  // After Fold() gave kNone: where to find the event again.
-  void Post(const Record& record);
-
  private:
-  // Where one fact of a user goes, once its record has been folded.
+  // Where one fact of a user goes, once its record has been folded. A turn that is tallied needs none.
   struct Found {
     AccountNode* account = nullptr;
     SessionNode* session = nullptr;
@@ -42,7 +39,7 @@ class AccountFold {
     PeriodNode* period = nullptr;
     DayNode* day = nullptr;
     SessionNode* session = nullptr;                    // null: no session named
-    RowTable<ServiceDayRow>::Node* service = nullptr;  // null: the fact is none of a service
+    ServiceDayNode* service = nullptr;  // null: the fact is none of a service
     PeriodNode* old_period = nullptr;                  // of the session's first_us before, when this fact is earlier
     DayNode* old_day = nullptr;
   };
@@ -54,29 +51,47 @@ class AccountFold {
   struct Names {
     uint32_t model = NameIds::kNone, provider = NameIds::kNone, service = NameIds::kNone, operation = NameIds::kNone;
   };
+  // Where a turn goes that is tallied.
+  struct Tallied {
+    Names names;
+    AccountNode* account = nullptr;
+    ServiceDayNode* service = nullptr;
+    SessionNode* session = nullptr;        // null: no session named
+    uint32_t model = 0, provider = 0;      // places in the tally
+    bool is_opened = false;                // the tally, for this turn
+  };
 
   Result<Rows> Resolve(const Ahead& ahead, std::string_view tenant, std::string_view user, std::string_view session,
                        FoldTime time, const Service* service);
   Status ResolveUser(const Ahead& ahead, std::string_view tenant, std::string_view user, FoldTime time, Rows* rows);
+  Status ResolveBeyond(const Ahead& ahead, std::string_view tenant, std::string_view user, FoldTime time, Rows* rows);
   Status ResolveSession(const Ahead& ahead, std::string_view tenant, std::string_view user, std::string_view session,
                         Rows* rows);
+  Result<AccountNode*> AccountOf(const Ahead& ahead, std::string_view tenant, std::string_view user);
+  Result<SessionNode*> FindSession(const Ahead& ahead, std::string_view tenant, std::string_view user,
+                                   std::string_view session);
   Status ResolveService(std::string_view tenant, FoldTime time, const Service& service, Rows* rows);
-  bool NeedsCare(const Rows& rows) const;
+  bool NeedsCare(const Rows& rows) const { return IsHigh(rows) || IsNearlyFull(rows.tenant); }
+  bool IsHigh(const Rows& rows) const;
+  // Of users: one more may be one too many.
+  bool IsNearlyFull(const TenantNode* tenant) const;
   // Marks all of them changed and does what every fact does: users, sessions, max_fold.
   void TouchAll(const Rows& rows);
   void TouchSession(const Rows& rows);
   void MoveSession(const Rows& rows);
   void UseAt(const Rows& rows);
 
-  Status FoldOne(const Event& event, const Ahead& ahead, AppendTime append);
-  Status FoldTurn(const Event& event, const Ahead& ahead, AppendTime append);
-  // Into its user's tally, which is what nearly all turns come to. False: nothing changed, and FoldTurn() is for it.
-  Result<bool> TallyTurn(const Event& event, const Ahead& ahead, AppendTime append);
-  bool OpenTally(AccountNode* account, FoldTime time);
+  Status FoldOne(const Event& event, const Ahead& ahead, const Record& record);
+  Status FoldTurn(const Event& event, const Ahead& ahead, const Record& record);
+  // Into its user's tally, which is what nearly all turns come to. False: no figure has changed, and FoldTurn() is for
+  // it.
+  Result<bool> TallyTurn(const Event& event, const Ahead& ahead, const Record& record);
+  void AddToTally(const Event& event, FoldTime time, const Tallied& its);
+  Result<bool> OpenTally(const Event& event, const Ahead& ahead, FoldTime time, AccountNode* account);
+  void TouchOpened(AccountNode* account);
   bool NamesOf(const Turn& turn, Names* names);
-  Result<RowTable<ServiceDayRow>::Node*> ServiceDayOf(const Event& event, FoldTime time, const Names& names,
-                                                      TenantNode* tenant);
-  Result<SessionNode*> SessionOf(const Event& event, const Ahead& ahead);
+  Result<ServiceDayNode*> ServiceDayOf(const Event& event, FoldTime time, const Names& names, TenantNode* tenant);
+  Result<SessionNode*> SessionOf(const Event& event, const Ahead& ahead, AccountNode* account);
   Status FoldAmendment(const Event& event, const Ahead& ahead, AppendTime append);
   Status FoldSession(const Event& event, const Ahead& ahead, AppendTime append);
   Status FoldInteractions(const Event& event, const Ahead& ahead, AppendTime append);
@@ -95,19 +110,19 @@ class AccountFold {
     change_.AddSum(node, figures.tokens, tokens);
   }
   void AddTurnUsage(const Rows& rows, const Turn& turn);
-  void AddTurnToTenant(const Turn& turn, const TurnUsage& usage, const Names& names, TenantNode* tenant);
+  void AddTurnToTenant(const Turn& turn, bool begins_session, const Names& names, TenantNode* tenant);
   void AddTurnToSession(const Turn& turn, FoldTime time, SessionNode* session);
-  void AddTurnToService(const Turn& turn, RowTable<ServiceDayRow>::Node* service);
-  void Place(const Event& event, FoldTime time, AccountNode* account, SessionNode* session);
   void AddInteraction(const Rows& rows, const Interaction& interaction);
   Status Subscribe(const Event& event, const Rows& rows, FoldTime time);
   void Envelope(const Event& event, AppendTime append, TenantNode* tenant);
+  void Post(uint64_t offset);
 
   Tables& tables_;
   Change& change_;
   const ProjectionOptions& options_;
   Reason refusal_ = Reason::kNone;
   std::vector<Found> places_;
+  const Ahead unknown_;  // of what comes without having been looked at before
 };
 
 }  // namespace odometer

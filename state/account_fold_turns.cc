@@ -10,10 +10,14 @@ namespace odometer {
 
 namespace {
 
+// No amount of a turn is below 0, and an OR is no smaller than its parts.
 bool NeedsCare(const Turn& turn) {
-  return Large(turn.tokens) || Large(turn.llm_calls.value_or(0)) || Large(turn.duration_us.value_or(0)) ||
-         Large(turn.time_to_first_token_us.value_or(0)) || Large(turn.provided_cost_nano_usd.value_or(0)) ||
-         Large(turn.rag_output_tokens_saved) || turn.turn_number.value_or(0) > static_cast<uint64_t>(kLargeAmount);
+  const Tokens& tokens = turn.tokens;
+  int64_t bits = tokens.input_uncached | tokens.cache_read | tokens.cache_write_5m | tokens.cache_write_1h |
+                 tokens.output | tokens.reasoning | turn.llm_calls.value_or(0) | turn.duration_us.value_or(0) |
+                 turn.time_to_first_token_us.value_or(0) | turn.provided_cost_nano_usd.value_or(0) |
+                 turn.rag_output_tokens_saved;
+  return (static_cast<uint64_t>(bits) | turn.turn_number.value_or(0)) > static_cast<uint64_t>(kLargeAmount);
 }
 
 FoldTime TimeOf(const Event& event, AppendTime append) {
@@ -22,24 +26,42 @@ FoldTime TimeOf(const Event& event, AppendTime append) {
 
 TurnUsage UsageOf(const Turn& turn) {
   TurnUsage usage;
-  usage.requests = turn.is_admitted ? 0 : 1;
-  usage.llm_calls = turn.llm_calls.value_or(1);
-  usage.turns[static_cast<size_t>(turn.status) - 1] = 1;
-  usage.tokens = {turn.tokens.input_uncached, turn.tokens.cache_read, turn.tokens.cache_write_5m,
-                  turn.tokens.cache_write_1h, turn.tokens.output,     turn.tokens.reasoning};
-  usage.cost_ai_tokens_nano_usd = turn.provided_cost_nano_usd.value_or(0);
-  (turn.provided_cost_nano_usd ? usage.priced_facts : usage.unpriced_facts) = 1;
-  usage.duration_us = turn.duration_us.value_or(0);
-  usage.timed_turns = turn.duration_us ? 1 : 0;
-  usage.first_token_us = turn.time_to_first_token_us.value_or(0);
-  usage.first_token_turns = turn.time_to_first_token_us ? 1 : 0;
-  if (turn.has_rag) {
-    usage.rag_turns = turn.rag_used ? 1 : 0;
-    usage.rag_guided_turns = turn.rag_guided ? 1 : 0;
-    usage.rag_output_tokens_saved = turn.rag_output_tokens_saved;
-    usage.rag_unpriced_turns = turn.rag_output_tokens_saved > 0 ? 1 : 0;
-  }
+  AddTurn(turn, &usage);
   return usage;
+}
+
+// What a turn adds to its session's and its service's day's rows, by add(a figure, how much).
+template <class Add>
+[[gnu::always_inline]] inline void AddTokens(const Tokens& tokens, TokenFigures* to, Add&& add) {
+  add(to->input_uncached_tokens, tokens.input_uncached);
+  add(to->cache_read_tokens, tokens.cache_read);
+  add(to->cache_write_5m_tokens, tokens.cache_write_5m);
+  add(to->cache_write_1h_tokens, tokens.cache_write_1h);
+  add(to->output_tokens, tokens.output);
+  add(to->reasoning_tokens, tokens.reasoning);
+}
+template <class Add>
+[[gnu::always_inline]] inline void AddTo(const Turn& turn, SessionRow* session, Add&& add) {
+  add(session->turns, 1);
+  add(session->llm_calls, turn.llm_calls.value_or(1));
+  AddTokens(turn.tokens, &session->tokens, add);
+  add(session->cost_nano_usd, turn.provided_cost_nano_usd.value_or(0));
+}
+template <class Add>
+[[gnu::always_inline]] inline void AddTo(const Turn& turn, ServiceDayRow* service, Add&& add) {
+  add(service->turns, 1);
+  add(service->llm_calls, turn.llm_calls.value_or(1));
+  AddTokens(turn.tokens, &service->tokens, add);
+  add(service->cost_nano_usd, turn.provided_cost_nano_usd.value_or(0));
+  add(service->duration_us, turn.duration_us.value_or(0));
+}
+
+[[gnu::always_inline]] inline Posting PostingOf(const Event& event, FoldTime time, uint64_t offset) {
+  const Turn& turn = event.turn;
+  return {offset,   time.us,
+          event.type, static_cast<uint8_t>(turn.status),
+          event.id, static_cast<int64_t>(TotalOf(turn.tokens)),
+          turn.provided_cost_nano_usd.value_or(0)};
 }
 
 // The figures of a name in a tenant's table, whose first places `ids` knows.
@@ -74,35 +96,17 @@ void AccountFold::AddTurnUsage(const Rows& rows, const Turn& turn) {
 void AccountFold::AddTurnToSession(const Turn& turn, FoldTime time, SessionNode* node) {
   SessionRow& session = node->row;
   Extend(time.us, &session.first_us, &session.last_us);
-  change_.Add(node, session.turns, 1);
-  change_.Add(node, session.llm_calls, turn.llm_calls.value_or(1));
-  change_.AddTokens(node, session.tokens, turn.tokens);
-  change_.Add(node, session.cost_nano_usd, turn.provided_cost_nano_usd.value_or(0));
+  AddTo(turn, &session, [&](int64_t& figure, int64_t more) { change_.Add(node, figure, more); });
   change_.Set(node, session.last_turn_number,
               std::max<__int128>(session.last_turn_number, turn.turn_number.value_or(0)));
 }
 
-void AccountFold::AddTurnToService(const Turn& turn, RowTable<ServiceDayRow>::Node* node) {
-  ServiceDayRow& row = node->row;
-  change_.Add(node, row.turns, 1);
-  change_.Add(node, row.llm_calls, turn.llm_calls.value_or(1));
-  change_.AddTokens(node, row.tokens, turn.tokens);
-  change_.Add(node, row.cost_nano_usd, turn.provided_cost_nano_usd.value_or(0));
-  change_.Add(node, row.duration_us, turn.duration_us.value_or(0));
-}
-
-void AccountFold::Place(const Event& event, FoldTime time, AccountNode* account, SessionNode* session) {
-  const Turn& turn = event.turn;
-  places_.push_back({account, session,
-                     Posting{0, time.us, event.type, static_cast<uint8_t>(turn.status), event.id,
-                             static_cast<int64_t>(TotalOf(turn.tokens)), turn.provided_cost_nano_usd.value_or(0)}});
-}
-
-Status AccountFold::FoldTurn(const Event& event, const Ahead& ahead, AppendTime append) {
-  Result<bool> tallied = TallyTurn(event, ahead, append);
+Status AccountFold::FoldTurn(const Event& event, const Ahead& ahead, const Record& record) {
+  Result<bool> tallied = TallyTurn(event, ahead, record);
   if (!tallied.ok()) return tallied.status();
   if (*tallied) return Status::Ok();
   const Turn& turn = event.turn;
+  AppendTime append = record.append_time;
   FoldTime time = TimeOf(event, append);
   Service service{turn.service, turn.operation, turn.model()};
   Result<Rows> resolved = Resolve(ahead, event.tenant, turn.user, turn.session, time, &service);
@@ -129,67 +133,93 @@ Status AccountFold::FoldTurn(const Event& event, const Ahead& ahead, AppendTime 
   if (!turn.is_admitted) change_.AddCount(rows.day, day.hours[static_cast<size_t>(hour % 24)]);
 
   if (rows.session != nullptr) AddTurnToSession(turn, time, rows.session);
-  AddTurnToService(turn, rows.service);
-  Place(event, time, rows.account, rows.session);
+  AddTo(turn, &rows.service->row, [&](int64_t& figure, int64_t more) { change_.Add(rows.service, figure, more); });
+  places_.push_back({rows.account, rows.session, PostingOf(event, time, record.offset)});
   return Status::Ok();
 }
 
-// Every way to false comes before the first change.
-Result<bool> AccountFold::TallyTurn(const Event& event, const Ahead& ahead, AppendTime append) {
-  const Turn& turn = event.turn;
-  AccountNode* account = ahead.AccountIn(tables_, turn.user);
-  if (account == nullptr || account->hints.of != tables_.hints_generation() || turn.is_admitted) return false;
-  TurnTally& tally = account->hints.tally;
-  TenantNode* tenant = account->hints.tenant;
-  FoldTime time = TimeOf(event, append);
-  if (tenant->high || odometer::NeedsCare(turn)) return false;
-  if ((!tally.Covers(time) || tally.turns == TurnTally::kTurnsMax) && !OpenTally(account, time)) return false;
-  Names names;
-  if (!NamesOf(turn, &names)) return false;
-  uint32_t model = tally.models.PlaceOf(names.model), provider = tally.providers.PlaceOf(names.provider);
-  if (model == TurnTally::kModels || provider == TurnTally::kProviders) return false;
-  Result<RowTable<ServiceDayRow>::Node*> service = ServiceDayOf(event, time, names, tenant);
-  if (!service.ok()) return service.status();
-  SessionNode* session = nullptr;
-  if (!turn.session.empty()) {
-    Result<SessionNode*> found = SessionOf(event, ahead);
-    if (!found.ok()) return found.status();
-    session = *found;
-    if (session->high || time.us < session->row.first_us) return false;
-  }
-  if ((*service)->high) return false;
+#define ODOMETER_ASSIGN(into, expression)       \
+  do {                                          \
+    auto result_ = (expression);                \
+    if (!result_.ok()) return result_.status(); \
+    into = *result_;                            \
+  } while (0)
 
-  change_.Begin(false);
-  TurnUsage usage = UsageOf(turn);
-  int64_t tokens = static_cast<int64_t>(TotalOf(turn.tokens));
-  if (session != nullptr) {
-    change_.Touch(tables_.sessions, session);
-    usage.sessions = session->row.first_us == kNever ? 1 : 0;
-    AddTurnToSession(turn, time, session);
+// Every way to false comes before the first change; rows that it has made by then are FoldTurn()'s to fill.
+Result<bool> AccountFold::TallyTurn(const Event& event, const Ahead& ahead, const Record& record) {
+  const Turn& turn = event.turn;
+  if (turn.is_admitted || odometer::NeedsCare(turn)) return false;
+  FoldTime time = TimeOf(event, record.append_time);
+  Tallied its;
+  if (!NamesOf(turn, &its.names)) return false;
+  ODOMETER_ASSIGN(its.account, AccountOf(ahead, event.tenant, turn.user));
+  NodeHints<AccountRow>& hints = its.account->hints;
+  its.is_opened = !hints.tally.Takes(time) || hints.of != tables_.hints_generation();
+  if (its.is_opened) {
+    bool can_open = false;
+    ODOMETER_ASSIGN(can_open, OpenTally(event, ahead, time, its.account));
+    if (!can_open) return false;
   }
-  tally.Add(usage, time);
-  if (!turn.model().empty()) tally.models.Add(model, names.model, tokens);
-  if (!turn.provider.empty()) tally.providers.Add(provider, names.provider, tokens);
-  change_.Touch(tables_.tenants, tenant);
-  Envelope(event, append, tenant);
-  AddTurnToTenant(turn, usage, names, tenant);
-  change_.Touch(tables_.service_days, *service);
-  AddTurnToService(turn, *service);
-  Place(event, time, account, session);
+  its.model = hints.tally.models.PlaceOf(its.names.model);
+  its.provider = hints.tally.providers.PlaceOf(its.names.provider);
+  bool has_room = its.model < TurnTally::kModels && its.provider < TurnTally::kProviders;
+  if (!has_room || hints.tenant->high) return false;
+  ODOMETER_ASSIGN(its.service, ServiceDayOf(event, time, its.names, hints.tenant));
+  if (its.service->high) return false;
+  if (!turn.session.empty()) {
+    ODOMETER_ASSIGN(its.session, SessionOf(event, ahead, its.account));
+    if (its.session->high || time.us < its.session->row.first_us) return false;
+  }
+  AddToTally(event, time, its);
+  Envelope(event, record.append_time, hints.tenant);
+  tables_.pending.Add(PostingOf(event, time, record.offset), &hints.postings,
+                      its.session == nullptr ? nullptr : &its.session->hints.postings);
   return true;
 }
 
-// For turns of that hour of the day that the account's hints are of.
-bool AccountFold::OpenTally(AccountNode* account, FoldTime time) {
-  NodeHints<AccountRow>& hints = account->hints;
-  tables_.CloseTally(account);
-  bool is_high = account->high || hints.period->high || hints.in_day->high;
-  if (DayOf(time) != hints.day || is_high) return false;
-  hints.tally.begin_us = HourOf(time) * kUsPerHour;
-  tables_.accounts.MarkDirty(account);
-  tables_.periods.MarkDirty(hints.period);
-  tables_.days.MarkDirty(hints.in_day);
+void AccountFold::AddToTally(const Event& event, FoldTime time, const Tallied& its) {
+  const Turn& turn = event.turn;
+  NodeHints<AccountRow>& hints = its.account->hints;
+  auto add = [](int64_t& figure, int64_t more) { figure += more; };
+  change_.Begin(false);
+  change_.Touch(tables_.tenants, hints.tenant);
+  if (its.is_opened) TouchOpened(its.account);
+  bool begins_session = false;
+  if (its.session != nullptr) {
+    SessionRow& session = its.session->row;
+    begins_session = session.first_us == kNever;
+    change_.Touch(tables_.sessions, its.session);
+    Extend(time.us, &session.first_us, &session.last_us);
+    AddTo(turn, &session, add);
+    session.last_turn_number = std::max(session.last_turn_number, static_cast<int64_t>(turn.turn_number.value_or(0)));
+  }
+  change_.Touch(tables_.service_days, its.service);
+  AddTo(turn, &its.service->row, add);
+  auto tokens = static_cast<int64_t>(TotalOf(turn.tokens));
+  hints.tally.Add(turn, time, begins_session);
+  if (!turn.model().empty()) hints.tally.models.Add(its.model, its.names.model, tokens);
+  if (!turn.provider.empty()) hints.tally.providers.Add(its.provider, its.names.provider, tokens);
+  AddTurnToTenant(turn, begins_session, its.names, hints.tenant);
+}
+
+// Closes it for the hour that it is of, and opens it for that of the turn, unless a row needs care or the user may be
+// refused.
+Result<bool> AccountFold::OpenTally(const Event& event, const Ahead& ahead, FoldTime time, AccountNode* account) {
+  Rows rows;
+  rows.account = account;
+  ODOMETER_RETURN_IF_ERROR(ResolveBeyond(ahead, event.tenant, event.turn.user, time, &rows));
+  if (IsHigh(rows) || (account->made && IsNearlyFull(rows.tenant))) return false;
+  account->hints.tally.begin_us = HourOf(time) * kUsPerHour;
   return true;
+}
+
+// The rows that an open tally is of change by the turns in it. A new user counts with the first.
+void AccountFold::TouchOpened(AccountNode* account) {
+  NodeHints<AccountRow>& hints = account->hints;
+  if (account->made) change_.Add(hints.tenant, hints.tenant->row.users, 1);
+  change_.Touch(tables_.accounts, account);
+  change_.Touch(tables_.periods, hints.period);
+  change_.Touch(tables_.days, hints.in_day);
 }
 
 bool AccountFold::NamesOf(const Turn& turn, Names* names) {
@@ -199,8 +229,8 @@ bool AccountFold::NamesOf(const Turn& turn, Names* names) {
          names->operation != NameIds::kNone;
 }
 
-Result<RowTable<ServiceDayRow>::Node*> AccountFold::ServiceDayOf(const Event& event, FoldTime time, const Names& names,
-                                                                 TenantNode* tenant) {
+Result<ServiceDayNode*> AccountFold::ServiceDayOf(const Event& event, FoldTime time, const Names& names,
+                                                  TenantNode* tenant) {
   NodeHints<TenantRow>& hints = tenant->hints;
   int64_t day = DayOf(time);
   if (hints.day != day || hints.of != tables_.service_days.generation()) {
@@ -221,17 +251,23 @@ Result<RowTable<ServiceDayRow>::Node*> AccountFold::ServiceDayOf(const Event& ev
   return rows.service;
 }
 
-Result<SessionNode*> AccountFold::SessionOf(const Event& event, const Ahead& ahead) {
-  const Turn& turn = event.turn;
-  if (SessionNode* session = ahead.SessionIn(tables_, turn.user, turn.session)) return session;
-  KeyBuilder& key = tables_.key.Begin(RowKind::kSession).Text(event.tenant).Text(turn.user).Text(turn.session);
-  return tables_.sessions.FindOrMake(key.view());
+// Mostly that of the user's turn before.
+Result<SessionNode*> AccountFold::SessionOf(const Event& event, const Ahead& ahead, AccountNode* account) {
+  NodeHints<AccountRow>& hints = account->hints;
+  std::string_view name = event.turn.session;
+  if (hints.session != nullptr && hints.session->key.GoesOnWith(account->key.size(), name)) return hints.session;
+  Result<SessionNode*> session = FindSession(ahead, event.tenant, event.turn.user, name);
+  if (!session.ok()) return session;
+  hints.session = *session;
+  hints.session_digest = DigestOf(name).Hash();
+  return session;
 }
 
-void AccountFold::AddTurnToTenant(const Turn& turn, const TurnUsage& usage, const Names& names, TenantNode* tenant) {
+void AccountFold::AddTurnToTenant(const Turn& turn, bool begins_session, const Names& names, TenantNode* tenant) {
   TenantRow& row = tenant->row;
-  int64_t tokens = static_cast<int64_t>(TotalOf(turn.tokens));
-  row.usage.Add(usage);
+  auto tokens = static_cast<int64_t>(TotalOf(turn.tokens));
+  AddTurn(turn, &row.usage);
+  if (begins_session) ++row.usage.sessions;
   auto add = [&](NameFigures& figures) {
     ++figures.turns;
     figures.tokens += tokens;
@@ -239,5 +275,7 @@ void AccountFold::AddTurnToTenant(const Turn& turn, const TurnUsage& usage, cons
   if (!turn.model().empty()) add(FiguresOf(turn.model(), names.model, &row.models, &tenant->hints.models));
   if (!turn.provider.empty()) add(FiguresOf(turn.provider, names.provider, &row.providers, &tenant->hints.providers));
 }
+
+#undef ODOMETER_ASSIGN
 
 }  // namespace odometer

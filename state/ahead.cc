@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/period.h"
 #include "state/ask_for.h"
 
 namespace odometer {
@@ -38,6 +39,10 @@ size_t BytesTo(const Node& node, const void* end) {
   return static_cast<size_t>(static_cast<const char*>(end) - reinterpret_cast<const char*>(&node));
 }
 
+[[gnu::always_inline]] inline void AskForSession(const SessionNode* node) {
+  AskFor(node, BytesTo(*node, &node->row.amendments));
+}
+
 // What an operation moves of a project's row, or of a user's in it.
 [[gnu::always_inline]] inline void AskForOperation(const ProjectNode* node, OperationKind kind) {
   AskFor(node, BytesTo(*node, &node->row.operations));
@@ -49,9 +54,11 @@ size_t BytesTo(const Node& node, const void* end) {
 
 }  // namespace
 
-void Ahead::Hash(const Event& event, const Tables& tables) {
+void Ahead::Hash(const Event& event, AppendTime append, const Tables& tables) {
   account_ = nullptr;
+  is_new_ = false;
   session_ = nullptr;
+  is_session_hashed_ = false;
   project_user_ = nullptr;
   project_ = {};
   if (IsVector(event.type)) return HashOperation(event, tables);
@@ -59,12 +66,9 @@ void Ahead::Hash(const Event& event, const Tables& tables) {
   user_ = whose.user;
   session_name_ = whose.session;
   if (user_.empty()) return;
+  time_ = PlaceAt(event.event_time, append);
   account_hash_ = HashOf(account_key_.Begin(RowKind::kAccount).Text(event.tenant).Text(user_).view());
   tables.accounts.Prefetch(account_hash_);
-  if (session_name_.empty()) return;
-  session_key_.Assign(account_key_.view()).Rename(RowKind::kSession).Text(session_name_);
-  session_hash_ = HashOf(session_key_.view());
-  tables.sessions.Prefetch(session_hash_);
 }
 
 void Ahead::HashOperation(const Event& event, const Tables& tables) {
@@ -86,14 +90,10 @@ void Ahead::Find(const Tables& tables) {
   if (user_.empty()) return;
   accounts_generation_ = tables.accounts.generation();
   account_ = tables.accounts.Peek(account_hash_);
-  if (account_ != nullptr) AskFor(account_, BytesTo(*account_, &account_->hints.month));
-  if (session_name_.empty()) return;
-  sessions_generation_ = tables.sessions.generation();
-  session_ = tables.sessions.Peek(session_hash_);
-  if (session_ != nullptr) AskFor(session_, BytesTo(*session_, &session_->row.name));
+  if (account_ != nullptr) AskFor(account_, BytesTo(*account_, &account_->hints.tally.models.tokens[2]));
 }
 
-void Ahead::FindBeyond(const Tables& tables) const {
+void Ahead::FindBeyond(const Tables& tables) {
   if (KnowsBeyond(tables)) {
     const NodeHints<ProjectRow>& hints = project_user_->hints;
     AskFor(hints.in_hour, BytesTo(*hints.in_hour, &hints.in_hour->row + 1));
@@ -102,14 +102,44 @@ void Ahead::FindBeyond(const Tables& tables) const {
       if (collection != nullptr) AskFor(collection, BytesTo(*collection, &collection->row.owner));
     }
   }
-  if (account_ == nullptr) return;
+  if (user_.empty()) return;
+  if (!session_name_.empty()) FindSession(tables);
+  if (account_ == nullptr) return HashNew(tables);
   const NodeHints<AccountRow>& hints = account_->hints;
   if (hints.tally.begin_us != TurnTally::kClosed || hints.of != tables.hints_generation()) return;
   AskFor(hints.period, 1);
   AskFor(hints.in_day, 1);
 }
 
-void Ahead::FindCells(const Tables& tables) const {
+void Ahead::FindSession(const Tables& tables) {
+  if (account_ != nullptr && account_->hints.of == tables.hints_generation()) {
+    const NodeHints<AccountRow>& hints = account_->hints;
+    bool is_likely = hints.session != nullptr && hints.session_digest == DigestOf(session_name_).Hash();
+    if (is_likely) return AskForSession(hints.session);
+  }
+  is_session_hashed_ = true;
+  session_key_.Assign(account_key_.view()).Rename(RowKind::kSession).Text(session_name_);
+  session_hash_ = HashOf(session_key_.view());
+  tables.sessions.Prefetch(session_hash_);
+}
+
+// Its rows are to be made, which begins with a look for them.
+void Ahead::HashNew(const Tables& tables) {
+  is_new_ = true;
+  month_ = Period::Of(time_).month;
+  day_ = DayOf(time_);
+  period_hash_ = HashOf(new_key_.Assign(account_key_.view()).Rename(RowKind::kPeriod).Number(month_).view());
+  day_hash_ = HashOf(new_key_.Assign(account_key_.view()).Rename(RowKind::kDay).Number(day_).view());
+  tables.periods.Prefetch(period_hash_);
+  tables.days.Prefetch(day_hash_);
+}
+
+void Ahead::FindRest(const Tables& tables) {
+  if (is_session_hashed_) {
+    sessions_generation_ = tables.sessions.generation();
+    session_ = tables.sessions.Peek(session_hash_);
+    if (session_ != nullptr) AskForSession(session_);
+  }
   if (!KnowsBeyond(tables)) return;
   const std::vector<HourCell>& cells = project_user_->hints.in_hour->row.cells;
   AskFor(cells.data(), std::min<size_t>(cells.size() * sizeof(HourCell), kCellBytes));
@@ -118,19 +148,19 @@ void Ahead::FindCells(const Tables& tables) const {
 ProjectNode* Ahead::ProjectUserIn(const Tables& tables, std::string_view user, std::string_view project) const {
   bool is_it = project_user_ != nullptr && user.data() == operation_user_.data() && project.data() == project_.data() &&
                project_users_generation_ == tables.project_users.generation();
-  return is_it && project_user_->key.view() == project_user_key_.view() ? project_user_ : nullptr;
+  return is_it && project_user_->key.Is(project_user_key_.view()) ? project_user_ : nullptr;
 }
 
 AccountNode* Ahead::AccountIn(const Tables& tables, std::string_view user) const {
   if (account_ == nullptr || user.data() != user_.data() || accounts_generation_ != tables.accounts.generation())
     return nullptr;
-  return account_->key.view() == account_key_.view() ? account_ : nullptr;
+  return account_->key.Is(account_key_.view()) ? account_ : nullptr;
 }
 
 SessionNode* Ahead::SessionIn(const Tables& tables, std::string_view user, std::string_view session) const {
   bool is_it = session_ != nullptr && user.data() == user_.data() && session.data() == session_name_.data() &&
                sessions_generation_ == tables.sessions.generation();
-  return is_it && session_->key.view() == session_key_.view() ? session_ : nullptr;
+  return is_it && session_->key.Is(session_key_.view()) ? session_ : nullptr;
 }
 
 }  // namespace odometer

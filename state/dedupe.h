@@ -5,6 +5,7 @@
 #include <array>
 
 #include "core/event.h"
+#include "core/placement.h"
 #include "state/change.h"
 #include "state/projection.h"
 #include "state/tables.h"
@@ -32,7 +33,7 @@ class Dedupe {
   // False: a figure of the tenant would leave its range, and nothing was added.
   Result<bool> AddToTenant(const Event& event, int64_t missing, int64_t lost);
 
-  // Streams that were looked up lately, by slot: an SDK process sends long runs of one.
+  // The streams that were looked up last, one of each slot: an SDK process sends long runs of one.
   struct Lately {
     Uuid producer;
     uint64_t epoch = 0;
@@ -43,7 +44,7 @@ class Dedupe {
 
   Tables& tables_;
   Change& change_;
-  std::array<Lately, 64> lately_;
+  std::array<Lately, kSlots> lately_;
 };
 
 }  // namespace odometer

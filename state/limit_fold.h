@@ -3,7 +3,7 @@
 //
 //   limits.ExpireUntil(log_time);                      // before every record
 //   limits.Fold(event, log_time);                      // an ask, the end of a hold, a definition
-//   limits.Prepare(&event, append, log_time);          // any fact, before it is folded
+//   limits.Prepare(&event, slot, append, log_time);    // any fact, before it is folded
 //   limits.Take(event);                                // and after
 //
 // Confined to the runner thread.
@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/event.h"
+#include "core/placement.h"
 #include "core/reason.h"
 #include "core/time.h"
 #include "state/account_fold.h"
@@ -40,6 +41,8 @@ class LimitFold : private LimitSource {
   Status Open(const Store& store);
 
   Status ExpireUntil(int64_t log_time_us);
+  // Whether that would do anything.
+  bool IsDue(int64_t log_time_us) const { return !due_.empty() && due_.begin()->first <= log_time_us; }
   // When the next hold expires; nullopt: none is open.
   std::optional<int64_t> next_due_us() const;
 
@@ -55,8 +58,9 @@ class LimitFold : private LimitSource {
   // The row that Fold() made or changed, for whoever waits for it; null when there is none under that id.
   const AskRow* last_ask() const { return last_ask_; }
 
-  // kOverflow: a counter has no room for the fact. Says in the event whether its request was admitted.
-  Result<Reason> Prepare(Event* event, AppendTime append, int64_t log_time_us);
+  // kOverflow: a counter has no room for the fact. Says in the event whether its request was admitted. `slot` is its
+  // tenant's.
+  Result<Reason> Prepare(Event* event, uint32_t slot, AppendTime append, int64_t log_time_us);
   Status Take(const Event& event);
 
   // What came into the log of the outbox. kNotCrossed: it came from elsewhere.
@@ -85,7 +89,7 @@ class LimitFold : private LimitSource {
   using Due = std::pair<int64_t, Key>;
 
   // --- LimitSource: the tables
-  Result<const PolicyRow*> Policy(std::string_view tenant) override;
+  Result<const PolicyRow*> Policy(std::string_view tenant) override { return PolicyIn(SlotOf(tenant), tenant); }
   Result<const ProfileRow*> Profile(std::string_view tenant, std::string_view name) override;
   Result<const AssignmentRow*> Assignment(std::string_view tenant, std::string_view user) override;
   Result<const LimitsRow*> Override(std::string_view tenant, std::string_view user) override;
@@ -100,6 +104,7 @@ class LimitFold : private LimitSource {
   Result<const CollectionRow*> Collection(const Subject& subject) override;
   Result<const UserGaugesRow*> UserGauges(const Subject& subject) override;
 
+  Result<const PolicyRow*> PolicyIn(uint32_t slot, std::string_view tenant);
   Result<Reason> FoldDefinition(const Event& event);
   Result<Reason> Define(const Event& event, PolicyRow* policy);
   Result<Reason> DefineProfile(const Event& event);
@@ -161,7 +166,7 @@ class LimitFold : private LimitSource {
   Change& change_;
   AccountFold& accounts_;
   const ProjectionOptions& options_;
-  std::array<KnownPolicy, 256> policies_;
+  std::array<KnownPolicy, kSlots> policies_;
   std::set<Due> due_;
   std::vector<std::pair<Due, bool>> due_changes_;
   AskRetention retention_;

@@ -49,9 +49,9 @@ Defined DefinedBy(const Event& event, bool stands) {
 
 }  // namespace
 
-Result<const PolicyRow*> LimitFold::Policy(std::string_view tenant) {
-  KnownPolicy& known = policies_[SlotOf(tenant)];
-  if (known.of == tables_.policies.generation() && known.tenant == tenant) return known.row;
+Result<const PolicyRow*> LimitFold::PolicyIn(uint32_t slot, std::string_view tenant) {
+  KnownPolicy& known = policies_[slot];
+  if (known.of == tables_.policies.generation() && IsSameName(known.tenant, tenant)) return known.row;
   Result<const PolicyRow*> found =
       RowIn<PolicyRow>(tables_.policies, tables_.key.Begin(RowKind::kPolicy).Text(tenant).view());
   if (found.ok()) known = {std::string(tenant), *found, tables_.policies.generation()};

@@ -188,12 +188,12 @@ Result<bool> LimitFold::HasRoom(const Subject& subject, const MeterSums& amounts
 
 // --- facts
 
-Result<Reason> LimitFold::Prepare(Event* event, AppendTime append, int64_t log_time_us) {
+Result<Reason> LimitFold::Prepare(Event* event, uint32_t slot, AppendTime append, int64_t log_time_us) {
   if (event->type == EventType::kTurnRecorded) event->turn.is_admitted = false;
   named_ask_ = nullptr;
   moment_ = {log_time_us, event->id};
   const PolicyRow* policy = nullptr;
-  ODOMETER_ASSIGN(policy, Policy(event->tenant));
+  ODOMETER_ASSIGN(policy, PolicyIn(slot, event->tenant));
   parts_.clear();
   if (!event->ask && policy == nullptr && !options_.on_use) return Reason::kNone;
   PartsOf(*event, append, &parts_);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "state/name_table.h"
+#include "state/text_digest.h"
 
 namespace odometer {
 
@@ -18,7 +19,13 @@ class NameIds {
   static constexpr size_t kNamesMax = 1024;  // more than that are not the same few again and again
 
   // The name's, the same until Clear(); kNone when it has none and there is no more room. The empty name has one too.
-  uint32_t Of(std::string_view name);
+  uint32_t Of(std::string_view name) {
+    TextDigest digest = DigestOf(name);
+    size_t at = FirstSlot(digest);
+    const Slot& slot = slots_[at];
+    bool is_it = slot.digest == digest && slot.id != kNone && name.size() <= TextDigest::kWhole;
+    return is_it ? slot.id : Find(name, digest, at);
+  }
   // Valid until Clear().
   std::string_view TextOf(uint32_t id) const { return names_[id - first_].view(); }
   bool is_full() const { return names_.size() == kNamesMax; }
@@ -27,17 +34,13 @@ class NameIds {
 
  private:
   static constexpr size_t kSlots = 4 * kNamesMax;
-  // All of a name of up to 16 bytes, with its size; of a longer one the first 8 and the last 8.
-  struct Digest {
-    uint64_t first = 0, last = 0;
-    size_t size = 0;
-    friend bool operator==(const Digest&, const Digest&) = default;
-  };
   struct Slot {
-    Digest digest;
+    TextDigest digest;
     uint32_t id = kNone;
   };
-  static Digest DigestOf(std::string_view name);
+  static size_t FirstSlot(const TextDigest& digest) { return digest.Hash() % kSlots; }
+  // From that slot on; takes the name in when it is new.
+  uint32_t Find(std::string_view name, const TextDigest& digest, size_t at);
 
   std::vector<Slot> slots_ = std::vector<Slot>(kSlots);
   std::vector<NameText> names_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/placement.h"
 #include "state/account_fold.h"
 #include "state/ahead.h"
 #include "state/chain.h"
@@ -11,6 +10,7 @@
 #include "state/hash.h"
 #include "state/limit_fold.h"
 #include "state/refused_operation.h"
+#include "state/tenant_slots.h"
 #include "state/vector_fold.h"
 
 namespace odometer {
@@ -56,6 +56,7 @@ struct Projection::Impl {
   std::vector<Answer> answers;
   Dedupe dedupe;
   MetaRow meta;
+  TenantSlots slots;
   Event refused;  // as an operation; reused
   bool meta_dirty = false;
   bool is_committing = false;  // the batch is begun, and not in the store as far as anybody knows
@@ -69,6 +70,7 @@ struct Projection::Impl {
     Event event;
     Reason reason = Reason::kNone;  // of its decoding
     std::array<uint64_t, 2> hash{};
+    uint32_t slot = 0;  // of its tenant
     Ahead ahead;
   };
   static constexpr size_t kGroup = 16;  // as many loads as a core keeps under way, and small beside its cache
@@ -82,7 +84,7 @@ struct Projection::Impl {
   Result<Reason> FoldLimits(const Record& record, const Event& event, int64_t log_time_us);
   Status CountRefused(const Record& record, const Event& ask, int64_t log_time_us);
   Result<Reason> FoldFact(const Record& record, const Coming& its);
-  Reason CheckPlace(const Record& record, const Event& event) const;
+  Reason CheckPlace(const Record& record, const Coming& its) const;
   Status Open();
   Status ExpireUntil(int64_t log_time_us);
   void SkipTo(uint64_t offset);
@@ -122,14 +124,16 @@ Result<Outcome> Projection::Apply(const Record& record) {
 void Projection::Impl::LookAhead(std::span<const Record> group) {
   for (size_t i = 0; i < group.size(); ++i) {
     Coming& its = coming[i];
-    its.hash = Hash128Of(group[i].bytes);
     its.reason = Decode(group[i].bytes, &its.event);
     if (its.reason != Reason::kNone) its.event.type = EventType::kNone;
-    its.ahead.Hash(its.event, tables);
+    if (its.reason == Reason::kNone) its.slot = slots.Of(its.event.tenant);
+    its.ahead.Hash(its.event, group[i].append_time, tables);
   }
   for (size_t i = 0; i < group.size(); ++i) coming[i].ahead.Find(tables);
+  // Work that waits for no row, while memory looks for them.
+  for (size_t i = 0; i < group.size(); ++i) coming[i].hash = Hash128Of(group[i].bytes);
   for (size_t i = 0; i < group.size(); ++i) coming[i].ahead.FindBeyond(tables);
-  for (size_t i = 0; i < group.size(); ++i) coming[i].ahead.FindCells(tables);
+  for (size_t i = 0; i < group.size(); ++i) coming[i].ahead.FindRest(tables);
 }
 
 Result<Outcome> Projection::Impl::Apply(const Record& record, Coming& its) {
@@ -153,6 +157,7 @@ Status Projection::Impl::Open() {
 Status Projection::Open() { return impl_->Open(); }
 
 Status Projection::Impl::ExpireUntil(int64_t log_time_us) {
+  if (is_open && !limits.IsDue(log_time_us)) return Status::Ok();
   ODOMETER_RETURN_IF_ERROR(Open());
   return limits.ExpireUntil(log_time_us);
 }
@@ -177,7 +182,7 @@ Result<Outcome> Projection::Impl::Judge(const Record& record, Coming& its) {
   const Event& event = its.event;
   auto quarantined = [&](Reason reason) { return Outcome{Outcome::Kind::kQuarantined, reason, event.type}; };
   if (its.reason != Reason::kNone) return quarantined(its.reason);
-  if (Reason reason = CheckPlace(record, event); reason != Reason::kNone) return quarantined(reason);
+  if (Reason reason = CheckPlace(record, its); reason != Reason::kNone) return quarantined(reason);
   Outcome applied{Outcome::Kind::kApplied, Reason::kNone, event.type};
   if (event.type == EventType::kGenesis || event.type == EventType::kTick) return applied;
 
@@ -229,12 +234,12 @@ Result<Outcome> Projection::Impl::Duplicate(const Record& record, const Event& e
   return Outcome{Outcome::Kind::kDuplicate, Reason::kNone, event.type};
 }
 
-Reason Projection::Impl::CheckPlace(const Record& record, const Event& event) const {
+Reason Projection::Impl::CheckPlace(const Record& record, const Coming& its) const {
+  const Event& event = its.event;
   if ((event.type == EventType::kGenesis) != (record.offset == 0)) return Reason::kGenesisPosition;
   if (event.type == EventType::kGenesis || event.type == EventType::kTick) return Reason::kNone;
-  uint32_t slot = SlotOf(event.tenant);
-  bool placed = slot % meta.partitions == meta.partition && (!event.producer || event.producer->slot == slot) &&
-                (event.type != EventType::kGapReported || event.gap.slot == slot);
+  bool placed = its.slot % meta.partitions == meta.partition && (!event.producer || event.producer->slot == its.slot) &&
+                (event.type != EventType::kGapReported || event.gap.slot == its.slot);
   return placed || PlantedBug("misplaced_folded") ? Reason::kNone : Reason::kMisplaced;
 }
 
@@ -244,7 +249,7 @@ Result<Reason> Projection::Impl::FoldNew(const Record& record, Coming& its) {
   if (event.type == EventType::kLimitCrossed) return limits.FoldCrossed(event, record.offset);
   int64_t log_time_us = std::max(meta.log_time_us, record.append_time.us);
   if (LimitFold::IsMine(event.type)) return FoldLimits(record, event, log_time_us);
-  Result<Reason> prepared = limits.Prepare(&its.event, record.append_time, log_time_us);
+  Result<Reason> prepared = limits.Prepare(&its.event, its.slot, record.append_time, log_time_us);
   if (!prepared.ok() || *prepared != Reason::kNone) return prepared;
   Result<Reason> folded = FoldFact(record, its);
   if (folded.ok() && *folded == Reason::kNone) ODOMETER_RETURN_IF_ERROR(limits.Take(event));
@@ -275,9 +280,7 @@ Result<Reason> Projection::Impl::FoldFact(const Record& record, const Coming& it
     if (folded.ok() && *folded == Reason::kNone) vectors.Post(event, record);
     return folded;
   }
-  Result<Reason> folded = accounts.Fold(event, its.ahead, record.append_time);
-  if (folded.ok() && *folded == Reason::kNone) accounts.Post(record);
-  return folded;
+  return accounts.Fold(event, its.ahead, record);
 }
 
 void Projection::Impl::Chain(const Record& record, const std::array<uint64_t, 2>& hash) {

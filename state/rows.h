@@ -49,6 +49,10 @@ struct TokenFigures {
     output_tokens += more.output_tokens;
     reasoning_tokens += more.reasoning_tokens;
   }
+  void Add(const Tokens& more) {
+    Add(TokenFigures{more.input_uncached, more.cache_read, more.cache_write_5m, more.cache_write_1h, more.output,
+                     more.reasoning});
+  }
 
   template <class Self, class V>
   static void Fields(Self& row, V&& v) {
@@ -237,12 +241,12 @@ struct SessionRow {
   int64_t first_us = kNever;
   int64_t last_us = kNever;
   int64_t turns = 0;
-  int64_t amendments = 0;
-  int64_t interactions = 0;
   int64_t llm_calls = 0;
   TokenFigures tokens;
   int64_t cost_nano_usd = 0;
-  int64_t last_turn_number = 0;
+  int64_t last_turn_number = 0;  // up to here, what turns move
+  int64_t amendments = 0;
+  int64_t interactions = 0;
   std::string name;
   int64_t name_us = kNever;
   Uuid name_id;

@@ -74,13 +74,4 @@ const StreamRow::Recent* StreamRow::FindRecent(uint64_t seq) const {
   return nullptr;
 }
 
-void StreamRow::Remember(uint64_t seq, uint64_t hash) {
-  if (recent.size() < kRecentSeqs) {
-    recent.push_back({seq, hash});
-    return;
-  }
-  recent[next_recent] = {seq, hash};
-  next_recent = (next_recent + 1) % kRecentSeqs;
-}
-
 }  // namespace odometer

@@ -86,7 +86,14 @@ struct StreamRow {
     return !seen.intervals().empty() && seq == seen.greatest() + 1 && lost.intervals().empty();
   }
   const Recent* FindRecent(uint64_t seq) const;
-  void Remember(uint64_t seq, uint64_t hash);
+  void Remember(uint64_t seq, uint64_t hash) {
+    if (recent.size() < kRecentSeqs) {
+      recent.push_back({seq, hash});
+      return;
+    }
+    recent[next_recent] = {seq, hash};
+    next_recent = (next_recent + 1) % kRecentSeqs;
+  }
 
   template <class Self, class V>
   static void Fields(Self& row, V&& v) {

@@ -27,6 +27,7 @@
 #include "state/slab.h"
 #include "state/sort_by_key.h"
 #include "state/store.h"
+#include "state/text_digest.h"
 
 namespace odometer {
 
@@ -95,6 +96,20 @@ class InlineKey {
     std::memcpy(bytes, key.data(), key.size());
   }
   std::string_view view() const { return {size_ > kInlineBytes ? Outside() : bytes_, size_}; }
+  // As view() == key, without a call.
+  bool Is(std::string_view key) const {
+    if (key.size() != size_ || size_ > kInlineBytes || size_ < sizeof(uint64_t)) return view() == key;
+    return IsSameText(bytes_, key.data(), size_);
+  }
+  // Whether one more text, with its size before it, is all that comes after so many bytes.
+  bool GoesOnWith(size_t begin_bytes, std::string_view text) const {
+    constexpr size_t kSizeBytes = 2;
+    if (size_ != begin_bytes + kSizeBytes + text.size()) return false;
+    const char* end = view().data() + size_ - text.size();
+    return text.size() < sizeof(uint64_t) ? std::memcmp(end, text.data(), text.size()) == 0
+                                          : IsSameText(end, text.data(), text.size());
+  }
+  size_t size() const { return size_; }
   size_t outside_bytes() const { return size_ > kInlineBytes ? size_ : 0; }
 
  private:
@@ -285,7 +300,7 @@ class RowTable {
     for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
       const Slot& slot = slots()[at];
       if (slot.node == nullptr) return nullptr;
-      if (slot.hash == hash && slot.node != kGone && slot.node->key.view() == key) {
+      if (slot.hash == hash && slot.node != kGone && slot.node->key.Is(key)) {
         slot.node->referenced = true;
         return slot.node;
       }

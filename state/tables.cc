@@ -59,8 +59,8 @@ void AddNames(const NameTally<kTallied>& tally, const NameIds& names, NameTable<
 
 // What an account's and a period's rows have in common.
 template <class Row>
-void AddTally(const TurnTally& tally, const NameIds& names, Row* row) {
-  row->usage.Add(tally.usage);
+void AddTally(const TurnTally& tally, const TurnUsage& usage, const NameIds& names, Row* row) {
+  row->usage.Add(usage);
   Extend(tally.first_us, &row->first_use_us, &row->last_use_us);
   Extend(tally.last_us, &row->first_use_us, &row->last_use_us);
   AddNames(tally.models, names, &row->models);
@@ -68,19 +68,19 @@ void AddTally(const TurnTally& tally, const NameIds& names, Row* row) {
 }
 
 void AddTally(const TurnTally& tally, DayRow* row) {
-  row->requests += tally.turns;
-  row->turns += tally.turns;
-  row->llm_calls += tally.usage.llm_calls;
-  row->sessions += tally.usage.sessions;
-  row->tokens.Add(tally.usage.tokens);
-  row->cost_nano_usd += tally.usage.cost_ai_tokens_nano_usd;
-  row->hours[static_cast<size_t>(tally.hour() % 24)] += tally.turns;
+  row->requests += tally.turns();
+  row->turns += tally.turns();
+  row->llm_calls += tally.sums.llm_calls;
+  row->sessions += tally.sums.sessions;
+  row->tokens.Add(tally.sums.tokens);
+  row->cost_nano_usd += tally.sums.cost_ai_tokens_nano_usd;
+  row->hours[static_cast<size_t>(tally.hour() % 24)] += tally.turns();
 }
 
 // Of what a tally's rows are spread over memory.
 void AskForRows(const AccountNode* account) {
   const auto& hints = account->hints;
-  if (hints.tally.turns == 0) return;
+  if (hints.tally.turns() == 0) return;
   AskFor(&account->row, sizeof(TurnUsage) + 2 * kCacheLineBytes);
   AskFor(&account->row.models, 3 * kCacheLineBytes);
   AskFor(&account->row.requests_ring, sizeof(Ring) * 2);
@@ -93,23 +93,23 @@ void AskForRows(const AccountNode* account) {
 
 void Tables::CloseTally(AccountNode* account) {
   TurnTally& tally = account->hints.tally;
-  if (tally.turns > 0) {
+  if (tally.turns() > 0) {
     AccountRow& row = account->row;
     PeriodNode* period = account->hints.period;
     DayNode* day = account->hints.in_day;
-    row.events += tally.turns;
-    row.requests_ring.Add(tally.hour(), tally.turns);
-    row.turns_ring.Add(tally.hour(), tally.turns);
-    if (tally.usage.sessions > 0) row.sessions_ring.Add(tally.hour(), static_cast<uint32_t>(tally.usage.sessions));
-    AddTally(tally, names, &row);
-    AddTally(tally, names, &period->row);
+    row.events += tally.turns();
+    row.requests_ring.Add(tally.hour(), tally.turns());
+    row.turns_ring.Add(tally.hour(), tally.turns());
+    if (tally.sums.sessions > 0) row.sessions_ring.Add(tally.hour(), tally.sums.sessions);
+    TurnUsage usage = tally.sums.ToUsage();
+    AddTally(tally, usage, names, &row);
+    AddTally(tally, usage, names, &period->row);
     AddTally(tally, &day->row);
-    accounts.CountTouches(account, tally.turns);
-    periods.CountTouches(period, tally.turns);
-    days.CountTouches(day, tally.turns);
-    tally.Clear();
+    accounts.CountTouches(account, tally.turns());
+    periods.CountTouches(period, tally.turns());
+    days.CountTouches(day, tally.turns());
   }
-  tally.begin_us = TurnTally::kClosed;
+  tally.Clear();
 }
 
 void Tables::CloseTallies() {

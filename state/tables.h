@@ -17,6 +17,8 @@ template <>
 struct NodeHints<AccountRow> {
   uint64_t of = 0;
   RowTable<TenantRow>::Node* tenant = nullptr;
+  RowTable<SessionRow>::Node* session = nullptr;  // of the last turn that was in one
+  uint64_t session_digest = 0;                    // of its name
   PendingList postings;
   TurnTally tally;
   int64_t month = 0;
@@ -133,7 +135,9 @@ struct Tables {
   }
 
   // Moves on when a hint of an account may be void.
-  uint64_t hints_generation() const { return tenants.generation() + periods.generation() + days.generation(); }
+  uint64_t hints_generation() const {
+    return tenants.generation() + periods.generation() + days.generation() + sessions.generation();
+  }
   // Likewise, a hint of a user in a project.
   uint64_t project_hints_generation() const {
     return tenants.generation() + projects.generation() + project_hours.generation() + service_days.generation() +
@@ -157,6 +161,7 @@ using TenantNode = RowTable<TenantRow>::Node;
 using AccountNode = RowTable<AccountRow>::Node;
 using PeriodNode = RowTable<PeriodRow>::Node;
 using DayNode = RowTable<DayRow>::Node;
+using ServiceDayNode = RowTable<ServiceDayRow>::Node;
 using SessionNode = RowTable<SessionRow>::Node;
 using ProjectNode = RowTable<ProjectRow>::Node;
 

@@ -80,6 +80,26 @@ TEST_F(TurnTallyTest, WhatIsNoTurnFindsTheTurnsBeforeItInTheRows) {
   ExpectTheSame();
 }
 
+TEST_F(TurnTallyTest, TurnsOfSessionsWhoseNamesLookAlikeGoToTheirOwn) {
+  for (int i = 0; i < 60; ++i) {
+    // The same at both ends, and one that is a beginning of another.
+    for (std::string session : {"12345678-a-12345678", "12345678-b-12345678", "12345678", "1", ""})
+      Apply(make_.Turn("ann", kNoon + i, session));
+  }
+  ExpectTheSame();
+  EXPECT_EQ(once_.Get("session[acme,ann,12345678-b-12345678]", "turns"), "60");
+  EXPECT_EQ(once_.Get("session[acme,ann,1]", "turns"), "60");
+  EXPECT_EQ(once_.Get("account[acme,ann]", "sessions"), "4");
+}
+
+TEST_F(TurnTallyTest, TheFirstTurnOfAUserIsOneOfItsTally) {
+  Apply(make_.Turn("ann", kNoon, "s"));
+  Apply(make_.Turn("bob", kNoon, ""));
+  ExpectTheSame();
+  EXPECT_EQ(once_.Get("tenant[acme]", "users"), "2");
+  EXPECT_EQ(once_.Get("account[acme,bob]", "requests"), "1");
+}
+
 TEST_F(TurnTallyTest, AFigureThatWouldOverflowIsRefusedAtTheSameTurn) {
   // Each is just small enough to be added without a look; the sum is not.
   for (int64_t amount : {int64_t{1} << 50, int64_t{1} << 62}) {
