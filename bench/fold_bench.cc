@@ -21,7 +21,7 @@ struct Flags {
   uint64_t events = 1'000'000;
   uint32_t users = 100'000;
   uint64_t commit_every = 0;
-  int runs = 3;
+  int runs = 5;
   std::string work_dir = "build/bench-fold";
 };
 
