@@ -117,7 +117,7 @@ class Runner {
   // block. Nothing is done before the next JudgeAsked().
   void Ask(std::string event, Tell tell);
   // Appends all that was asked as one, and folds it, or has it folded by whose turn it is. Where the log waits for a
-  // slow disk, a thread of its own does that: the caller is never kept for long.
+  // disk, a thread of its own does that: the caller is never kept for long.
   void JudgeAsked();
   // From now on those who ask wait a second at most: for a clean stop.
   void HurryAsked();

@@ -106,8 +106,7 @@ class PartitionLog {
   virtual void Await(uint64_t offset, int64_t wait_us, uint64_t* seen_wakes) {
     (void)offset, (void)wait_us, (void)seen_wakes;
   }
-  // Whether Append() waits for no other machine, and for no device that took long the last time: a thread that must not
-  // be kept may call it.
+  // Whether Append() waits for no other machine and for no device: a thread that must not be kept may call it.
   virtual bool is_instant() const { return false; }
   // Readers may have been given records at or above `offset` that are not this log's: keeps nothing of them. The caller
   // has closed its readers.

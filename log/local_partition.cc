@@ -172,11 +172,7 @@ Status LocalPartition::WriteGroup(std::span<Waiter* const> group, uint64_t first
     waiter->appended = {offset, offset + waiter->events.size(), append_time};
     for (std::string_view event : waiter->events) group_records_.push_back({offset++, append_time, event});
   }
-  if (!wants_sync) return writer_->Write(group_records_, SegmentWriter::Durable::kNo);
-  int64_t begun_us = clock_.MonotonicUs();
-  Status status = writer_->Write(group_records_, SegmentWriter::Durable::kYes);
-  sync_us_ = clock_.MonotonicUs() - begun_us;
-  return status;
+  return writer_->Write(group_records_, wants_sync ? SegmentWriter::Durable::kYes : SegmentWriter::Durable::kNo);
 }
 
 void LocalPartition::Publish(bool is_quiet) {

@@ -5,7 +5,6 @@
 // hands the lead to the next.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -48,7 +47,7 @@ class LocalPartition : public PartitionLog {
   void Wake() override;
   bool can_await() const override { return true; }
   void Await(uint64_t offset, int64_t wait_us, uint64_t* seen_wakes) override;
-  bool is_instant() const override { return !options_.fsync || sync_us_ < kQuickSyncUs; }
+  bool is_instant() const override { return !options_.fsync; }
 
   // For a copy of another log, which nobody appends to: writes records with the offsets and times that they have there,
   // above all that it holds. Not synced. One thread at a time.
@@ -57,8 +56,6 @@ class LocalPartition : public PartitionLog {
   Status Refresh();
 
  private:
-  static constexpr int64_t kQuickSyncUs = 1'000;
-
   class Reader;
   struct Waiter;
   // The part of a segment that may be read.
@@ -90,7 +87,6 @@ class LocalPartition : public PartitionLog {
   const Options options_;
   const std::unique_ptr<SegmentWriter> writer_;  // the leader's
   std::vector<Record> group_records_;            // the leader's, reused
-  std::atomic<int64_t> sync_us_ = INT64_MAX;     // how long the last one took
 
   mutable std::mutex mutex_;
   std::condition_variable appended_;

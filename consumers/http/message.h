@@ -5,6 +5,7 @@
 //   target->query      // {{"limit", "5"}}
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +31,10 @@ struct HttpResponse {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
 };
+
+// Makes an answer. Called once, by the thread of the request's socket; by who replies, when that connection has gone.
+using HttpAnswer = std::function<HttpResponse()>;
+using HttpReply = std::function<void(HttpAnswer)>;
 
 struct Target {
   std::vector<std::string> segments;  // of the path, percent-decoded one by one, so "%2F" is not a separator

@@ -70,7 +70,7 @@ class Api {
   HttpResponse Handle(const HttpRequest& request);
   // Takes a request that asks for a verdict, where the log lets many be judged at once; `reply` is called once it is,
   // or at once if it cannot be. False: Handle() it. Does not block.
-  bool Begin(HttpRequest& request, const std::function<void(HttpResponse)>& reply);
+  bool Begin(HttpRequest& request, const HttpReply& reply);
   // Has those judged that this thread has begun.
   void EndRound();
   // Answers to what never became a request; see HttpServerOptions.
@@ -149,7 +149,7 @@ class Api {
     HttpRequest request;
     Call call;
     int64_t begun_us = 0;
-    std::function<void(HttpResponse)> reply;
+    HttpReply reply;
   };
 
   std::string NextRequestId();

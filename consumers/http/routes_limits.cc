@@ -141,7 +141,7 @@ Result<HttpResponse> Api::Ask(const Call& call, EventType type) {
   });
 }
 
-bool Api::Begin(HttpRequest& request, const std::function<void(HttpResponse)>& reply) {
+bool Api::Begin(HttpRequest& request, const HttpReply& reply) {
   EventType type = TypeOfAsk(request);
   bool is_taken = type != EventType::kNone && request.body.size() <= kBegunBytesMax;
   Result<std::string> tenant = is_taken ? TenantOf(request) : Status(Code::kInvalid, "");
@@ -157,18 +157,14 @@ bool Api::Begin(HttpRequest& request, const std::function<void(HttpResponse)>& r
   begun->reply = reply;
   ParsedEvents parsed;
   if (std::optional<HttpResponse> refused = ReadAsked(begun->call, type, &parsed)) {
-    reply(Finish(begun->call, begun->begun_us, *std::move(refused)));
+    reply([this, begun, refused = *std::move(refused)] { return Finish(begun->call, begun->begun_us, refused); });
     return true;
   }
   const Event& event = parsed.items.front().event;
   runner.Ask(Encode(event), [this, begun, id = event.id, &runner](const Runner::Judged& judged) {
-    HttpResponse response;
-    try {
-      response = AnswerJudged(begun->call, id, runner, judged);
-    } catch (const std::exception&) {
-      response = Fail(begun->call, {500, "internal", "the request could not be handled", 0});
-    }
-    begun->reply(Finish(begun->call, begun->begun_us, std::move(response)));
+    begun->reply([this, begun, id, &runner, judged] {
+      return Finish(begun->call, begun->begun_us, AnswerJudged(begun->call, id, runner, judged));
+    });
   });
   return true;
 }
@@ -177,7 +173,7 @@ void Api::EndRound() {
   for (uint32_t partition : daemon_.owned()) daemon_.runner(partition).JudgeAsked();
 }
 
-HttpResponse Api::AnswerJudged(const Call& call, const Uuid& id, Runner& runner, const Runner::Judged& judged) {
+HttpResponse Api::AnswerJudged(const Call& call, const Uuid& id, Runner& runner, const Runner::Judged& judged) try {
   if (!judged.is_sent) return FailNotSent(call, runner);
   NoteAppended(runner, judged.appended);
   if (!judged.appended.ok()) return FailAppend(call, runner, judged.appended);
@@ -185,6 +181,8 @@ HttpResponse Api::AnswerJudged(const Call& call, const Uuid& id, Runner& runner,
   if (judged.answered->outcome.kind == Outcome::Kind::kQuarantined)
     return Fail(call, ProblemOfRefusal(judged.answered->outcome.reason));
   return AnswerAsk(call, id, runner, judged.offset, *judged.answered);
+} catch (const std::exception&) {
+  return Fail(call, {500, "internal", "the request could not be handled", 0});
 }
 
 HttpResponse Api::FailItem(const Call& call, const ItemError& error) const {

@@ -305,8 +305,9 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   bool Begin(HttpRequest& request) {
     if (!server_.options.begin) return false;
     waiting_ = shared_from_this();
-    auto reply = [weak = weak_from_this(), number = ++begun_](HttpResponse response) {
-      if (auto self = weak.lock()) self->Reply(number, std::move(response));
+    auto reply = [weak = weak_from_this(), number = ++begun_](HttpAnswer answer) {
+      if (auto self = weak.lock()) return self->Reply(number, std::move(answer));
+      answer();
     };
     try {
       if (server_.options.begin(request, reply)) {
@@ -314,26 +315,28 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
         return true;
       }
     } catch (const std::exception&) {
-      RespondToBegun(begun_, server_.options.refuse(500, "the request could not be handled"));
+      RespondToBegun(begun_, [this] { return server_.options.refuse(500, "the request could not be handled"); });
       return true;
     }
     waiting_.reset();
     return false;
   }
 
-  // From any thread.
-  void Reply(uint64_t number, HttpResponse response) {
-    if (loop_.is_own_thread()) return RespondToBegun(number, std::move(response));
-    asio::post(loop_.io, [self = shared_from_this(), number, response = std::move(response)]() mutable {
-      self->RespondToBegun(number, std::move(response));
+  // From any thread: who has had many judged does not write all their answers, too.
+  void Reply(uint64_t number, HttpAnswer answer) {
+    if (loop_.is_own_thread()) return RespondToBegun(number, answer);
+    asio::post(loop_.io, [self = shared_from_this(), number, answer = std::move(answer)] {
+      self->RespondToBegun(number, answer);
     });
   }
 
   // The session stays until its answer is on its way. Nobody answers one that was closed, or a request that has its
   // answer.
-  void RespondToBegun(uint64_t number, HttpResponse response) {
+  void RespondToBegun(uint64_t number, const HttpAnswer& answer) {
     if (number != begun_) return;
-    if (std::shared_ptr<Session> self = std::move(waiting_)) Respond(std::move(response));
+    std::shared_ptr<Session> self = std::move(waiting_);
+    HttpResponse response = answer();
+    if (self != nullptr) Respond(std::move(response));
   }
 
   void Queue(HttpRequest request) {

@@ -24,8 +24,6 @@
 
 namespace odometer {
 
-using HttpReply = std::function<void(HttpResponse)>;
-
 struct HttpServerOptions {
   std::string host = "127.0.0.1";  // an address, not a name
   uint16_t port = 0;               // 0: any free one

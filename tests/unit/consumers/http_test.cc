@@ -171,6 +171,9 @@ class HttpServerTest : public testing::Test {
     server_ = HttpServer::Start(options_, SystemClock()).value();
   }
   std::unique_ptr<Socket> Connect() { return std::make_unique<Socket>(server_->port()); }
+  static HttpAnswer Saying(std::string text) {
+    return [text = std::move(text)] { return HttpResponse{200, "text/plain", text, {}}; };
+  }
   static std::string Get(std::string_view target) {
     return "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n";
   }
@@ -338,7 +341,7 @@ TEST_F(HttpServerTest, WhatIsBegunIsAnsweredByAnotherThreadAndItsRoundIsEnded) {
       begun.emplace_back(std::move(request.body), reply);
       return true;
     }
-    if (request.target == "/now") reply({200, "text/plain", "now", {}});
+    if (request.target == "/now") reply(Saying("now"));
     return request.target == "/now";
   };
   options_.end_round = [&] {
@@ -349,7 +352,7 @@ TEST_F(HttpServerTest, WhatIsBegunIsAnsweredByAnotherThreadAndItsRoundIsEnded) {
       round.swap(begun);
     }
     std::thread([round = std::move(round)] {
-      for (const auto& [body, reply] : round) reply({200, "text/plain", "later " + body, {}});
+      for (const auto& [body, reply] : round) reply(Saying("later " + body));
     }).detach();
   };
   Start();
@@ -384,19 +387,19 @@ TEST_F(HttpServerTest, WhoLeavesBeforeItsAnswerIsForgottenAndAStopDoesNotWaitFor
   HttpReply reply = taken.get_future().get();
   server_->Stop();
   EXPECT_TRUE(socket->AtEnd());
-  reply({200, "text/plain", "too late", {}});
+  reply(Saying("too late"));
   server_.reset();
-  reply({200, "text/plain", "too late", {}});
+  reply(Saying("too late"));
 }
 
 TEST_F(HttpServerTest, ARequestIsAnsweredOnceHoweverOftenItIsReplied) {
   std::vector<HttpReply> replies;  // of one connection's thread
   options_.begin = [&](HttpRequest& request, const HttpReply& reply) {
     if (request.target == "/throws") throw std::runtime_error("x");
-    for (const HttpReply& earlier : replies) earlier({200, "text/plain", "again", {}});
+    for (const HttpReply& earlier : replies) earlier(Saying("again"));
     replies.push_back(reply);
-    reply({200, "text/plain", request.target, {}});
-    reply({200, "text/plain", "twice", {}});
+    reply(Saying(request.target));
+    reply(Saying("twice"));
     return true;
   };
   options_.end_round = [] {};
