@@ -95,3 +95,11 @@ class [[nodiscard]] Result {
       return status_;                                               \
     }                                                               \
   } while (0)
+
+// What a Result holds, into what is there already; its status when it holds nothing.
+#define ODOMETER_ASSIGN(into, expression)       \
+  do {                                          \
+    auto result_ = (expression);                \
+    if (!result_.ok()) return result_.status(); \
+    into = *result_;                            \
+  } while (0)

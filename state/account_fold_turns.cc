@@ -138,13 +138,6 @@ Status AccountFold::FoldTurn(const Event& event, const Ahead& ahead, const Recor
   return Status::Ok();
 }
 
-#define ODOMETER_ASSIGN(into, expression)       \
-  do {                                          \
-    auto result_ = (expression);                \
-    if (!result_.ok()) return result_.status(); \
-    into = *result_;                            \
-  } while (0)
-
 // Every way to false comes before the first change; rows that it has made by then are FoldTurn()'s to fill.
 Result<bool> AccountFold::TallyTurn(const Event& event, const Ahead& ahead, const Record& record) {
   const Turn& turn = event.turn;
@@ -275,7 +268,5 @@ void AccountFold::AddTurnToTenant(const Turn& turn, bool begins_session, const N
   if (!turn.model().empty()) add(FiguresOf(turn.model(), names.model, &row.models, &tenant->hints.models));
   if (!turn.provider.empty()) add(FiguresOf(turn.provider, names.provider, &row.providers, &tenant->hints.providers));
 }
-
-#undef ODOMETER_ASSIGN
 
 }  // namespace odometer

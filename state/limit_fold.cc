@@ -32,13 +32,6 @@ KeyBuilder& DueKey(KeyBuilder& key, int64_t due_us, std::string_view tenant, con
 
 }  // namespace
 
-#define ODOMETER_ASSIGN(into, expression)       \
-  do {                                          \
-    auto result_ = (expression);                \
-    if (!result_.ok()) return result_.status(); \
-    into = *result_;                            \
-  } while (0)
-
 Status LimitFold::Open(const Store& store) {
   ODOMETER_RETURN_IF_ERROR(crossings_.Open(store));
   std::string begin = KeyBuilder().Begin(RowKind::kHoldDue).str();
@@ -370,7 +363,5 @@ Status LimitFold::Burn(std::string_view tenant, const AskRow& ask) {
   }));
   return AddTo(subject, used, ask.verdict.judged_us);
 }
-
-#undef ODOMETER_ASSIGN
 
 }  // namespace odometer

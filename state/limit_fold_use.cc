@@ -48,13 +48,6 @@ bool AreOneIn(Scope scope, const Subject& a, const Subject& b) {
 
 }  // namespace
 
-#define ODOMETER_ASSIGN(into, expression)       \
-  do {                                          \
-    auto result_ = (expression);                \
-    if (!result_.ok()) return result_.status(); \
-    into = *result_;                            \
-  } while (0)
-
 Result<LimitFold::UseNode*> LimitFold::UseOf(Scope scope, const Subject& subject) {
   return tables_.limit_uses.Find(UseKey(tables_.key, scope, subject).view());
 }
@@ -303,7 +296,5 @@ Status LimitFold::Take(const Event& event) {
   for (const FactPart& part : parts_) ODOMETER_RETURN_IF_ERROR(AddTo(part.subject, part.amounts, part.at_us));
   return Status::Ok();
 }
-
-#undef ODOMETER_ASSIGN
 
 }  // namespace odometer

@@ -12,13 +12,6 @@ constexpr std::array<std::string_view, 11> kLevelNames = {
     "tenant_override", "user_override", "profile",       "fallback_profile", "built_in",    "user_project_quota",
     "user_quota",      "project_quota", "default_quota", "collection_quota", "tenant_quota"};
 
-#define ODOMETER_ASSIGN(into, expression)       \
-  do {                                          \
-    auto result_ = (expression);                \
-    if (!result_.ok()) return result_.status(); \
-    into = *result_;                            \
-  } while (0)
-
 std::vector<Limit> LimitsOf(const std::vector<LimitItem>& items) {
   std::vector<Limit> limits;
   limits.reserve(items.size());

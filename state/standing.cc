@@ -10,13 +10,6 @@ namespace odometer {
 
 namespace {
 
-#define ODOMETER_ASSIGN(into, expression)       \
-  do {                                          \
-    auto result_ = (expression);                \
-    if (!result_.ok()) return result_.status(); \
-    into = *result_;                            \
-  } while (0)
-
 int64_t FigureOf(const TurnUsage& usage, int64_t config_changes, int64_t cost, Meter meter) {
   switch (meter) {
     case Meter::kRequests:
@@ -184,7 +177,5 @@ Result<Standing> StandingOf(LimitSource& source, const AppliedLimit& limit, cons
   standing.used = UsedAt(*standing.counter, at_us);
   return standing;
 }
-
-#undef ODOMETER_ASSIGN
 
 }  // namespace odometer
