@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include <cstring>
+#include <type_traits>
 
 #include "core/placement.h"
 
@@ -218,6 +219,7 @@ bool Model::NewRowsFit() const {
 void Model::KeepNewRows() {
   Tables::ForEach([&](auto table) {
     for (auto& [name, row] : new_.*table) {
+      if constexpr (std::is_same_v<decltype(row), model::AskRow>) NoteMoments(name, row);
       (rows_.*table)[name] = std::move(row);
       touched_.insert(name);
     }

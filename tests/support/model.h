@@ -233,6 +233,7 @@ class Model {
   // model_asks.cc: what has been used, asks, ends and expiry.
   void ExpireDue();
   void ForgetGone();
+  void NoteMoments(const std::string& name, const model::AskRow& ask);
   void Expire(model::AskRow& ask);
   std::vector<model::CountedFact> FactsAtHand() const;
   void FindNamedAsk();
@@ -312,7 +313,9 @@ class Model {
   ModelOptions options_;
   Tables rows_;
   std::map<StreamKey, model::Stream> streams_;
-  std::map<std::pair<std::string, EventId>, KnownId> ids_;  // (tenant, id)
+  std::set<std::tuple<int64_t, std::string, EventId>> due_;  // when an open ask expires, (tenant, id)
+  std::set<std::pair<int64_t, std::string>> gone_;           // when an ask is forgotten, its row's name
+  std::map<std::pair<std::string, EventId>, KnownId> ids_;   // (tenant, id)
   std::map<uint64_t, std::string> quarantine_;
   ModelCounts counts_;
   std::set<std::string> touched_;

@@ -65,20 +65,17 @@ model::LimitUseRow& Model::TouchAsker(const Subject& subject) {
 // --- Expiry
 
 void Model::ExpireDue() {
-  for (;;) {
-    const AskRow* next = nullptr;
-    auto order = [](const AskRow& ask) { return std::tie(ask.due_us, ask.tenant, ask.id); };
-    for (const auto& [name, ask] : rows_.ask) {
-      if (ask.state != AskState::kOpen || ask.due_us > log_us_) continue;
-      if (next == nullptr || order(ask) < order(*next)) next = &ask;
-    }
-    if (next == nullptr) return;
-    std::string tenant = next->tenant;
+  while (!due_.empty() && std::get<int64_t>(*due_.begin()) <= log_us_) {
+    auto [due_us, tenant, id] = *due_.begin();
+    due_.erase(due_.begin());
     event_ = Event();
     event_.tenant = tenant;
-    event_.id = next->id;
-    Expire(Touch(&Tables::ask, AskName(next->id)));
-    KeepNewRows();
+    event_.id = id;
+    const AskRow* ask = Find(&Tables::ask, AskName(id));
+    if (ask != nullptr && ask->state == AskState::kOpen && ask->due_us == due_us) {
+      Expire(Touch(&Tables::ask, AskName(id)));
+      KeepNewRows();
+    }
     event_ = Event();
   }
 }
@@ -99,7 +96,17 @@ void Model::Expire(AskRow& ask) {
 }
 
 void Model::ForgetGone() {
-  std::erase_if(rows_.ask, [this](const auto& ask) { return ask.second.gone_us <= log_us_; });
+  while (!gone_.empty() && gone_.begin()->first <= log_us_) {
+    auto ask = rows_.ask.find(gone_.begin()->second);
+    if (ask != rows_.ask.end() && ask->second.gone_us <= log_us_) rows_.ask.erase(ask);
+    gone_.erase(gone_.begin());
+  }
+}
+
+// Called of every ask that is kept, so that each moment of its row is noted, also one that a later row takes back.
+void Model::NoteMoments(const std::string& name, const AskRow& ask) {
+  if (ask.state == AskState::kOpen) due_.emplace(ask.due_us, ask.tenant, ask.id);
+  gone_.emplace(ask.gone_us, name);
 }
 
 // --- Counters

@@ -109,8 +109,8 @@ void Model::LookAtPercent(CrossingRow row, std::optional<int64_t> start_us, bool
   model::Crossed crossed;
   bool is_known = false;
   if (const model::LimitUseRow* use = Find(&Tables::limit_use, UseName(row.over, row.subject)); use != nullptr) {
-    auto standing = use->crossings.find(key);
-    is_known = standing != use->crossings.end();
+    auto standing = use->crossings.all().find(key);
+    is_known = standing != use->crossings.all().end();
     if (is_known) crossed = standing->second;
   }
   bool is_lowered = !start_us.has_value() && crossed.is_raised && HasFallen(row.used, row.percent, row.cap);
@@ -119,7 +119,7 @@ void Model::LookAtPercent(CrossingRow row, std::optional<int64_t> start_us, bool
   bool is_crossed = is_after && is_to_cross && IsReached(row.used, row.percent, row.cap);
   if (is_crossed) crossed = {start_us.value_or(static_cast<int64_t>(crossed.instance)), true};
   if (!is_lowered && !is_crossed) return;
-  TouchUse(row.over, row.subject).crossings[key] = crossed;
+  TouchUse(row.over, row.subject).crossings.Put(key, crossed);
   if (!is_crossed) return;
   row.instance = crossed.instance;
   PutInOutbox(std::move(row));

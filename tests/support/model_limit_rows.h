@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -159,11 +160,26 @@ struct Crossed {
 };
 using CrossedKey = std::tuple<Meter, Window, EventId, int>;  // by which definition, at which percentage
 
+// Entries are never taken out, and a row is copied for each record that touches it: so copies share the map.
+class Crossings {
+ public:
+  const std::map<CrossedKey, Crossed>& all() const { return *shared_; }
+  void Put(const CrossedKey& key, Crossed crossed) {
+    if (shared_.use_count() > 1) shared_ = std::make_shared<std::map<CrossedKey, Crossed>>(*shared_);
+    (*shared_)[key] = crossed;
+  }
+
+ private:
+  std::shared_ptr<std::map<CrossedKey, Crossed>> shared_ = std::make_shared<std::map<CrossedKey, Crossed>>();
+};
+
+// An instance is a moment or a count: it always fits.
+inline void VisitCrossings(FitCheck&, const Crossings&) {}
 template <class Visitor>
-void VisitCrossings(Visitor& visitor, const std::map<CrossedKey, Crossed>& crossings) {
-  visitor.Figure("", "crossings.size", static_cast<Int>(crossings.size()));
+void VisitCrossings(Visitor& visitor, const Crossings& crossings) {
+  visitor.Figure("", "crossings.size", static_cast<Int>(crossings.all().size()));
   size_t number = 0;
-  for (const auto& [key, crossed] : crossings) {
+  for (const auto& [key, crossed] : crossings.all()) {
     const auto& [meter, window, definition, percent] = key;
     std::string prefix = ItemPrefix("crossings", number++);
     visitor.Figure(prefix, "meter", static_cast<Int>(meter));
@@ -180,7 +196,7 @@ struct LimitUseRow {
   Amounts held, burned;
   Int open_holds = 0, admitted = 0, refused = 0;
   std::map<std::pair<Meter, Window>, Counter> counters;
-  std::map<CrossedKey, Crossed> crossings;
+  Crossings crossings;
 
   // What is beyond int64 becomes the nearest that there is.
   void Clamp();
