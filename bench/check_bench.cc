@@ -28,6 +28,7 @@ struct Flags {
   std::string odometerd = "build/release/bin/odometerd";
   std::string work_dir = "build/bench-check";
   int runs = 5;
+  std::vector<int> connections = {1, 50};
   double seconds = 1.0;  // of each connection count of each server, in each run
   int64_t checks = 2'000'000;
   uint32_t users = 1'000'000;  // of whom is asked while turns of theirs are ingested
@@ -35,7 +36,6 @@ struct Flags {
 };
 
 constexpr int kUsers = 1000;
-constexpr int kConnections[] = {1, 50};
 
 // Grants all that is asked for.
 class Granting : public LeaseTransport {
@@ -201,7 +201,7 @@ std::map<std::string, Figures> MeasureAll(const Flags& flags, const std::vector<
   size_t first = 0;
   for (int run = 0; run <= flags.runs; ++run) {
     for (const Kind& kind : Kinds()) {
-      for (int connections : kConnections) {
+      for (int connections : flags.connections) {
         for (const Server& server : servers) {
           std::vector<std::string> requests = server.is_redis ? RedisRequests(kind, script) : HttpRequests(kind);
           LoopResult result = RunClosedLoop(server.address, connections, flags.seconds, requests,
@@ -239,7 +239,7 @@ std::string AdmitRows(const Flags& flags) {
                            "a second", "p50 of Redis'");
   std::string json = fmt::format(",\"redis\":\"{}\",\"rows\":[", forgetting.Version());
   for (const Kind& kind : Kinds()) {
-    for (int connections : kConnections) {
+    for (int connections : flags.connections) {
       for (size_t i = 0; i < servers.size(); ++i) {
         Figures& of = figures[Key(kind, connections, servers[i].name)];
         double ratio = 0;
@@ -392,6 +392,10 @@ int main(int argc, char** argv) {
   app.add_option("--odometerd", flags.odometerd)->capture_default_str();
   app.add_option("--work-dir", flags.work_dir, "Removed at the end")->capture_default_str();
   app.add_option("--runs", flags.runs)->capture_default_str();
+  app.add_option("--connections", flags.connections, "That ask at once: a row of each")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   app.add_option("--seconds", flags.seconds, "Of each row in each run")->capture_default_str();
   app.add_option("--checks", flags.checks, "Of a lease, of each thread in each run")->capture_default_str();
   app.add_option("--users", flags.users, "Of whom is asked under ingest; 0: leave that out")->capture_default_str();

@@ -61,6 +61,9 @@ rocksdb::Options RocksOptions(const StoreOptions& options) {
   rocks.write_buffer_size = options.memtable_bytes;
   rocks.max_write_buffer_number = 3;
   rocks.max_background_jobs = 2;
+  // Of keys that are new, as most are that are looked for, a memtable says so without a search.
+  rocks.memtable_whole_key_filtering = true;
+  rocks.memtable_prefix_bloom_size_ratio = 0.1;
   rocks.paranoid_checks = true;
   rocks.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   rocks.info_log_level = rocksdb::InfoLogLevel::ERROR_LEVEL;
@@ -297,6 +300,18 @@ Result<std::optional<std::string>> Store::Get(std::string_view key) const {
   if (status.IsNotFound()) return std::optional<std::string>();
   if (!status.ok()) return FromRocks("read", status);
   return std::optional<std::string>(std::move(value));
+}
+
+Result<std::pair<std::string, std::string>> Store::Around(std::string_view key) const {
+  std::pair<std::string, std::string> neighbours;
+  std::unique_ptr<rocksdb::Iterator> rows(impl_->db->NewIterator(rocksdb::ReadOptions()));
+  rows->SeekForPrev(SliceOf(key));
+  if (rows->Valid()) neighbours.first = rows->key().ToString();
+  if (!rows->status().ok()) return FromRocks("read", rows->status());
+  rows->Seek(SliceOf(key));
+  if (rows->Valid()) neighbours.second = rows->key().ToString();
+  if (!rows->status().ok()) return FromRocks("read", rows->status());
+  return neighbours;
 }
 
 std::shared_ptr<const View> Store::NewView() const {

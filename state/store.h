@@ -127,6 +127,8 @@ class Store {
   // Makes all commits durable against power loss.
   Status Sync();
   Result<std::optional<std::string>> Get(std::string_view key) const;
+  // The last key before a key that the store has not got, and the first one after it; "" where there is none.
+  Result<std::pair<std::string, std::string>> Around(std::string_view key) const;
   std::shared_ptr<const View> NewView() const;
   // A copy that opens as a store of its own, at the last commit, in a directory that must not exist.
   Status Checkpoint(const std::string& directory) const;

@@ -17,10 +17,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "core/planted.h"
 #include "core/status.h"
+#include "state/absent_keys.h"
 #include "state/ask_for.h"
 #include "state/codec.h"
 #include "state/hash.h"
@@ -126,6 +128,10 @@ class InlineKey {
 // What a row's node knows besides the row: shortcuts to others. Never stored, never part of a figure.
 template <class Row>
 struct NodeHints {};
+
+// Whether keys end with an id that most rows get by time: then a new one need not be looked for in the store.
+template <class Row>
+inline constexpr bool kKeyedByTime = false;
 
 template <class Row>
 class RowTable {
@@ -275,6 +281,9 @@ class RowTable {
         node->referenced = node->referenced && round != 0;
         if (stays) continue;
         slots()[at].node = kGone;
+        if constexpr (kKeyedByTime<Row>) {
+          if (!PlantedBug("given_up_row_unknown")) absent_.Exclude(node->key.view());
+        }
         Release(node);
       }
     }
@@ -316,9 +325,12 @@ class RowTable {
   }
 
   Result<Node*> Load(std::string_view key, uint64_t hash) {
+    if constexpr (kKeyedByTime<Row>) {
+      if (absent_.Knows(key)) return static_cast<Node*>(nullptr);
+    }
     Result<std::optional<std::string>> bytes = store_.Get(key);
     if (!bytes.ok()) return bytes.status();
-    if (!bytes->has_value()) return static_cast<Node*>(nullptr);
+    if (!bytes->has_value()) return Missed(key);
     Node* node = Insert(key, hash);
     if (!DecodeRow(**bytes, &node->row)) {
       Erase(node);
@@ -328,6 +340,18 @@ class RowTable {
     Row::Fields(node->row, finder);
     node->high = finder.high;
     return node;
+  }
+
+  // The store has not got the key.
+  Result<Node*> Missed(std::string_view key) {
+    if constexpr (kKeyedByTime<Row>) {
+      if (absent_.IsDue(key)) {
+        auto neighbours = store_.Around(key);
+        if (!neighbours.ok()) return neighbours.status();
+        absent_.Learn(key, *neighbours);
+      }
+    }
+    return static_cast<Node*>(nullptr);
   }
 
   Node* Insert(std::string_view key, uint64_t hash) {
@@ -371,8 +395,11 @@ class RowTable {
     used_ = rows_;
   }
 
+  struct Nothing {};
+
   Store& store_;
   bool complete_;
+  [[no_unique_address]] std::conditional_t<kKeyedByTime<Row>, AbsentKeys, Nothing> absent_;
   Memory slots_;
   size_t mask_ = 0;
   Slab<Node> slab_;

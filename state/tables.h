@@ -12,6 +12,11 @@
 
 namespace odometer {
 
+template <>
+inline constexpr bool kKeyedByTime<IdRow> = true;
+template <>
+inline constexpr bool kKeyedByTime<AskRow> = true;
+
 // Of an account: the rows that its events nearly always move with it, as of generation `of` of their tables.
 template <>
 struct NodeHints<AccountRow> {
