@@ -35,7 +35,7 @@ struct RunnerOptions {
   // How long the commit of nothing but asks waits for more of them: their verdicts are handed out before it. Not while
   // somebody waits for a view of them, nor with more changed rows than that, which would keep the turn for long.
   int64_t asks_linger_us = 0;
-  size_t asks_rows_max = 10'000;
+  size_t asks_rows_max = 20'000;
   // Live: a commit this long after the first uncommitted row, or at once when the log is drained.
   int64_t commit_interval_us = 50'000;
   // While more than a second behind.
@@ -176,6 +176,7 @@ class Runner {
   void Publish();
 
   void AskerLoop();
+  void NoteAsked(size_t judged, int64_t took_us);
   void JudgeBatch();
   void Expect(std::vector<Asked> batch, uint64_t first_offset);
   std::optional<Answered> AnsweredAt(uint64_t offset);
@@ -213,10 +214,12 @@ class Runner {
   std::atomic<bool> is_poll_sound_ = true;
   std::atomic<bool> is_failing_ = false;  // state_ names a step
 
-  std::mutex asked_mutex_;  // guards the four below
+  std::mutex asked_mutex_;  // guards the five below
   std::condition_variable has_asked_;
   std::vector<Asked> asked_;
   bool is_asking_over_ = false;
+  // What the last batch took, if it was of one and nobody asked meanwhile; else INT64_MAX.
+  int64_t alone_us_ = INT64_MAX;
   std::thread asker_;  // started by the first who cannot wait for the disk
 
   mutable std::mutex commit_mutex_;  // held while the store is written or copied

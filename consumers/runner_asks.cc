@@ -14,6 +14,8 @@ constexpr size_t kFoldedAtOnce = 512;
 constexpr int kRoundsMost = 8;
 constexpr int64_t kHurriedWaitUs = kUsPerSecond;
 constexpr int64_t kGatherUsMax = 2'000;
+// Who asks alone waits for a disk as fast as this itself: two changes of threads would take nearly as long.
+constexpr int64_t kAloneUsMax = 1'000;
 
 }  // namespace
 
@@ -70,14 +72,26 @@ void Runner::Ask(std::string event, Tell tell) {
 
 void Runner::JudgeAsked() {
   if (log_.is_instant()) return JudgeBatch();
+  bool is_alone = false;
   {
     std::lock_guard lock(asked_mutex_);
     if (asked_.empty()) return;
-    if (!asker_.joinable() && !is_asking_over_) asker_ = std::thread([this] { AskerLoop(); });
-    has_asked_.notify_one();
-    if (!is_asking_over_) return;
+    is_alone = asked_.size() == 1 && alone_us_ <= kAloneUsMax;
+    if (!is_alone && !is_asking_over_) {
+      if (!asker_.joinable()) asker_ = std::thread([this] { AskerLoop(); });
+      has_asked_.notify_one();
+      return;
+    }
   }
+  int64_t begun_us = clock_.MonotonicUs();
   JudgeBatch();
+  std::lock_guard lock(asked_mutex_);
+  NoteAsked(is_alone ? 1 : 0, clock_.MonotonicUs() - begun_us);
+}
+
+// With asked_mutex_: so many were judged together in so long.
+void Runner::NoteAsked(size_t judged, int64_t took_us) {
+  alone_us_ = judged == 1 && asked_.empty() ? took_us : INT64_MAX;
 }
 
 // While it waits for the disk, others ask: they are the next batch. Who has just been answered asks again at once, as a
@@ -98,9 +112,11 @@ void Runner::AskerLoop() {
     }
     int64_t begun_us = clock_.MonotonicUs();
     JudgeBatch();
-    gather_us = std::min((clock_.MonotonicUs() - begun_us) / 4, kGatherUsMax);
+    int64_t took_us = clock_.MonotonicUs() - begun_us;
+    gather_us = std::min(took_us / 4, kGatherUsMax);
     std::lock_guard lock(asked_mutex_);
     expected = asked + asked_.size();
+    NoteAsked(asked, took_us);
   }
 }
 

@@ -26,6 +26,7 @@
 #include "state/ask_for.h"
 #include "state/codec.h"
 #include "state/hash.h"
+#include "state/missed_keys.h"
 #include "state/slab.h"
 #include "state/sort_by_key.h"
 #include "state/store.h"
@@ -132,6 +133,9 @@ struct NodeHints {};
 // Whether keys end with an id that most rows get by time: then a new one need not be looked for in the store.
 template <class Row>
 inline constexpr bool kKeyedByTime = false;
+// Whether rows are looked for again and again that are nowhere.
+template <class Row>
+inline constexpr bool kOftenMissed = false;
 
 template <class Row>
 class RowTable {
@@ -328,9 +332,12 @@ class RowTable {
     if constexpr (kKeyedByTime<Row>) {
       if (absent_.Knows(key)) return static_cast<Node*>(nullptr);
     }
+    if constexpr (kOftenMissed<Row>) {
+      if (missed_.Has(key, hash)) return static_cast<Node*>(nullptr);
+    }
     Result<std::optional<std::string>> bytes = store_.Get(key);
     if (!bytes.ok()) return bytes.status();
-    if (!bytes->has_value()) return Missed(key);
+    if (!bytes->has_value()) return Missed(key, hash);
     Node* node = Insert(key, hash);
     if (!DecodeRow(**bytes, &node->row)) {
       Erase(node);
@@ -343,7 +350,8 @@ class RowTable {
   }
 
   // The store has not got the key.
-  Result<Node*> Missed(std::string_view key) {
+  Result<Node*> Missed(std::string_view key, [[maybe_unused]] uint64_t hash) {
+    if constexpr (kOftenMissed<Row>) missed_.Add(key, hash);
     if constexpr (kKeyedByTime<Row>) {
       if (absent_.IsDue(key)) {
         auto neighbours = store_.Around(key);
@@ -356,6 +364,9 @@ class RowTable {
 
   Node* Insert(std::string_view key, uint64_t hash) {
     if ((used_ + 1) * 2 > mask_ + 1) Resize(rows_ * 4 < mask_ + 1 ? mask_ + 1 : (mask_ + 1) * 2);
+    if constexpr (kOftenMissed<Row>) {
+      if (!PlantedBug("missed_for_ever")) missed_.Forget(key, hash);
+    }
     Node* node = slab_.New();
     node->key.Set(key);
     node->hash = hash;
@@ -396,10 +407,12 @@ class RowTable {
   }
 
   struct Nothing {};
+  struct NothingEither {};
 
   Store& store_;
   bool complete_;
   [[no_unique_address]] std::conditional_t<kKeyedByTime<Row>, AbsentKeys, Nothing> absent_;
+  [[no_unique_address]] std::conditional_t<kOftenMissed<Row>, MissedKeys, NothingEither> missed_;
   Memory slots_;
   size_t mask_ = 0;
   Slab<Node> slab_;

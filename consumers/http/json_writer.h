@@ -8,6 +8,7 @@
 // one thread.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <iterator>
@@ -34,8 +35,7 @@ class JsonWriter {
   }
   JsonWriter& Key(std::string_view name) {
     Comma();
-    Quote(name);
-    out_ += ':';
+    Quote(name, ':');
     comma_ = false;
     return *this;
   }
@@ -88,29 +88,56 @@ class JsonWriter {
     if (comma_) out_ += ',';
     comma_ = true;
   }
-  void Quote(std::string_view text);
+  // Without anything that JSON would have written otherwise.
+  static bool IsPlain(std::string_view text);
+  // With one more character after it, unless that is 0.
+  void Quote(std::string_view text, char after = 0);
+  void QuoteEscaped(std::string_view text);
 
   std::string out_;
   std::string ends_;
   bool comma_ = false;
 };
 
-inline void JsonWriter::Quote(std::string_view text) {
+inline bool JsonWriter::IsPlain(std::string_view text) {
+  for (char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '"' || c == '\\') return false;
+  }
+  return true;
+}
+
+inline void JsonWriter::Quote(std::string_view text, char after) {
+  constexpr size_t kShortMost = 60;
+  if (!IsPlain(text)) {
+    QuoteEscaped(text);
+    if (after != 0) out_ += after;
+    return;
+  }
+  if (text.size() > kShortMost) {
+    out_.append(1, '"').append(text).append(1, '"');
+    if (after != 0) out_ += after;
+    return;
+  }
+  // In one piece: an answer is made of some hundred of these.
+  char quoted[kShortMost + 3];
+  quoted[0] = '"';
+  std::copy(text.begin(), text.end(), quoted + 1);
+  quoted[text.size() + 1] = '"';
+  quoted[text.size() + 2] = after;
+  out_.append(quoted, text.size() + (after != 0 ? 3 : 2));
+}
+
+inline void JsonWriter::QuoteEscaped(std::string_view text) {
   static const char* const kHex = "0123456789abcdef";
-  auto is_plain = [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '"' && c != '\\'; };
   out_ += '"';
-  while (!text.empty()) {
-    size_t plain = 0;
-    while (plain < text.size() && is_plain(text[plain])) ++plain;
-    out_ += text.substr(0, plain);
-    if (plain == text.size()) break;
-    char c = text[plain];
-    text.remove_prefix(plain + 1);
-    out_ += '\\';
-    if (c == '"' || c == '\\') {
+  for (char c : text) {
+    if (IsPlain({&c, 1})) {
+      out_ += c;
+    } else if (c == '"' || c == '\\') {
+      out_ += '\\';
       out_ += c;
     } else {
-      out_ += "u00";
+      out_ += "\\u00";
       out_ += kHex[(c >> 4) & 15];
       out_ += kHex[c & 15];
     }

@@ -34,7 +34,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "drop_keeps_vectors", "last_arrival_wins", "gap_forgotten", "misplaced_folded", "expired_hold_kept",
                     "lease_counted_twice", "retry_judged_anew", "cap_off_by_one", "counter_from_zero",
                     "crossed_for_ever", "outbox_never_empty", "crossing_lost_in_crash",
-                    "gone_ask_kept", "refusal_not_counted", "owner_without_gauges", "given_up_row_unknown"),
+                    "gone_ask_kept", "refusal_not_counted", "owner_without_gauges", "given_up_row_unknown",
+                    "missed_for_ever"),
     [](const testing::TestParamInfo<const char*>& info) { return std::string(info.param); });
 
 }  // namespace
