@@ -166,6 +166,8 @@ struct CrossedItem {
 
 // Of a tenant, user, project, user in a project, or collection.
 struct LimitUseRow {
+  static constexpr bool kOftenMissed = true;  // most subjects have no limit of their own
+
   std::array<int64_t, kMeters> held{};    // by Meter − 1: of open holds and leases
   std::array<int64_t, kMeters> burned{};  // of leases that expired unsettled, in all
   int64_t open_holds = 0;
@@ -262,6 +264,8 @@ enum class AskState : uint8_t { kRefused = 1, kAdmitted = 2, kOpen = 3, kSettled
 inline constexpr int64_t kAskKeptUs = 7 * kUsPerDay;  // after it was judged, or its hold was due
 
 struct AskRow {
+  static constexpr bool kKeyedByTime = true;
+
   EventType type = EventType::kNone;
   std::string user;
   std::string project;

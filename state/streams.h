@@ -105,6 +105,8 @@ struct StreamRow {
 };
 
 struct IdRow {
+  static constexpr bool kKeyedByTime = true;  // by version 7, as most are
+
   uint64_t hash = 0;  // of the record's bytes
   uint64_t source_hash = 0;
 

@@ -132,10 +132,10 @@ struct NodeHints {};
 
 // Whether keys end with an id that most rows get by time: then a new one need not be looked for in the store.
 template <class Row>
-inline constexpr bool kKeyedByTime = false;
+concept KeyedByTime = Row::kKeyedByTime;
 // Whether rows are looked for again and again that are nowhere.
 template <class Row>
-inline constexpr bool kOftenMissed = false;
+concept OftenMissed = Row::kOftenMissed;
 
 template <class Row>
 class RowTable {
@@ -285,7 +285,7 @@ class RowTable {
         node->referenced = node->referenced && round != 0;
         if (stays) continue;
         slots()[at].node = kGone;
-        if constexpr (kKeyedByTime<Row>) {
+        if constexpr (KeyedByTime<Row>) {
           if (!PlantedBug("given_up_row_unknown")) absent_.Exclude(node->key.view());
         }
         Release(node);
@@ -329,10 +329,10 @@ class RowTable {
   }
 
   Result<Node*> Load(std::string_view key, uint64_t hash) {
-    if constexpr (kKeyedByTime<Row>) {
+    if constexpr (KeyedByTime<Row>) {
       if (absent_.Knows(key)) return static_cast<Node*>(nullptr);
     }
-    if constexpr (kOftenMissed<Row>) {
+    if constexpr (OftenMissed<Row>) {
       if (missed_.Has(key, hash)) return static_cast<Node*>(nullptr);
     }
     Result<std::optional<std::string>> bytes = store_.Get(key);
@@ -351,8 +351,8 @@ class RowTable {
 
   // The store has not got the key.
   Result<Node*> Missed(std::string_view key, [[maybe_unused]] uint64_t hash) {
-    if constexpr (kOftenMissed<Row>) missed_.Add(key, hash);
-    if constexpr (kKeyedByTime<Row>) {
+    if constexpr (OftenMissed<Row>) missed_.Add(key, hash);
+    if constexpr (KeyedByTime<Row>) {
       if (absent_.IsDue(key)) {
         auto neighbours = store_.Around(key);
         if (!neighbours.ok()) return neighbours.status();
@@ -364,7 +364,7 @@ class RowTable {
 
   Node* Insert(std::string_view key, uint64_t hash) {
     if ((used_ + 1) * 2 > mask_ + 1) Resize(rows_ * 4 < mask_ + 1 ? mask_ + 1 : (mask_ + 1) * 2);
-    if constexpr (kOftenMissed<Row>) {
+    if constexpr (OftenMissed<Row>) {
       if (!PlantedBug("missed_for_ever")) missed_.Forget(key, hash);
     }
     Node* node = slab_.New();
@@ -411,8 +411,8 @@ class RowTable {
 
   Store& store_;
   bool complete_;
-  [[no_unique_address]] std::conditional_t<kKeyedByTime<Row>, AbsentKeys, Nothing> absent_;
-  [[no_unique_address]] std::conditional_t<kOftenMissed<Row>, MissedKeys, NothingEither> missed_;
+  [[no_unique_address]] std::conditional_t<KeyedByTime<Row>, AbsentKeys, Nothing> absent_;
+  [[no_unique_address]] std::conditional_t<OftenMissed<Row>, MissedKeys, NothingEither> missed_;
   Memory slots_;
   size_t mask_ = 0;
   Slab<Node> slab_;

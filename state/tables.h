@@ -12,14 +12,6 @@
 
 namespace odometer {
 
-template <>
-inline constexpr bool kKeyedByTime<IdRow> = true;
-template <>
-inline constexpr bool kKeyedByTime<AskRow> = true;
-// Most subjects have no limit of their own.
-template <>
-inline constexpr bool kOftenMissed<LimitUseRow> = true;
-
 // Of an account: the rows that its events nearly always move with it, as of generation `of` of their tables.
 template <>
 struct NodeHints<AccountRow> {
