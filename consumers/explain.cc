@@ -46,36 +46,61 @@ class Explainer {
     return request_.ask && IsAsk(event.type) && event.id == *request_.ask && event.tenant == request_.tenant;
   }
 
+  // An id that was asked with again, once its ask was no longer kept, was judged anew: the last one is explained.
+  Status FindLastAsk() {
+    std::optional<uint64_t> last;
+    ODOMETER_RETURN_IF_ERROR(
+        ReadRecords(source_, UINT64_MAX, nullptr, [&](const Record& record, const Event& event) -> Result<bool> {
+          if (IsTheAsk(event)) last = record.offset;
+          return true;
+        }));
+    if (!last)
+      return {Code::kNotFound, "the log holds no ask " + request_.ask->ToString() + " of this tenant"};
+    last_ask_ = *last;
+    return Status::Ok();
+  }
+
+  // What the fold says just before it is asked, and what it answered. Nothing if the record was not judged: a retry.
+  Status TakeIfJudged(TenantFold& fold, const Record& record, const Event& event) {
+    Explanation before = std::move(found_);
+    found_ = Explanation();
+    ODOMETER_RETURN_IF_ERROR(fold.Pass(record.append_time));
+    ODOMETER_RETURN_IF_ERROR(TakeAsk(event));
+    ODOMETER_RETURN_IF_ERROR(Judge(fold, event.type != EventType::kAdmitAsked));
+    Result<TenantFold::Folded> folded = fold.Step(record, event);
+    if (!folded.ok()) return folded.status();
+    found_.asked = std::move(folded->verdict);
+    found_.position = {partition_, record.offset};
+    if (!found_.asked) found_ = std::move(before);
+    return Status::Ok();
+  }
+
   // The fold up to the moment, and what it says then.
   Status FoldUntilThen() {
     Result<std::unique_ptr<TenantFold>> opened = NewFold("then", {});
     if (!opened.ok()) return opened.status();
     TenantFold& fold = **opened;
-    uint64_t next = 0;
-    bool has_found = false;
-    uint64_t to = request_.at_offset && !request_.ask ? *request_.at_offset : UINT64_MAX;
+    uint64_t next = 0, to = request_.at_offset.value_or(UINT64_MAX);
+    if (request_.ask) {
+      ODOMETER_RETURN_IF_ERROR(FindLastAsk());
+      to = last_ask_ + 1;
+    }
     ODOMETER_RETURN_IF_ERROR(
         ReadRecords(source_, to, progress_, [&](const Record& record, const Event& event) -> Result<bool> {
           if (!request_.ask && request_.at_us && record.append_time.us > *request_.at_us) return false;
           if (IsTheAsk(event)) {
-            has_found = true;
-            ODOMETER_RETURN_IF_ERROR(fold.Pass(record.append_time));
-            ODOMETER_RETURN_IF_ERROR(TakeAsk(event));
-            ODOMETER_RETURN_IF_ERROR(Judge(fold, event.type != EventType::kAdmitAsked));
-            Result<TenantFold::Folded> folded = fold.Step(record, event);
-            if (!folded.ok()) return folded.status();
-            found_.asked = std::move(folded->verdict);
-            return false;
+            ODOMETER_RETURN_IF_ERROR(TakeIfJudged(fold, record, event));
+            return true;
           }
           next = record.offset + 1;
           Result<TenantFold::Folded> folded = fold.Step(record, event);
           if (!folded.ok()) return folded.status();
           return true;
         }));
+    if (request_.ask && found_.asked) return Status::Ok();
+    if (request_.ask)
+      return {Code::kNotFound, "no ask " + request_.ask->ToString() + " of this tenant was judged: it was refused as a record"};
     found_.position = {partition_, next};
-    if (request_.ask && !has_found)
-      return {Code::kNotFound, "the log holds no ask " + request_.ask->ToString() + " of this tenant"};
-    if (request_.ask) return Status::Ok();
     if (request_.at_us) ODOMETER_RETURN_IF_ERROR(fold.AdvanceTo(*request_.at_us));
     return Judge(fold, false);
   }
@@ -170,6 +195,7 @@ class Explainer {
   const ReadProgress& progress_;
   WorkDirectory work_;
   uint32_t partition_ = 0;
+  uint64_t last_ask_ = 0;  // the offset of the last event with the ask's id
   std::vector<Amount> amounts_;
   Explanation found_;
 };

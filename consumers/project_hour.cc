@@ -16,8 +16,6 @@ constexpr uint64_t kGapMost = 128;
 // Fewer in a row are fetched one by one.
 constexpr size_t kRunLeast = 4;
 constexpr size_t kPollMost = 4096;
-// Operations that are listed before they are read: a bound on memory, for an hour may hold millions.
-constexpr size_t kWantedMost = 16'384;
 
 using OnEvent = std::function<void(size_t, const Event&)>;
 
@@ -67,54 +65,29 @@ KeyBuilder HourPostings(std::string_view tenant, std::string_view project, int64
   return list;
 }
 
-void AddCell(const HourCell& from, int64_t sign, HourCell* to) {
-  AddSaturating(to->count, sign * from.count);
-  AddSaturating(to->requested, sign * from.requested);
-  AddSaturating(to->succeeded, sign * from.succeeded);
-  AddSaturating(to->vectors_delta, sign * from.vectors_delta);
-  AddSaturating(to->bytes_delta, sign * from.bytes_delta);
-  AddSaturating(to->payload_bytes, sign * from.payload_bytes);
-  AddSaturating(to->duration_us, sign * from.duration_us);
-  AddSaturating(to->timed, sign * from.timed);
-  AddSaturating(to->results, sign * from.results);
-  AddSaturating(to->filtered, sign * from.filtered);
-  AddSaturating(to->inserted, sign * from.inserted);
-}
-
 bool DecodeOperation(std::string_view bytes, Event* event) {
   if (Decode(bytes, event) != Reason::kNone) return false;
   return IsVector(event->type) || (IsAsk(event->type) && RefusedOperation(*event, event));
 }
 
-HourCell CellOf(const Event& event) {
-  const Operation& operation = event.operation;
-  HourCell cell;
-  cell.operation = OperationOf(event.type);
-  cell.status = operation.status;
-  cell.count = 1;
-  cell.requested = operation.requested;
-  cell.succeeded = operation.succeeded;
-  cell.vectors_delta = operation.vectors_delta;
-  cell.bytes_delta = operation.bytes_delta;
-  cell.payload_bytes = operation.payload_bytes;
-  cell.duration_us = operation.duration_us.value_or(0);
-  cell.timed = operation.duration_us ? 1 : 0;
-  cell.results = operation.results;
-  cell.filtered = operation.had_filter ? 1 : 0;
-  cell.inserted = operation.inserted;
-  return cell;
-}
-
-void AddToCells(const HourCell& cell, std::vector<HourCell>* cells) {
-  auto same = std::find_if(cells->begin(), cells->end(), [&](const HourCell& sum) {
-    return sum.operation == cell.operation && sum.status == cell.status;
+// Where a list is to be read from, so that nothing at or above an offset is missed: its last chunk that begins there or
+// before it.
+Result<std::string> ChunkBefore(const View& view, const KeyBuilder& list, uint64_t offset) {
+  std::string found(list.view());
+  if (offset == 0) return found;
+  std::string end = KeyBuilder(list).Number(static_cast<int64_t>(offset + 1)).str();
+  Status scanned = view.ScanBack(list.view(), end, [&](std::string_view key, std::string_view) {
+    found = key;
+    return false;
   });
-  same == cells->end() ? cells->push_back(cell) : AddCell(cell, 1, &*same);
+  if (!scanned.ok()) return scanned;
+  return found;
 }
 
 Status ScanOperations(const View& view, const KeyBuilder& list, uint64_t begin, uint64_t end,
-                      const std::function<void(uint64_t chunk, const ListedOperation& listed)>& f) {
-  std::string first = KeyBuilder(list).Number(static_cast<int64_t>(begin)).str();
+                      const std::function<void(const ListedOperation& listed)>& f) {
+  std::string first;
+  ODOMETER_ASSIGN_OR_RETURN(first, ChunkBefore(view, list, begin));
   std::string last = end > INT64_MAX ? PrefixEnd(list.view())
                                      : KeyBuilder(list).Number(static_cast<int64_t>(end)).str();
   PostingChunk chunk;
@@ -125,8 +98,8 @@ Status ScanOperations(const View& view, const KeyBuilder& list, uint64_t begin, 
       return false;
     }
     for (const Posting& posting : chunk.entries) {
-      f(chunk.entries.front().offset, {posting.time_us, posting.offset, OperationOf(posting.type),
-                                       static_cast<OperationStatus>(posting.status)});
+      if (posting.offset < begin || posting.offset >= end) continue;
+      f({posting.time_us, posting.offset, OperationOf(posting.type), static_cast<OperationStatus>(posting.status)});
     }
     return true;
   });
@@ -148,48 +121,6 @@ Status ReadOperations(PartitionLog& log, const std::vector<ListedOperation>& wan
     }
   }
   return Status::Ok();
-}
-
-Result<size_t> HourMinutes::BringTo(const View& view, PartitionLog& log, const KeyBuilder& list) {
-  uint64_t cursor = view.meta().cursor;
-  if (as_of == cursor && cursor != 0) return size_t{0};
-  std::map<int64_t, Minute> sums;
-  std::vector<ListedOperation> wanted;
-  std::vector<uint64_t> chunks;
-  size_t count = 0;
-  auto add = [&](size_t i, const Event& event) {
-    auto [at, is_new] = sums.try_emplace(wanted[i].time_us - wanted[i].time_us % kUsPerMinute);
-    Minute& minute = at->second;
-    if (is_new) minute.first_chunk = chunks[i];
-    minute.last_chunk = chunks[i];
-    AddToCells(CellOf(event), &minute.cells);
-  };
-  Status read;
-  auto read_wanted = [&] {
-    if (count == 0 && !wanted.empty()) sums = minutes;
-    count += wanted.size();
-    if (read.ok()) read = ReadOperations(log, wanted, add);
-    wanted.clear();
-    chunks.clear();
-  };
-  // A chunk holds what one commit brought: what is new stands in the chunks that begin at or above as_of.
-  ODOMETER_RETURN_IF_ERROR(
-      ScanOperations(view, list, as_of, UINT64_MAX, [&](uint64_t chunk, const ListedOperation& listed) {
-        if (wanted.size() == kWantedMost) read_wanted();
-        wanted.push_back(listed);
-        chunks.push_back(chunk);
-      }));
-  read_wanted();
-  ODOMETER_RETURN_IF_ERROR(read);
-  if (count > 0) minutes = std::move(sums);
-  as_of = cursor;
-  return count;
-}
-
-size_t HourMinutes::CellCount() const {
-  size_t count = 0;
-  for (const auto& [start_us, minute] : minutes) count += minute.cells.size() + 1;
-  return count;
 }
 
 }  // namespace odometer

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/status.h"
+#include "state/hour_cell.h"
 #include "state/name_table.h"
 #include "state/rows.h"
 #include "state/store.h"
@@ -21,11 +22,6 @@ namespace odometer {
 // A live read ages windows to the later of the log's time and the daemon's clock.
 inline int64_t LiveNowUs(const View& view, int64_t clock_now_us) {
   return std::max(view.meta().log_time_us, clock_now_us);
-}
-
-// Sums that are only shown, of parts that were each in range, stop at the end of the range instead of wrapping.
-inline void AddSaturating(int64_t& sum, int64_t delta) {
-  if (__builtin_add_overflow(sum, delta, &sum)) sum = delta < 0 ? INT64_MIN : INT64_MAX;
 }
 
 // The order that two texts have in keys.

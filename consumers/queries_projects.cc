@@ -1,7 +1,9 @@
 #include "consumers/queries_projects.h"
 
 #include <algorithm>
+#include <map>
 
+#include "consumers/project_hour.h"
 #include "core/event.h"
 #include "core/period.h"
 
@@ -9,8 +11,6 @@ namespace odometer {
 namespace {
 
 constexpr size_t kFilteredReadsMax = 5000;
-// Events of one hour: a span that reads as many costs several times as much as one that finds minutes.
-constexpr uint64_t kMuchRead = 100;
 
 int64_t HourStart(int64_t hour) { return hour * kUsPerHour; }
 
@@ -53,18 +53,12 @@ class UsageSum {
 
   // The part [from, to) of one hour.
   Status AddPart(int64_t hour, int64_t from_us, int64_t to_us) {
-    if (query_.user) {
-      auto row = view_.Get(UserHour(hour).view());
-      if (!row.ok()) return row.status();
-      if (!row->has_value()) return Status::Ok();
-    }
     KeyBuilder list = HourPostings(query_.tenant, query_.project, hour);
-    if (cache_ != nullptr && !query_.user) {
-      if (std::shared_ptr<HourMinutes> minutes = cache_->MinutesOf(list.view())) {
-        return AddMinutes(minutes, list, hour, from_us, to_us);
-      }
-    }
-    return AddOfHour(list, hour, from_us, to_us);
+    if (!query_.user) return AddMinutes(list, from_us, to_us);
+    auto row = view_.Get(UserHour(hour).view());
+    if (!row.ok()) return row.status();
+    if (!row->has_value()) return Status::Ok();
+    return AddOf({HourStart(hour), HourStart(hour + 1)}, list, from_us, to_us, [&] { return AddHours(hour, hour); });
   }
 
   ProjectUsage Take() {
@@ -75,10 +69,10 @@ class UsageSum {
   }
 
  private:
-  // Some of an hour's operations: those whose times are in [from, to), found in the chunks [first, last].
+  // Some of an hour's operations: those whose times are in [from, to), which stand between two offsets.
   struct Stretch {
     int64_t from_us, to_us;
-    uint64_t first_chunk = 0, last_chunk = INT64_MAX;
+    uint64_t first_offset = 0, last_offset = INT64_MAX;
   };
 
   KeyBuilder UserHour(int64_t hour) const {
@@ -88,6 +82,9 @@ class UsageSum {
   }
   std::string HourKey(int64_t hour) const {
     return KeyBuilder().Begin(RowKind::kProjectHour).Text(query_.tenant).Text(query_.project).Number(hour).str();
+  }
+  std::string MinuteKey(int64_t minute) const {
+    return KeyBuilder().Begin(RowKind::kProjectMinute).Text(query_.tenant).Text(query_.project).Number(minute).str();
   }
   bool Matches(OperationKind operation, OperationStatus status) const {
     return (!query_.operation || *query_.operation == operation) && (!query_.status || *query_.status == status);
@@ -121,35 +118,29 @@ class UsageSum {
     return scanned.ok() ? decoded : scanned;
   }
 
-  Status AddOfHour(const KeyBuilder& list, int64_t hour, int64_t from_us, int64_t to_us) {
-    uint64_t before = usage_.events_read;
-    ODOMETER_RETURN_IF_ERROR(AddOf({HourStart(hour), HourStart(hour + 1)}, list, from_us, to_us,
-                                   [&] { return AddHours(hour, hour); }));
-    if (!query_.user && usage_.events_read - before >= kMuchRead) usage_.hours_read.push_back(hour);
-    return Status::Ok();
-  }
-
-  Status AddMinutes(const std::shared_ptr<HourMinutes>& minutes, const KeyBuilder& list, int64_t hour, int64_t from_us,
-                    int64_t to_us) {
-    std::unique_lock lock(minutes->mutex);
-    if (view_.meta().cursor < minutes->as_of) {
-      // Somebody has read a later commit meanwhile.
-      lock.unlock();
-      return AddOfHour(list, hour, from_us, to_us);
-    }
-    Result<size_t> read = minutes->BringTo(view_, log_, list);
-    if (!read.ok()) return read.status();
-    usage_.events_read += *read;
-    for (const auto& [start_us, minute] : minutes->minutes) {
-      Stretch stretch{start_us, start_us + kUsPerMinute, minute.first_chunk, minute.last_chunk};
+  // Of the minutes of one hour what is in [from, to).
+  Status AddMinutes(const KeyBuilder& list, int64_t from_us, int64_t to_us) {
+    std::map<int64_t, ProjectMinuteRow> minutes;
+    Status decoded;
+    Status scanned = view_.Scan(MinuteKey(from_us / kUsPerMinute), MinuteKey((to_us - 1) / kUsPerMinute + 1),
+                                [&](std::string_view key, std::string_view value) {
+                                  KeyReader reader(key);
+                                  std::string_view part;
+                                  int64_t minute = 0;
+                                  bool is_read = reader.Text(&part) && reader.Text(&part) && reader.Number(&minute) &&
+                                                 DecodeRow(value, &minutes[minute]);
+                                  if (!is_read) decoded = Status(Code::kCorrupt, "store: a row's bytes cannot be read");
+                                  return is_read;
+                                });
+    ODOMETER_RETURN_IF_ERROR(scanned.ok() ? decoded : scanned);
+    for (const auto& [number, minute] : minutes) {
+      int64_t start_us = number * kUsPerMinute;
+      Stretch stretch{start_us, start_us + kUsPerMinute, minute.first_offset, minute.last_offset};
       ODOMETER_RETURN_IF_ERROR(AddOf(stretch, list, from_us, to_us, [&minute = minute, this] {
         for (const HourCell& cell : minute.cells) Add(cell, 1);
         return Status::Ok();
       }));
     }
-    size_t cells = minutes->CellCount();
-    lock.unlock();
-    if (*read > 0) cache_->Keep(list.view(), minutes, cells);
     return Status::Ok();
   }
 
@@ -161,7 +152,7 @@ class UsageSum {
     if (from_us <= stretch.from_us && to_us >= stretch.to_us) return add_all();
     std::vector<ListedOperation> inside, outside;
     ODOMETER_RETURN_IF_ERROR(ScanOperations(
-        view_, list, stretch.first_chunk, stretch.last_chunk + 1, [&](uint64_t, const ListedOperation& listed) {
+        view_, list, stretch.first_offset, stretch.last_offset + 1, [&](const ListedOperation& listed) {
           bool is_of_it = listed.time_us >= stretch.from_us && listed.time_us < stretch.to_us;
           if (!is_of_it || !Matches(listed.operation, listed.status)) return;
           (listed.time_us >= from_us && listed.time_us < to_us ? inside : outside).push_back(listed);

@@ -3,9 +3,9 @@
 //   UsageQuery query{"acme", "docs", {}, {}, {}, from_us, to_us};     // [from, to), to the microsecond
 //   Result<ProjectUsage> usage = ReadProjectUsage(view, log, query);
 //
-// Whole hours come from their rows; what an hour's row cannot say, because the span begins or ends within it, is read
-// from the log, event by event. The answer is the same as that of a scan over all events. With a UsageCache hours are
-// summed up once, until a commit changes them, and of an hour whose minutes it holds a minute is read from the log.
+// Whole hours come from their rows, whole minutes where the span begins and ends from theirs; what those cannot say is
+// read from the log, event by event: of a user it is what is of an hour, for minutes are of all users. The answer is
+// the same as that of a scan over all events. With a UsageCache hours are summed up once, until a commit changes them.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,6 @@ std::optional<OperationStatus> OperationStatusFromName(std::string_view name);
 struct ProjectUsage {
   std::vector<HourCell> cells;  // those that match, by (operation, status)
   uint64_t events_read = 0;     // from the log, for the edges
-  // Those of which much was read for the sake of a part, over all users: to be summed up by minute.
-  std::vector<int64_t> hours_read;
 };
 // The cache may be null; what it holds of the project is then read anew.
 Result<ProjectUsage> ReadProjectUsage(const View& view, PartitionLog& log, const UsageQuery& query,

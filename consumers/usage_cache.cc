@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "consumers/queries.h"
+#include "state/hour_cell.h"
 
 namespace odometer {
 namespace {
@@ -14,14 +15,6 @@ KeyBuilder HoursOf(std::string_view tenant, std::string_view project) {
 }
 
 }  // namespace
-
-template <class Item>
-std::shared_ptr<Item> UsageCache::Find(Shelf<Item>* shelf, std::string_view key) {
-  auto at = shelf->find(key);
-  if (at == shelf->end()) return nullptr;
-  at->second.used_at = ++uses_;
-  return at->second.item;
-}
 
 Status UsageCache::ReadHours(const View& view, const KeyBuilder& prefix, int64_t first, int64_t last,
                              Project* project) {
@@ -94,69 +87,39 @@ Result<bool> UsageCache::ForEachHour(const View& view, std::string_view tenant, 
       hour(at->first, at->second);
     }
   }
-  Resize(&projects_, prefix.view(), cells, kCellsMax, &cells_);
+  Resize(prefix.view(), cells);
   return true;
-}
-
-std::vector<int64_t> UsageCache::HoursOfAtLeast(int64_t operations, std::string_view tenant,
-                                                std::string_view project) {
-  std::shared_ptr<Project> mine = ProjectOf(HoursOf(tenant, project).view());
-  std::lock_guard lock(mine->mutex);
-  std::vector<int64_t> hours;
-  for (const auto& [hour, cells] : mine->hours) {
-    int64_t count = 0;
-    for (const HourCell& cell : cells) AddSaturating(count, cell.count);
-    if (count >= operations) hours.push_back(hour);
-  }
-  return hours;
 }
 
 std::shared_ptr<UsageCache::Project> UsageCache::ProjectOf(std::string_view prefix) {
   std::lock_guard lock(mutex_);
-  std::shared_ptr<Project> project = Find(&projects_, prefix);
-  if (project != nullptr) return project;
-  project = std::make_shared<Project>();
-  projects_.try_emplace(std::string(prefix), Kept<Project>{project, ++uses_, 0});
-  return project;
+  auto [at, is_new] = projects_.try_emplace(std::string(prefix));
+  if (is_new) at->second.project = std::make_shared<Project>();
+  at->second.used_at = ++uses_;
+  return at->second.project;
 }
 
-std::shared_ptr<HourMinutes> UsageCache::MinutesOf(std::string_view list) {
+void UsageCache::Resize(std::string_view prefix, size_t cells) {
   std::lock_guard lock(mutex_);
-  return Find(&minutes_, list);
-}
-
-void UsageCache::Keep(std::string_view list, const std::shared_ptr<HourMinutes>& minutes, size_t cells) {
-  {
-    std::lock_guard lock(mutex_);
-    if (Find(&minutes_, list) == nullptr) {
-      minutes_.try_emplace(std::string(list), Kept<HourMinutes>{minutes, ++uses_, 0});
-    }
-  }
-  Resize(&minutes_, list, cells, kMinuteCellsMax, &minute_cells_);
-}
-
-template <class Item>
-void UsageCache::Resize(Shelf<Item>* shelf, std::string_view key, size_t size, size_t size_max, size_t* sum) {
-  std::lock_guard lock(mutex_);
-  auto mine = shelf->find(key);
-  if (mine == shelf->end()) return;
+  auto mine = projects_.find(prefix);
+  if (mine == projects_.end()) return;
   // An empty one costs its place, too.
-  *sum += size + 1 - mine->second.size;
-  mine->second.size = size + 1;
+  cells_ += cells + 1 - mine->second.cells;
+  mine->second.cells = cells + 1;
   auto drop = [&](auto at) {
-    *sum -= at->second.size;
-    shelf->erase(at);
+    cells_ -= at->second.cells;
+    projects_.erase(at);
   };
-  if (size > size_max / 4) return drop(mine);
-  while (*sum > size_max) {
-    drop(std::min_element(shelf->begin(), shelf->end(),
+  if (cells > kCellsMax / 4) return drop(mine);
+  while (cells_ > kCellsMax) {
+    drop(std::min_element(projects_.begin(), projects_.end(),
                           [](const auto& a, const auto& b) { return a.second.used_at < b.second.used_at; }));
   }
 }
 
-std::pair<size_t, size_t> UsageCache::held() const {
+size_t UsageCache::held() const {
   std::lock_guard lock(mutex_);
-  return {cells_, minute_cells_};
+  return cells_;
 }
 
 }  // namespace odometer

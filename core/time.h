@@ -27,6 +27,7 @@ struct FoldTime {
 inline FoldTime PlaceAt(EventTime event, AppendTime append) { return FoldTime{std::min(event.us, append.us)}; }
 
 inline constexpr int64_t kUsPerSecond = 1'000'000;
+inline constexpr int64_t kUsPerMinute = 60 * kUsPerSecond;
 inline constexpr int64_t kUsPerHour = 3600 * kUsPerSecond;
 inline constexpr int64_t kUsPerDay = 24 * kUsPerHour;
 // Events are taken from 1970 up to, not including, the year 10000.

@@ -6,8 +6,8 @@
 //   absent.Exclude(key);                                            // RAM gives the row up, the store has it
 //
 // Right as long as every row of the store that was not there when a stretch was learned is in RAM, or was excluded.
-// A key is its group's part, such as a tenant, and 16 bytes that order it in the group: one stretch a group, of the groups
-// that were asked for lately. Thread-compatible.
+// A key is its group's part, such as a tenant, and 16 bytes that order it in the group: one stretch a group, of the
+// groups that were asked for lately. Thread-compatible.
 #pragma once
 
 #include <array>

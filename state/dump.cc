@@ -168,6 +168,8 @@ std::optional<FieldMap> FieldsOf(RowKind kind, std::string_view bytes, int64_t m
     case RowKind::kAlertOrder:
     case RowKind::kAskGone:
       return FieldMap();
+    case RowKind::kProjectMinute:
+      return Dump<ProjectMinuteRow>(bytes, moment_us);
     case RowKind::kHoldDue:
       return Dump<DueRow>(bytes, moment_us);
     case RowKind::kOverride:

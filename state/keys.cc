@@ -11,6 +11,7 @@ RowClass ClassOf(RowKind kind) {
     case RowKind::kAsk:
     case RowKind::kHoldDue:
     case RowKind::kAskGone:
+    case RowKind::kProjectMinute:
     case RowKind::kChain:
     case RowKind::kIdIndex:
     case RowKind::kMeta:
@@ -86,6 +87,8 @@ const char* RowKindName(RowKind kind) {
       return "hold_due";
     case RowKind::kAskGone:
       return "ask_gone";
+    case RowKind::kProjectMinute:
+      return "project_minute";
     case RowKind::kChain:
       return "chain";
     case RowKind::kIdIndex:
@@ -196,6 +199,8 @@ const char* ShapeOf(RowKind kind) {
     case RowKind::kHoldDue:
     case RowKind::kAskGone:
       return "nti";
+    case RowKind::kProjectMinute:
+      return "ttn";
     case RowKind::kChain:
       return "n";
     case RowKind::kIdIndex:

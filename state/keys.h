@@ -48,6 +48,7 @@ enum class RowKind : char {
   kAsk = 'B',         // tenant, id of the ask
   kHoldDue = 'D',     // due, tenant, id of the ask: of open holds
   kAskGone = 'E',     // when it is no longer kept, tenant, id of the ask
+  kProjectMinute = 'H',  // tenant, project, minute: of all its users
   kChain = 'L',       // offset: the rolling hash before it, at every multiple of 256
   kIdIndex = 'I',     // tenant, id
   kMeta = 'M',        // name: identity, cursor and counts

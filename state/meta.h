@@ -14,7 +14,7 @@
 namespace odometer {
 
 // Raised whenever a figure's meaning or a row's bytes change: a store of another version is folded anew.
-inline constexpr uint32_t kFoldVersion = 5;
+inline constexpr uint32_t kFoldVersion = 6;
 
 struct MetaRow {
   uint32_t fold_version = kFoldVersion;  // first for ever: it says how to read the rest

@@ -1,5 +1,5 @@
-// state/missed_keys.h: MissedKeys, keys that were looked for lately and are neither in RAM nor in the store, so that rows
-// which most subjects have none of are not looked for on disk at every event.
+// state/missed_keys.h: MissedKeys, keys that were looked for lately and are neither in RAM nor in the store, so that
+// rows which most subjects have none of are not looked for on disk at every event.
 //
 //   if (missed.Has(key, hash)) return nothing;
 //   missed.Add(key, hash);      // the store has not got it either

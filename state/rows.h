@@ -432,6 +432,20 @@ struct ProjectHourRow {
   }
 };
 
+// What all users did in one project in one minute of place time, and between which offsets of the log that stands.
+struct ProjectMinuteRow {
+  uint64_t first_offset = 0;
+  uint64_t last_offset = 0;
+  std::vector<HourCell> cells;  // as in ProjectHourRow; sums stop at the end of their range
+
+  template <class Self, class V>
+  static void Fields(Self& row, V&& v) {
+    v("first_offset", row.first_offset);
+    v("last_offset", row.last_offset);
+    v("cells", row.cells);
+  }
+};
+
 struct ServiceDayRow {
   int64_t turns = 0;
   int64_t interactions = 0;

@@ -131,6 +131,7 @@ void Tables::WriteTo(RowBatch* batch, const std::function<void(RowKind)>& betwee
   between(RowKind::kAlertOrder);
   between(RowKind::kHoldDue);
   between(RowKind::kAskGone);
+  project_minutes.WriteTo(batch);
   ids.WriteTo(batch);
   between(RowKind::kChain);
   between(RowKind::kOutbox);

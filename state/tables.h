@@ -47,6 +47,10 @@ struct NodeHints<SessionRow> {
 template <>
 struct NodeHints<ProjectRow> {
   PendingList postings;  // of a project, not of a user in it
+  // Likewise: the minute of its last operation, as of generation `minute_of` of their table.
+  int64_t minute = kNever;
+  uint64_t minute_of = 0;
+  RowTable<ProjectMinuteRow>::Node* in_minute = nullptr;
   // Of a user in a project: the rows that their operations nearly always move with it, as of generation `of`.
   uint64_t of = 0;
   int64_t hour = kNever;  // of in_hour, and of the day of `service`
@@ -71,6 +75,7 @@ struct Tables {
         project_users(store),
         collections(store),
         project_hours(store),
+        project_minutes(store),
         user_gauges(store),
         service_days(store),
         streams(store),
@@ -93,6 +98,7 @@ struct Tables {
   RowTable<ProjectRow> project_users;
   RowTable<CollectionRow> collections;
   RowTable<ProjectHourRow> project_hours;
+  RowTable<ProjectMinuteRow> project_minutes;
   RowTable<UserGaugesRow> user_gauges;
   RowTable<ServiceDayRow> service_days;
   RowTable<StreamRow> streams;
@@ -121,6 +127,7 @@ struct Tables {
     f(project_users);
     f(collections);
     f(project_hours);
+    f(project_minutes);
     f(user_gauges);
     f(service_days);
     f(streams);

@@ -24,6 +24,7 @@ class VectorFold {
   // Of a refused ask (RefusedOperation), in the log at `offset`, at the partition's log time: what it adds but to
   // `events`, and its posting; nothing at all where it has no room.
   Status FoldRefused(const Event& operation, uint64_t offset, int64_t log_time_us);
+  // Once it is folded.
   void Post(const Event& event, const Record& record);
 
  private:
@@ -38,6 +39,7 @@ class VectorFold {
     CollectionNode* collection = nullptr;  // null: none named
     GaugesNode* gauges = nullptr;          // null: the user's stay as they are
     RowTable<ProjectHourRow>::Node* hour = nullptr;
+    RowTable<ProjectMinuteRow>::Node* minute = nullptr;
     RowTable<ServiceDayRow>::Node* service = nullptr;
   };
 
@@ -45,6 +47,7 @@ class VectorFold {
   void PostAt(const Event& event, uint64_t offset, FoldTime time);
   Result<Rows> Resolve(const Event& event, const Ahead& ahead, AppendTime append);
   Status ResolveHour(const Event& event, Rows* rows);
+  Status ResolveMinute(const Event& event, Rows* rows);
   Status ResolveCollection(const Event& event, Rows* rows);
   Status ResolveGauges(const Event& event, Rows* rows);
   bool NeedsCare(const Event& event, const Rows& rows) const;

@@ -28,7 +28,7 @@
 #include "consumers/queries_cursor.h"
 #include "consumers/queries_users.h"
 #include "consumers/usage_cache.h"
-#include "consumers/usage_warmer.h"
+#include "consumers/usage_cache.h"
 
 namespace odometer {
 
@@ -243,14 +243,12 @@ class Api {
   HttpMetrics metrics_;
   UserTables users_;
   UsageCache usage_;
-  UsageWarmer warmer_{usage_};
   std::atomic<bool> stopping_{false};
   std::atomic<uint64_t> requests_{0};
   uint64_t first_request_id_;
 
-  // So that readers wait less: with the rest that they take, a fifth and half of a core at most.
+  // So that readers wait less: with the rest that it takes, a fifth of a core at most.
   Background renewing_{[this] { return users_.RenewDue(); }, 4};
-  Background warming_{[this] { return warmer_.WarmSome(); }, 1};
 
   std::mutex explain_mutex_;  // held while one is found out: it folds the log again
   std::mutex

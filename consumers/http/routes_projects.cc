@@ -81,12 +81,6 @@ Result<HttpResponse> Api::GetProjectUsage(const Call& call) {
   }
   Result<ProjectUsage> usage = ReadProjectUsage(*reading->view, reading->runner->log(), query, &usage_);
   if (!usage.ok()) return Internal(usage.status());
-  if (!usage->hours_read.empty()) {
-    Runner* runner = reading->runner;
-    warmer_.Want(query.tenant, query.project, usage->hours_read,
-                 {[runner] { return runner->view(); }, &runner->log()});
-    warming_.Wake();
-  }
   JsonWriter json;
   json.Object().Field("tenant", call.tenant).Field("project", query.project);
   WriteAsOf(json, reading->as_of());

@@ -9,7 +9,7 @@
 #include <set>
 #include <thread>
 
-#include "consumers/usage_warmer.h"
+#include "consumers/project_hour.h"
 #include "core/period.h"
 #include "log/memory_log.h"
 #include "tests/support/random.h"
@@ -91,6 +91,12 @@ class ProjectQueries : public testing::Test {
     row.cells.clear();
     for (auto& [unused, sum] : sums) row.cells.push_back(sum);
     view_.Put(key, row);
+    key.Begin(RowKind::kProjectMinute).Text("acme").Text("docs").Number(event.event_time.us / kUsPerMinute);
+    ProjectMinuteRow minute = RowOrEmpty<ProjectMinuteRow>(view_, key).value();
+    if (minute.cells.empty()) minute.first_offset = offset;
+    minute.last_offset = offset;
+    AddToCells(cell, &minute.cells);
+    view_.Put(key, minute);
     view_.AddPosting(KeyBuilder().Begin(RowKind::kProjectPostings).Text("acme").Text("docs").Number(hour),
                      {offset, event.event_time.us, event.type, static_cast<uint8_t>(operation.status), event.id, 0, 0});
   }
@@ -154,19 +160,6 @@ class ProjectQueries : public testing::Test {
     return EncodeRow(ProjectHourRow{usage->cells});
   }
 
-  // Sums up the minutes of about every second hour.
-  void KeepSomeMinutes(UsageCache* cache) {
-    std::set<int64_t> hours;
-    for (const Fact& fact : facts_) hours.insert(HourOf(FoldTime{fact.time_us}));
-    for (int64_t hour : hours) {
-      KeyBuilder list = HourPostings("acme", "docs", hour);
-      if (random_.Percent(50) || cache->MinutesOf(list.view()) != nullptr) continue;
-      auto minutes = std::make_shared<HourMinutes>();
-      ASSERT_TRUE(minutes->BringTo(view_, log_, list).ok());
-      cache->Keep(list.view(), minutes, minutes->CellCount());
-    }
-  }
-
   Random random_ = Seeded();
   ManualClock clock_{kNowUs};
   MemoryPartition log_{clock_, 0, true};
@@ -189,7 +182,6 @@ TEST_F(ProjectQueries, UsageWithACacheIsThatOfAScanWhateverIsCommittedBetweenRea
     if (knows_written) view_.KnowWritten();
     for (int commit = 0; commit < 60; ++commit) {
       Commit(1 + static_cast<int>(random_.Below(20)), 5);
-      if (random_.Percent(10)) KeepSomeMinutes(&cache);
       for (int read = 0; read < 10; ++read) {
         UsageQuery query = RandomQuery();
         ASSERT_EQ(Read(query, &cache), Scan(query)) << query.from_us << " to " << query.to_us;
@@ -202,7 +194,6 @@ TEST_F(ProjectQueries, UsageOfAViewThatTheCacheIsBeyondIsStillThatOfTheView) {
   UsageCache cache;
   view_.KnowWritten();
   Commit(200, 5);
-  KeepSomeMinutes(&cache);
   MapView before = view_;
   std::vector<std::pair<UsageQuery, std::string>> expected;
   for (int read = 0; read < 50; ++read) {
@@ -216,100 +207,75 @@ TEST_F(ProjectQueries, UsageOfAViewThatTheCacheIsBeyondIsStillThatOfTheView) {
   }
 }
 
-TEST_F(ProjectQueries, UsageOfASpanReadsTheEventsOfTwoMinutesOnceTheMinutesAreSummedUp) {
-  UsageCache cache;
+TEST_F(ProjectQueries, UsageOfASpanReadsTheEventsOfNoMoreThanHalvesOfTwoMinutes) {
   Commit(1200, 1);
-  UsageQuery query{"acme", "docs", {}, {}, {}, kNowUs - kUsPerHour / 2, kNowUs - kUsPerHour / 6};
-  EXPECT_EQ(Read(query, &cache), Scan(query));
-  EXPECT_GT(events_read_, 200u);
-  for (int64_t hour : {kNowHour - 1, kNowHour}) {
-    KeyBuilder list = HourPostings("acme", "docs", hour);
-    auto minutes = std::make_shared<HourMinutes>();
-    ASSERT_TRUE(minutes->BringTo(view_, log_, list).ok());
-    cache.Keep(list.view(), minutes, minutes->CellCount());
-  }
-  EXPECT_EQ(Read(query, &cache), Scan(query));
-  uint64_t of_two_minutes = events_read_;
-  EXPECT_LT(of_two_minutes, 80u);
-  Commit(3, 1);
-  EXPECT_EQ(Read(query, &cache), Scan(query));
-  EXPECT_LE(events_read_, of_two_minutes + 6);
-}
-
-TEST_F(ProjectQueries, AWarmerSumsUpTheMinutesOfLargeHoursThatWereAskedFor) {
-  UsageCache cache;
-  UsageWarmer warmer(cache);
-  Commit(3 * UsageWarmer::kOperationsLeast, 2);
-  for (int i = 0; i < 5; ++i) AddOne(kNowUs - 10 * kUsPerHour);
-  view_.mutable_meta().cursor = log_.range().end;
-  UsageQuery query{"acme", "docs", {}, {}, {}, kNowUs - 20 * kUsPerHour + 1, kNowUs - kUsPerHour};
-  EXPECT_EQ(warmer.WarmSome(), std::nullopt);
-  Result<ProjectUsage> cold = ReadProjectUsage(view_, log_, query, &cache);
-  EXPECT_EQ(cold.value().hours_read, std::vector<int64_t>{kNowHour - 1});
-  warmer.Want("acme", "docs", cold->hours_read, {[this] { return std::make_shared<MapView>(view_); }, &log_});
-  while (warmer.WarmSome()) continue;
-  EXPECT_NE(cache.MinutesOf(HourPostings("acme", "docs", kNowHour - 1).view()), nullptr);
-  EXPECT_NE(cache.MinutesOf(HourPostings("acme", "docs", kNowHour - 2).view()), nullptr);
-  EXPECT_EQ(cache.MinutesOf(HourPostings("acme", "docs", kNowHour - 10).view()), nullptr);
-  EXPECT_EQ(cache.MinutesOf(HourPostings("acme", "other", kNowHour).view()), nullptr);
-  EXPECT_EQ(Read(query, &cache), Scan(query));
+  UsageQuery query{"acme", "docs", {}, {}, {}, kNowUs - kUsPerHour / 2 + 1, kNowUs - kUsPerHour / 6 + 1};
+  EXPECT_EQ(Read(query), Scan(query));
+  EXPECT_GT(events_read_, 0u);
   EXPECT_LT(events_read_, 60u);
+  query.user = "u1";
+  EXPECT_EQ(Read(query), Scan(query));
+  EXPECT_GT(events_read_, 200u) << "minutes are of all users";
 }
 
-TEST_F(ProjectQueries, SpansMayBeReadByManyWhileTheirHoursAreSummedUp) {
+TEST_F(ProjectQueries, UsageOfWholeMinutesReadsNoEvent) {
+  Fill(300, 2);
+  int64_t minute = kNowUs / kUsPerMinute;
+  UsageQuery query{"acme", "docs", {}, {}, {}, (minute - 70) * kUsPerMinute, (minute - 10) * kUsPerMinute};
+  EXPECT_EQ(Read(query), Scan(query));
+  EXPECT_EQ(events_read_, 0u);
+}
+
+TEST_F(ProjectQueries, SpansMayBeReadByMany) {
   UsageCache cache;
-  UsageWarmer warmer(cache);
   Commit(2000, 3);
   std::vector<std::pair<UsageQuery, std::string>> expected;
   for (int i = 0; i < 40; ++i) {
     UsageQuery query = RandomQuery();
     expected.emplace_back(query, Scan(query));
   }
-  std::atomic<int> reading = 3;
   auto read = [&] {
     for (const auto& [query, answer] : expected) {
       Result<ProjectUsage> usage = ReadProjectUsage(view_, log_, query, &cache);
       EXPECT_EQ(EncodeRow(ProjectHourRow{usage.value().cells}), answer);
-      if (!usage->hours_read.empty()) {
-        warmer.Want("acme", "docs", usage->hours_read, {[this] { return std::make_shared<MapView>(view_); }, &log_});
-      }
     }
-    --reading;
   };
   std::vector<std::thread> readers;
   for (int i = 0; i < 3; ++i) readers.emplace_back(read);
-  while (reading > 0) warmer.WarmSome();
   for (std::thread& reader : readers) reader.join();
 }
 
-TEST_F(ProjectQueries, AMinuteThatCannotBeReadIsAnErrorAndLeavesItsHourAsItWas) {
-  Commit(20, 1);
-  KeyBuilder list = HourPostings("acme", "docs", kNowHour);
-  HourMinutes minutes;
-  ASSERT_TRUE(minutes.BringTo(view_, log_, list).ok());
-  size_t cells = minutes.CellCount();
+TEST_F(ProjectQueries, AListedOperationThatTheLogHasNotIsAnError) {
+  for (int i = 2; i < 6; ++i) AddOne(kNowUs + i);
   uint64_t beyond = log_.range().end;
-  view_.mutable_meta().cursor = beyond + 1;
-  view_.AddPosting(list, {beyond, kNowUs, EventType::kVectorsAdded, 1, {}, 0, 0});
-  EXPECT_FALSE(minutes.BringTo(view_, log_, list).ok());
-  EXPECT_EQ(minutes.CellCount(), cells);
-  EXPECT_EQ(minutes.as_of, beyond);
+  KeyBuilder key;
+  key.Begin(RowKind::kProjectMinute).Text("acme").Text("docs").Number(kNowUs / kUsPerMinute);
+  ProjectMinuteRow minute = RowOrEmpty<ProjectMinuteRow>(view_, key).value();
+  minute.last_offset = beyond;
+  AddToCells(HourCell{OperationKind::kAdd, OperationStatus::kSuccess, 1}, &minute.cells);
+  view_.Put(key, minute);
+  view_.AddPosting(HourPostings("acme", "docs", kNowHour),
+                   {beyond, kNowUs, EventType::kVectorsAdded, 1, {}, 0, 0});
+  UsageQuery query{"acme", "docs", {}, {}, {}, kNowUs, kNowUs + 1};
+  EXPECT_FALSE(ReadProjectUsage(view_, log_, query).ok());
 }
 
 TEST_F(ProjectQueries, UsageCacheHoldsNoMoreThanItMay) {
   UsageCache cache;
-  size_t most = 0;
-  for (int project = 0; project < 5; ++project) {
-    for (int list = 0; list < 20; ++list) {
-      std::string key = "list-" + std::to_string(project) + "-" + std::to_string(list);
-      cache.Keep(key, std::make_shared<HourMinutes>(), UsageCache::kMinuteCellsMax / 8);
-      most = std::max(most, cache.held().second);
-    }
+  view_.KnowWritten();
+  Commit(3000, 40);
+  size_t of_one = 0;
+  for (int i = 0; i < 2; ++i) {
+    Result<bool> held = cache.ForEachHour(view_, "acme", "docs", 0, kNowHour, [&](int64_t, const auto& cells) {
+      of_one += i == 0 ? cells.size() : 0;
+    });
+    EXPECT_TRUE(*held);
   }
-  EXPECT_GT(most, UsageCache::kMinuteCellsMax / 2);
-  EXPECT_LE(most, UsageCache::kMinuteCellsMax);
-  cache.Keep("huge", std::make_shared<HourMinutes>(), UsageCache::kMinuteCellsMax);
-  EXPECT_LE(cache.held().second, UsageCache::kMinuteCellsMax);
+  EXPECT_EQ(cache.held(), of_one + 1);
+  for (int project = 0; project < 10; ++project) {
+    EXPECT_TRUE(cache.ForEachHour(view_, "acme", std::to_string(project), 0, kNowHour, [](int64_t, const auto&) {}).ok());
+  }
+  EXPECT_EQ(cache.held(), of_one + 11) << "an empty one costs its place";
 }
 
 TEST_F(ProjectQueries, UsageOfWholeHoursReadsNoEvent) {

@@ -13,7 +13,6 @@
 namespace odometer {
 namespace {
 
-constexpr int64_t kUsPerMinute = 60 * kUsPerSecond;
 
 int64_t Us(const char* text) { return ParseTime(text).value(); }
 

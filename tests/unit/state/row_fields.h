@@ -72,6 +72,8 @@ auto WithRowOf(RowKind kind, F&& f) {
     case RowKind::kAlertOrder:
     case RowKind::kAskGone:
       return f(NoRow());
+    case RowKind::kProjectMinute:
+      return f(ProjectMinuteRow());
     case RowKind::kHoldDue:
       return f(DueRow());
     case RowKind::kChain:

@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 
+#include "state/hour_cell.h"
+#include "state/postings.h"
 #include "tests/unit/state/defect_fixture.h"
 
 namespace odometer {
@@ -36,6 +38,59 @@ TEST(VectorPlaces, EveryOperationIsCountedInItsOwnHourServiceAndCollectionInAnyO
     size_t space = place.find(' ');
     EXPECT_EQ(partition.Get(place.substr(0, space), place.substr(space + 1)), std::to_string(count)) << place;
   }
+}
+
+using Cells = std::map<std::string, std::vector<HourCell>>;  // by tenant, project and hour
+
+// Of the mix, in which times run to and fro and records are refused: what the minutes of a project's hour hold is what
+// its users' rows of the hour hold, and each listed operation stands between the offsets of its minute.
+TEST(VectorPlaces, TheMinutesOfAnHourSumUpToTheRowsOfItsUsers) {
+  TestPartition partition;
+  int applied = 0;
+  for (const TestRecord& record : RecordsOf({.seed = 11, .tenants = 2, .users = 4, .with_big_amounts = true}, 3000)) {
+    partition.Apply(record);
+    if (++applied % 500 == 0) partition.Restart();
+  }
+  std::shared_ptr<const View> view = partition.view();
+  auto scan = [&](RowKind kind, auto&& f) {
+    KeyBuilder prefix;
+    prefix.Begin(kind);
+    ASSERT_TRUE(view->Scan(prefix.view(), PrefixEnd(prefix.view()), [&](std::string_view key, std::string_view value) {
+                      KeyReader reader(key);
+                      std::string_view tenant, project;
+                      int64_t number = 0;
+                      EXPECT_TRUE(reader.Text(&tenant) && reader.Text(&project) && reader.Number(&number));
+                      f(std::string(tenant) + "/" + std::string(project) + "/", number, value);
+                      return true;
+                    }).ok());
+  };
+  Cells by_hour, by_minute;
+  std::map<std::string, ProjectMinuteRow> minutes;
+  scan(RowKind::kProjectHour, [&](const std::string& project, int64_t hour, std::string_view value) {
+    ProjectHourRow row;
+    ASSERT_TRUE(DecodeRow(value, &row));
+    for (const HourCell& cell : row.cells) AddToCells(cell, &by_hour[project + std::to_string(hour)]);
+  });
+  scan(RowKind::kProjectMinute, [&](const std::string& project, int64_t minute, std::string_view value) {
+    ProjectMinuteRow& row = minutes[project + std::to_string(minute)];
+    ASSERT_TRUE(DecodeRow(value, &row));
+    for (const HourCell& cell : row.cells) AddToCells(cell, &by_minute[project + std::to_string(minute / 60)]);
+  });
+  EXPECT_GT(by_hour.size(), 20u);
+  EXPECT_GT(minutes.size(), by_hour.size());
+  ASSERT_EQ(by_minute.size(), by_hour.size());
+  for (const auto& [hour, cells] : by_hour) {
+    EXPECT_EQ(EncodeRow(ProjectHourRow{by_minute[hour]}), EncodeRow(ProjectHourRow{cells})) << hour;
+  }
+  scan(RowKind::kProjectPostings, [&](const std::string& project, int64_t, std::string_view value) {
+    PostingChunk chunk;
+    ASSERT_TRUE(DecodeRow(value, &chunk));
+    for (const Posting& posting : chunk.entries) {
+      const ProjectMinuteRow& row = minutes[project + std::to_string(posting.time_us / kUsPerMinute)];
+      EXPECT_GE(posting.offset, row.first_offset);
+      EXPECT_LE(posting.offset, row.last_offset);
+    }
+  });
 }
 
 }  // namespace
