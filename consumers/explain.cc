@@ -99,7 +99,7 @@ class Explainer {
         }));
     if (request_.ask && found_.asked) return Status::Ok();
     if (request_.ask)
-      return {Code::kNotFound, "no ask " + request_.ask->ToString() + " of this tenant was judged: it was refused as a record"};
+      return {Code::kNotFound, "ask " + request_.ask->ToString() + " was refused as a record: it was never judged"};
     found_.position = {partition_, next};
     if (request_.at_us) ODOMETER_RETURN_IF_ERROR(fold.AdvanceTo(*request_.at_us));
     return Judge(fold, false);

@@ -327,7 +327,7 @@ void VectorFold::Post(const Event& event, const Record& record) {
   PostAt(event, record.offset, PlaceAt(event.event_time, record.append_time));
 }
 
-// The minute was found and touched with the other rows; it refuses nothing, for it says what those of hours say, only finer.
+// The minute was found and touched with the other rows. It refuses nothing: it says what those of hours say, finer.
 void VectorFold::PostAt(const Event& event, uint64_t offset, FoldTime time) {
   Posting posting{offset, time.us, event.type, static_cast<uint8_t>(event.operation.status), event.id, 0, 0};
   tables_.pending.Add(posting, &project_->hints.postings, nullptr);

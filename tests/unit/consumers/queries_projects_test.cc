@@ -273,7 +273,8 @@ TEST_F(ProjectQueries, UsageCacheHoldsNoMoreThanItMay) {
   }
   EXPECT_EQ(cache.held(), of_one + 1);
   for (int project = 0; project < 10; ++project) {
-    EXPECT_TRUE(cache.ForEachHour(view_, "acme", std::to_string(project), 0, kNowHour, [](int64_t, const auto&) {}).ok());
+    auto ignore = [](int64_t, const auto&) {};
+    EXPECT_TRUE(cache.ForEachHour(view_, "acme", std::to_string(project), 0, kNowHour, ignore).ok());
   }
   EXPECT_EQ(cache.held(), of_one + 11) << "an empty one costs its place";
 }

@@ -15,7 +15,8 @@ const std::vector<RowKind>& AllKinds() {
   static const std::vector<RowKind> kinds = [] {
     std::vector<RowKind> all = LogicalKinds();
     for (RowKind kind : {RowKind::kChain, RowKind::kIdIndex, RowKind::kMeta, RowKind::kQuarantine, RowKind::kStream,
-                         RowKind::kProjectMinute, RowKind::kProjectPostings, RowKind::kSessionPostings, RowKind::kUserPostings}) {
+                         RowKind::kProjectMinute, RowKind::kProjectPostings, RowKind::kSessionPostings,
+                         RowKind::kUserPostings}) {
       all.push_back(kind);
     }
     return all;
