@@ -47,7 +47,7 @@ class Explainer {
   }
 
   // An id that was asked with again, once its ask was no longer kept, was judged anew: the last one is explained.
-  Status FindLastAsk() {
+  Result<uint64_t> FindLastAsk() const {
     std::optional<uint64_t> last;
     ODOMETER_RETURN_IF_ERROR(
         ReadRecords(source_, UINT64_MAX, nullptr, [&](const Record& record, const Event& event) -> Result<bool> {
@@ -55,9 +55,8 @@ class Explainer {
           return true;
         }));
     if (!last)
-      return {Code::kNotFound, "the log holds no ask " + request_.ask->ToString() + " of this tenant"};
-    last_ask_ = *last;
-    return Status::Ok();
+      return Status(Code::kNotFound, "the log holds no ask " + request_.ask->ToString() + " of this tenant");
+    return *last;
   }
 
   // What the fold says just before it is asked, and what it answered. Nothing if the record was not judged: a retry.
@@ -82,8 +81,8 @@ class Explainer {
     TenantFold& fold = **opened;
     uint64_t next = 0, to = request_.at_offset.value_or(UINT64_MAX);
     if (request_.ask) {
-      ODOMETER_RETURN_IF_ERROR(FindLastAsk());
-      to = last_ask_ + 1;
+      ODOMETER_ASSIGN(to, FindLastAsk());
+      ++to;
     }
     ODOMETER_RETURN_IF_ERROR(
         ReadRecords(source_, to, progress_, [&](const Record& record, const Event& event) -> Result<bool> {
@@ -195,7 +194,6 @@ class Explainer {
   const ReadProgress& progress_;
   WorkDirectory work_;
   uint32_t partition_ = 0;
-  uint64_t last_ask_ = 0;  // the offset of the last event with the ask's id
   std::vector<Amount> amounts_;
   Explanation found_;
 };

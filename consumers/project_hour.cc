@@ -57,19 +57,6 @@ Result<size_t> ReadRun(PartitionLog& log, const std::vector<ListedOperation>& wa
   return next;
 }
 
-}  // namespace
-
-KeyBuilder HourPostings(std::string_view tenant, std::string_view project, int64_t hour) {
-  KeyBuilder list;
-  list.Begin(RowKind::kProjectPostings).Text(tenant).Text(project).Number(hour);
-  return list;
-}
-
-bool DecodeOperation(std::string_view bytes, Event* event) {
-  if (Decode(bytes, event) != Reason::kNone) return false;
-  return IsVector(event->type) || (IsAsk(event->type) && RefusedOperation(*event, event));
-}
-
 // Where a list is to be read from, so that nothing at or above an offset is missed: its last chunk that begins there or
 // before it.
 Result<std::string> ChunkBefore(const View& view, const KeyBuilder& list, uint64_t offset) {
@@ -82,6 +69,19 @@ Result<std::string> ChunkBefore(const View& view, const KeyBuilder& list, uint64
   });
   if (!scanned.ok()) return scanned;
   return found;
+}
+
+}  // namespace
+
+KeyBuilder HourPostings(std::string_view tenant, std::string_view project, int64_t hour) {
+  KeyBuilder list;
+  list.Begin(RowKind::kProjectPostings).Text(tenant).Text(project).Number(hour);
+  return list;
+}
+
+bool DecodeOperation(std::string_view bytes, Event* event) {
+  if (Decode(bytes, event) != Reason::kNone) return false;
+  return IsVector(event->type) || (IsAsk(event->type) && RefusedOperation(*event, event));
 }
 
 Status ScanOperations(const View& view, const KeyBuilder& list, uint64_t begin, uint64_t end,

@@ -118,21 +118,29 @@ class UsageSum {
     return scanned.ok() ? decoded : scanned;
   }
 
+  using Minutes = std::map<int64_t, ProjectMinuteRow>;  // by their number since 1970
+
+  Result<Minutes> ReadMinutes(int64_t first, int64_t last) const {
+    Minutes minutes;
+    Status decoded;
+    auto read = [&](std::string_view key, std::string_view value) {
+      KeyReader reader(key);
+      std::string_view part;
+      int64_t minute = 0;
+      bool is_read = reader.Text(&part) && reader.Text(&part) && reader.Number(&minute) &&
+                     DecodeRow(value, &minutes[minute]);
+      if (!is_read) decoded = Status(Code::kCorrupt, "store: a project_minute row cannot be read");
+      return is_read;
+    };
+    ODOMETER_RETURN_IF_ERROR(view_.Scan(MinuteKey(first), MinuteKey(last + 1), read));
+    if (!decoded.ok()) return decoded;
+    return minutes;
+  }
+
   // Of the minutes of one hour what is in [from, to).
   Status AddMinutes(const KeyBuilder& list, int64_t from_us, int64_t to_us) {
-    std::map<int64_t, ProjectMinuteRow> minutes;
-    Status decoded;
-    Status scanned = view_.Scan(MinuteKey(from_us / kUsPerMinute), MinuteKey((to_us - 1) / kUsPerMinute + 1),
-                                [&](std::string_view key, std::string_view value) {
-                                  KeyReader reader(key);
-                                  std::string_view part;
-                                  int64_t minute = 0;
-                                  bool is_read = reader.Text(&part) && reader.Text(&part) && reader.Number(&minute) &&
-                                                 DecodeRow(value, &minutes[minute]);
-                                  if (!is_read) decoded = Status(Code::kCorrupt, "store: a row's bytes cannot be read");
-                                  return is_read;
-                                });
-    ODOMETER_RETURN_IF_ERROR(scanned.ok() ? decoded : scanned);
+    Minutes minutes;
+    ODOMETER_ASSIGN(minutes, ReadMinutes(from_us / kUsPerMinute, (to_us - 1) / kUsPerMinute));
     for (const auto& [number, minute] : minutes) {
       int64_t start_us = number * kUsPerMinute;
       Stretch stretch{start_us, start_us + kUsPerMinute, minute.first_offset, minute.last_offset};

@@ -117,7 +117,8 @@ class Runner {
   // block. Nothing is done before the next JudgeAsked().
   void Ask(std::string event, Tell tell);
   // Appends all that was asked as one, and folds it, or has it folded by whose turn it is. Where the log waits for a
-  // disk, a thread of its own does that: the caller is never kept for long.
+  // disk, a thread of its own does that, unless one asks alone and the last sync was quick: the caller is never kept
+  // for long.
   void JudgeAsked();
   // From now on those who ask wait a second at most: for a clean stop.
   void HurryAsked();
@@ -177,7 +178,7 @@ class Runner {
 
   void AskerLoop();
   void NoteAsked(size_t judged, int64_t took_us);
-  void JudgeBatch();
+  size_t JudgeBatch();
   void Expect(std::vector<Asked> batch, uint64_t first_offset);
   std::optional<Answered> AnsweredAt(uint64_t offset);
   void ExpireAsked(int64_t now_us);

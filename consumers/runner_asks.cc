@@ -71,12 +71,11 @@ void Runner::Ask(std::string event, Tell tell) {
 }
 
 void Runner::JudgeAsked() {
-  if (log_.is_instant()) return JudgeBatch();
-  bool is_alone = false;
+  if (log_.is_instant()) return void(JudgeBatch());
   {
     std::lock_guard lock(asked_mutex_);
     if (asked_.empty()) return;
-    is_alone = asked_.size() == 1 && alone_us_ <= kAloneUsMax;
+    bool is_alone = asked_.size() == 1 && alone_us_ <= kAloneUsMax;
     if (!is_alone && !is_asking_over_) {
       if (!asker_.joinable()) asker_ = std::thread([this] { AskerLoop(); });
       has_asked_.notify_one();
@@ -84,9 +83,9 @@ void Runner::JudgeAsked() {
     }
   }
   int64_t begun_us = clock_.MonotonicUs();
-  JudgeBatch();
+  size_t judged = JudgeBatch();
   std::lock_guard lock(asked_mutex_);
-  NoteAsked(is_alone ? 1 : 0, clock_.MonotonicUs() - begun_us);
+  NoteAsked(judged, clock_.MonotonicUs() - begun_us);
 }
 
 // With asked_mutex_: so many were judged together in so long.
@@ -111,35 +110,38 @@ void Runner::AskerLoop() {
       if (asked == 0 && is_asking_over_) return;
     }
     int64_t begun_us = clock_.MonotonicUs();
-    JudgeBatch();
+    size_t judged = JudgeBatch();
     int64_t took_us = clock_.MonotonicUs() - begun_us;
     gather_us = std::min(took_us / 4, kGatherUsMax);
     std::lock_guard lock(asked_mutex_);
     expected = asked + asked_.size();
-    NoteAsked(asked, took_us);
+    NoteAsked(judged, took_us);
   }
 }
 
-void Runner::JudgeBatch() {
+// Answers how many there were.
+size_t Runner::JudgeBatch() {
   std::vector<Asked> batch;
   {
     std::lock_guard lock(asked_mutex_);
     batch.swap(asked_);
   }
-  if (batch.empty()) return;
+  size_t asked = batch.size();
+  if (asked == 0) return 0;
   std::vector<std::string_view> events;
   events.reserve(batch.size());
-  for (const Asked& asked : batch) events.push_back(asked.event);
+  for (const Asked& each : batch) events.push_back(each.event);
   bool is_sent = is_log_verified();
   Result<Appended> appended = Status(Code::kUnavailable, "the log has not been shown to be the one that was folded");
   if (is_sent) appended = log_.AppendQuietly(events);
   if (!appended.ok()) {
-    for (const Asked& asked : batch) asked.tell({appended.status(), is_sent, 0, std::nullopt});
-    return;
+    for (const Asked& each : batch) each.tell({appended.status(), is_sent, 0, std::nullopt});
+    return asked;
   }
   Expect(std::move(batch), appended->first_offset);
   FoldNow();
   Deliver();  // what somebody else has folded since it was appended
+  return asked;
 }
 
 // Some may have been folded by another since they were appended.

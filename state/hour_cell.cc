@@ -37,7 +37,7 @@ void AddCell(const HourCell& from, int64_t sign, HourCell* to) {
   AddSaturating(to->inserted, sign * from.inserted);
 }
 
-HourCell& CellOf(std::vector<HourCell>& cells, OperationKind operation, OperationStatus status) {
+HourCell& CellIn(std::vector<HourCell>& cells, OperationKind operation, OperationStatus status) {
   auto before = [&](const HourCell& cell) {
     return cell.operation != operation ? cell.operation < operation : cell.status < status;
   };
@@ -52,7 +52,7 @@ HourCell& CellOf(std::vector<HourCell>& cells, OperationKind operation, Operatio
 }
 
 void AddToCells(const HourCell& cell, std::vector<HourCell>* cells) {
-  AddCell(cell, 1, &CellOf(*cells, cell.operation, cell.status));
+  AddCell(cell, 1, &CellIn(*cells, cell.operation, cell.status));
 }
 
 }  // namespace odometer

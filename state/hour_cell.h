@@ -19,7 +19,7 @@ HourCell CellOf(const Event& operation);
 // Adds a cell times `sign`.
 void AddCell(const HourCell& from, int64_t sign, HourCell* to);
 // The cell of an operation and status, made where there is none: cells are sorted by both.
-HourCell& CellOf(std::vector<HourCell>& cells, OperationKind operation, OperationStatus status);
+HourCell& CellIn(std::vector<HourCell>& cells, OperationKind operation, OperationStatus status);
 // Adds to the cell of its operation and status.
 void AddToCells(const HourCell& cell, std::vector<HourCell>* cells);
 

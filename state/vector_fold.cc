@@ -41,8 +41,7 @@ Status VectorFold::FoldRefused(const Event& operation, uint64_t offset, int64_t 
   refusal_ = Reason::kNone;
   Status folded = FoldOne(operation, Ahead(), AppendTime{log_time_us}, true);
   bool fits = change_.Finish();
-  if (!folded.ok() || !fits || refusal_ != Reason::kNone) return folded;
-  PostAt(operation, offset, FoldTime{log_time_us});
+  if (folded.ok() && fits && refusal_ == Reason::kNone) PostAt(operation, offset, FoldTime{log_time_us});
   return folded;
 }
 
@@ -220,7 +219,7 @@ void VectorFold::AddOperation(const Event& event, const Rows& rows) {
 
 void VectorFold::AddHour(const Event& event, const Rows& rows) {
   const Operation& op = event.operation;
-  HourCell& cell = CellOf(rows.hour->row.cells, OperationOf(event.type), op.status);
+  HourCell& cell = CellIn(rows.hour->row.cells, OperationOf(event.type), op.status);
   auto plus = [&](int64_t& figure, int64_t delta) { change_.Add(rows.hour, figure, delta); };
   plus(cell.count, 1);
   plus(cell.requested, op.requested);

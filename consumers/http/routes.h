@@ -28,7 +28,6 @@
 #include "consumers/queries_cursor.h"
 #include "consumers/queries_users.h"
 #include "consumers/usage_cache.h"
-#include "consumers/usage_cache.h"
 
 namespace odometer {
 

@@ -533,7 +533,7 @@ int main(int argc, char** argv) {
   if (full) {
     // What a run of the gate does at all, a full one does as often as the issue names.
     if (flags.kills > 0) flags.kills = full_kills;
-    flags.life_max_ms = 200;  // 200 longer ones are 800,000 records, and the model takes half an hour for them
+    flags.life_max_ms = 200;  // 200 longer ones are 800,000 records to compare
     if (flags.broker_kills > 0) flags.broker_kills = full_broker_kills;
     if (flags.leader_kills > 0) flags.leader_kills = full_leader_kills;
     if (flags.pause_s > 0) flags.pause_s = full_pause_s;
