@@ -17,7 +17,7 @@ constexpr int64_t kAskAgainUs = kUsPerSecond / 2;
 // While nothing is committed, the log is verified this often.
 constexpr int64_t kVerifyUs = 5 * kUsPerSecond;
 constexpr int64_t kAcknowledgeUs = 10 * kUsPerSecond;
-constexpr int64_t kBacklogUs = 60 * kUsPerSecond;
+constexpr int64_t kBehindUs = kUsPerSecond;
 // A hold that is due expires by the log's time: on a log that is silent this long, a Tick moves it.
 constexpr int64_t kQuietUs = kUsPerSecond;
 constexpr size_t kAnswersKept = 65'536;
@@ -276,13 +276,14 @@ bool Runner::CommitDue() const {
   bool is_drained = projection_->meta().cursor >= log_.range().end;
   if ((is_drained || has_asks_only_) && LingerLeft(0) <= 0) return true;
   if (projection_->bytes_in_memory() > options_.projection.memory_bytes_max + (64u << 20)) return true;
-  if (projection_->rows_changed() >= options_.uncommitted_rows_max) return true;
+  size_t rows_max = behind_us_ > kBehindUs ? options_.backlog_rows_max : options_.uncommitted_rows_max;
+  if (projection_->rows_changed() >= rows_max) return true;
   return clock_.MonotonicUs() - first_uncommitted_us_ >= CommitInterval();
 }
 
 int64_t Runner::CommitInterval() const {
-  if (behind_us_ > kBacklogUs) return options_.backlog_interval_us;
-  return behind_us_ > kUsPerSecond ? options_.catch_up_interval_us : options_.commit_interval_us;
+  if (behind_us_ <= kBehindUs) return options_.commit_interval_us;
+  return std::max(options_.catch_up_interval_us, std::min(behind_us_ / 2, options_.backlog_interval_us));
 }
 
 // Only the rows' way into a batch needs the turn; the sync of the log and the store's write do not. What could not be

@@ -38,11 +38,13 @@ struct RunnerOptions {
   size_t asks_rows_max = 20'000;
   // Live: a commit this long after the first uncommitted row, or at once when the log is drained.
   int64_t commit_interval_us = 50'000;
-  // While more than a second behind.
+  // More than a second behind: half as long as it is behind, within these. A row that many records move is written once
+  // for all of them, and what is old gets no more than half as old again.
   int64_t catch_up_interval_us = 1'000'000;
-  // While more than a minute behind: a row that many records move is written once for all of them.
-  int64_t backlog_interval_us = 5'000'000;
-  size_t uncommitted_rows_max = 500'000;  // and no later than this many changed rows
+  int64_t backlog_interval_us = 10'000'000;
+  // And no later than so many changed rows; more than a second behind, than so many.
+  size_t uncommitted_rows_max = 500'000;
+  size_t backlog_rows_max = 4'000'000;
   bool commit_every_record = false;       // for tests
   ProjectionOptions projection;
   // Called with the folding thread before each batch; a test may block or count in it.

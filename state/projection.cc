@@ -27,13 +27,6 @@ const char* OutcomeName(Outcome::Kind kind) {
   return "";
 }
 
-namespace {
-
-// A larger batch gives its memory back after its commit.
-constexpr size_t kBatchBytesKept = 64u << 20;
-
-}  // namespace
-
 struct Projection::Impl {
   Impl(Store& the_store, const ProjectionOptions& the_options)
       : store(the_store),
@@ -368,7 +361,6 @@ void Projection::FinishCommit() {
   impl.is_committing = false;
   impl.tables.TakeOutRemoved();
   impl.limits.Committed();
-  if (impl.batch.bytes() > kBatchBytesKept) impl.batch = RowBatch();
   // Every table gives up in proportion to what it holds.
   uint64_t held = bytes_in_memory();
   uint64_t allowed = impl.options.memory_bytes_max;

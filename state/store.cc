@@ -21,6 +21,12 @@ namespace odometer {
 
 namespace {
 
+// Of a batch: each is twice the one before, up to 1 MiB.
+constexpr size_t kFirstBlockBytes = 16u << 10;
+constexpr size_t kDoubledMost = 6;
+// A batch that holds more gives it back when it was not half full.
+constexpr size_t kBatchBytesKept = 64u << 20;
+
 // RocksDB asserts on a null pointer, even of no bytes.
 rocksdb::Slice SliceOf(std::string_view text) { return {text.data() == nullptr ? "" : text.data(), text.size()}; }
 std::string_view ViewOf(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -84,27 +90,49 @@ rocksdb::Options RocksOptions(const StoreOptions& options) {
 
 void RowBatch::Add(std::string_view key, std::string_view value, bool is_deleted) {
   if (!rows_.empty() && KeyOf(rows_.back()) >= key) is_sorted_ = false;
-  rows_.push_back({bytes_.size(), static_cast<uint32_t>(key.size()), static_cast<uint32_t>(value.size()), is_deleted});
-  bytes_ += key;
-  bytes_ += value;
+  size_t size = key.size() + value.size();
+  if (static_cast<size_t>(free_end_ - free_) < size) NextBlock(size);
+  rows_.push_back({free_, static_cast<uint32_t>(key.size()), static_cast<uint32_t>(value.size()), is_deleted});
+  free_ = std::copy(key.begin(), key.end(), free_);
+  free_ = std::copy(value.begin(), value.end(), free_);
+  bytes_ += size;
+}
+
+void RowBatch::NextBlock(size_t size) {
+  if (next_block_ == blocks_.size()) blocks_.emplace_back();
+  Block& block = blocks_[next_block_++];
+  if (block.size < size) {
+    block.size = std::max(size, kFirstBlockBytes << std::min<size_t>(next_block_ - 1, kDoubledMost));
+    block.memory = std::make_unique_for_overwrite<char[]>(block.size);
+  }
+  free_ = block.memory.get();
+  free_end_ = free_ + block.size;
 }
 
 void RowBatch::Sort() {
   if (is_sorted_) return;
-  std::stable_sort(rows_.begin(), rows_.end(), [this](const Row& a, const Row& b) { return KeyOf(a) < KeyOf(b); });
+  std::stable_sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) { return KeyOf(a) < KeyOf(b); });
   // The last of a key stays.
-  auto is_same = [this](const Row& a, const Row& b) { return KeyOf(a) == KeyOf(b); };
+  auto is_same = [](const Row& a, const Row& b) { return KeyOf(a) == KeyOf(b); };
   auto last = std::unique(rows_.rbegin(), rows_.rend(), is_same);
   rows_.erase(rows_.begin(), last.base());
   is_sorted_ = true;
 }
 
 void RowBatch::Clear() {
-  bytes_.clear();
+  size_t held = 0;
+  for (const Block& block : blocks_) held += block.size;
+  if (held > kBatchBytesKept && bytes_ < held / 2) {
+    blocks_.clear();
+    rows_ = std::vector<Row>();
+  }
+  next_block_ = 0;
+  free_ = free_end_ = nullptr;
+  bytes_ = 0;
   rows_.clear();
   is_sorted_ = true;
 }
-size_t RowBatch::bytes() const { return bytes_.size() + rows_.size() * sizeof(Row); }
+size_t RowBatch::bytes() const { return bytes_ + rows_.size() * sizeof(Row); }
 
 struct Store::Impl {
   std::unique_ptr<rocksdb::DB> db;

@@ -40,7 +40,7 @@ class RowBatch {
  public:
   void Put(std::string_view key, std::string_view value) { Add(key, value, false); }
   void Delete(std::string_view key) { Add(key, {}, true); }
-  void Clear();  // keeps its memory
+  void Clear();  // keeps its memory, unless that is much and was of little use
   size_t bytes() const;
   size_t count() const { return rows_.size(); }
   // Of the rows whose keys begin with `prefix`, in key order. Brings the batch into that order.
@@ -48,27 +48,36 @@ class RowBatch {
   void ForEachKey(std::string_view prefix, F&& f) {
     Sort();
     auto at = std::lower_bound(rows_.begin(), rows_.end(), prefix,
-                               [this](const Row& row, std::string_view wanted) { return KeyOf(row) < wanted; });
+                               [](const Row& row, std::string_view wanted) { return KeyOf(row) < wanted; });
     for (; at != rows_.end() && KeyOf(*at).starts_with(prefix); ++at) f(KeyOf(*at));
   }
 
  private:
   friend class Store;
   struct Row {
-    size_t at;  // of its key in bytes_; the value follows
+    const char* at;  // of its key, in a block; the value follows
     uint32_t key_bytes;
     uint32_t value_bytes;
     bool is_deleted;
   };
-  std::string_view KeyOf(const Row& row) const { return std::string_view(bytes_).substr(row.at, row.key_bytes); }
-  std::string_view ValueOf(const Row& row) const {
-    return std::string_view(bytes_).substr(row.at + row.key_bytes, row.value_bytes);
-  }
+  struct Block {
+    std::unique_ptr<char[]> memory;
+    size_t size = 0;
+  };
+  static std::string_view KeyOf(const Row& row) { return {row.at, row.key_bytes}; }
+  static std::string_view ValueOf(const Row& row) { return {row.at + row.key_bytes, row.value_bytes}; }
   void Add(std::string_view key, std::string_view value, bool is_deleted);
+  // Room for a row that the block at hand has none for.
+  void NextBlock(size_t size);
   // In key order, each key once.
   void Sort();
 
-  std::string bytes_;
+  // What was added stays where it is: a batch that grows copies nothing.
+  std::vector<Block> blocks_;
+  size_t next_block_ = 0;
+  char* free_ = nullptr;  // of the block before next_block_, to its end
+  char* free_end_ = nullptr;
+  size_t bytes_ = 0;  // of keys and values
   std::vector<Row> rows_;
   bool is_sorted_ = true;
 };

@@ -81,6 +81,7 @@ class Simulation {
     runner_options_.projection.memory_bytes_max = PickOf<uint64_t>({0, 1 << 16, 1 << 20, 1 << 30});
     runner_options_.commit_interval_us = PickOf<int64_t>({0, 1'000'000'000, 1'000'000'000'000});
     runner_options_.catch_up_interval_us = runner_options_.commit_interval_us;
+    runner_options_.backlog_interval_us = runner_options_.commit_interval_us;
     runner_options_.commit_every_record = random_.Below(6) == 0;
     runner_options_.poll_wait_us = 0;
   }

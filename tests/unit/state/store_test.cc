@@ -147,6 +147,35 @@ TEST(WrittenKeys, OfAPrefixThatIsAskedForAgainAndAgainStayKnownHoweverManyTheyAr
   EXPECT_EQ(written.Since("a", 0), std::nullopt);
 }
 
+TEST(Store, ABatchHoldsRowsOfEverySizeAndIsUsedAgainWithoutTheFormerOnes) {
+  MemoryDisk disk;
+  std::unique_ptr<Store> store = disk.Open();
+  RowBatch batch;
+  auto value_of = [](int row) {
+    return std::string(row % 100 == 99 ? 3u << 20 : 50'000u, static_cast<char>('a' + row % 26));
+  };
+  for (int commit = 0; commit < 3; ++commit) {
+    batch.Clear();
+    // The memory of the large one is too much for the small one after it.
+    int rows = commit == 1 ? 5 : 2'000;
+    uint64_t bytes = 0;
+    for (int row = 0; row < rows; ++row) {
+      std::string key = std::to_string(commit) + "/" + std::to_string(1'000'000 + row), value = value_of(row);
+      batch.Put(key, value);
+      bytes += key.size() + value.size();
+    }
+    EXPECT_EQ(batch.count(), static_cast<size_t>(rows));
+    EXPECT_GE(batch.bytes(), bytes);
+    ASSERT_TRUE(store->Commit(batch, At(*store, commit + 1)).ok());
+    int seen = 0;
+    std::string prefix = std::to_string(commit) + "/";
+    ASSERT_TRUE(store->NewView()->Scan(prefix, PrefixEnd(prefix), [&](std::string_view key, std::string_view value) {
+      return key == prefix + std::to_string(1'000'000 + seen) && value == value_of(seen++);
+    }).ok());
+    EXPECT_EQ(seen, rows);
+  }
+}
+
 TEST(Store, AScanGivesItsRangeInOrderUntilItIsToldToStop) {
   MemoryDisk disk;
   std::unique_ptr<Store> store = disk.Open();
