@@ -70,6 +70,10 @@ class PosixFile : public File {
     return FileError("sync", path_, error);
   }
 
+  void LetGo(uint64_t position, uint64_t bytes) override {
+    (void)posix_fadvise(descriptor_, static_cast<off_t>(position), static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);
+  }
+
   Status Truncate(uint64_t size) override {
     truncated_ = true;
     while (ftruncate(descriptor_, static_cast<off_t>(size)) != 0) {

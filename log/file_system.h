@@ -22,6 +22,8 @@ class File {
   virtual Status WriteAt(uint64_t position, std::string_view bytes) = 0;
   // Data and size on stable storage.
   virtual Status Sync() = 0;
+  // What was synced of it need not stay in the machine's memory.
+  virtual void LetGo(uint64_t position, uint64_t bytes) { (void)position, (void)bytes; }
   virtual Status Truncate(uint64_t size) = 0;
   virtual Result<uint64_t> Size() const = 0;
 };

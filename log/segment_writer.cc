@@ -6,6 +6,9 @@ namespace odometer {
 
 namespace {
 
+// So much between two syncs is a log that is being caught up with: little of it is read before long, and its pages
+// would push out those that are.
+constexpr uint64_t kCatchUpBytes = 32 << 20;
 constexpr size_t kKeepBytesMax = 8 << 20;  // of the encoding buffer, from one Write() to the next
 constexpr size_t kAnewBytes = 1 << 20;     // that are read and written back at once
 
@@ -131,6 +134,8 @@ void SegmentWriter::EncodeAll(std::span<const Record> records) {
 Status SegmentWriter::SyncFile(uint64_t undo_to) {
   Status status = SyncAll();
   if (status.ok()) {
+    uint64_t synced_bytes = end_.position - synced_position_;
+    if (synced_bytes >= kCatchUpBytes) file_->LetGo(synced_position_, synced_bytes);
     synced_position_ = end_.position;
     return status;
   }

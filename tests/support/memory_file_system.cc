@@ -81,6 +81,11 @@ class MemoryFileSystem::Handle : public File {
     return files_.SyncLocked(*inode_, path_);
   }
 
+  void LetGo(uint64_t, uint64_t bytes) override {
+    std::lock_guard lock(files_.mutex_);
+    files_.bytes_let_go_ += bytes;
+  }
+
   Status Truncate(uint64_t size) override {
     std::lock_guard lock(files_.mutex_);
     ODOMETER_RETURN_IF_ERROR(CheckWritable());
@@ -362,6 +367,11 @@ uint64_t MemoryFileSystem::writes() const {
 uint64_t MemoryFileSystem::syncs() const {
   std::lock_guard lock(mutex_);
   return syncs_;
+}
+
+uint64_t MemoryFileSystem::bytes_let_go() const {
+  std::lock_guard lock(mutex_);
+  return bytes_let_go_;
 }
 
 std::string MemoryFileSystem::Contents(const std::string& path) const {

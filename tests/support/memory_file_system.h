@@ -60,6 +60,7 @@ class MemoryFileSystem : public FileSystem {
   // Counters, to place a fault.
   uint64_t writes() const;
   uint64_t syncs() const;
+  uint64_t bytes_let_go() const;
   // The content now ("" when there is no such file), and a way to damage it (synced at once, without a trace).
   std::string Contents(const std::string& path) const;
   void SetContents(const std::string& path, std::string bytes);
@@ -99,6 +100,7 @@ class MemoryFileSystem : public FileSystem {
   Fault fail_truncate_;
   uint64_t writes_ = 0;
   uint64_t syncs_ = 0;
+  uint64_t bytes_let_go_ = 0;
 };
 
 }  // namespace odometer

@@ -33,6 +33,7 @@ void CheckFiles(FileSystem& files, const std::string& root) {
   ASSERT_TRUE(file->WriteAt(6, "there").ok());
   ASSERT_TRUE(file->WriteAt(13, "!").ok());
   ASSERT_TRUE(file->Sync().ok());
+  file->LetGo(0, 14);
   EXPECT_EQ(ReadAll(*file), std::string("hello there\0\0!", 14));
   ASSERT_TRUE(file->Truncate(5).ok());
   ASSERT_TRUE(file->Sync().ok());

@@ -57,6 +57,27 @@ TEST(Crc32c, TableAndInstructionAgreeAtEveryLengthAndSplit) {
   }
 }
 
+TEST(SegmentWriter, WhatIsCaughtUpWithIsLetGoOnceItIsSyncedAndWhatIsLiveIsKept) {
+  MemoryFileSystem files;
+  ASSERT_TRUE(files.CreateDirectories("/s").ok());
+  auto writer = SegmentWriter::Create(files, "/s", Header(), kSegmentBytesMax).value();
+  std::string bytes(1 << 20, 'x');
+  uint64_t offset = Header().base_offset;
+  auto write = [&](int records) {
+    for (int i = 0; i < records; ++i) {
+      Record record{offset++, kTime, bytes};
+      ASSERT_TRUE(writer->Write({&record, 1}, SegmentWriter::Durable::kNo).ok());
+    }
+  };
+  write(30);
+  ASSERT_TRUE(writer->Sync().ok());
+  EXPECT_EQ(files.bytes_let_go(), 0u);
+  write(40);
+  EXPECT_EQ(files.bytes_let_go(), 0u) << "not before it is on stable storage";
+  ASSERT_TRUE(writer->Sync().ok());
+  EXPECT_EQ(files.bytes_let_go(), 40 * FrameBytes(bytes.size()));
+}
+
 TEST(SegmentName, SortsAsItsOffset) {
   EXPECT_EQ(SegmentName(0), "00000000000000000000.seg");
   EXPECT_EQ(SegmentName(UINT64_MAX), "18446744073709551615.seg");
