@@ -1,5 +1,6 @@
 #include "state/postings.h"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -16,9 +17,10 @@ void PendingPostings::Add(const Posting& posting, PendingList* owner, PendingLis
   ODOMETER_CHECK(size_ < UINT32_MAX);
   uint32_t at = size_++;
   if (at / kBlockEntries == blocks_.size()) blocks_.push_back(NewMemory(kHugePageBytes));
-  Entry* entry = new (&Of(at)) Entry{posting, {0, 0}};
-  entry->before[kOwner] = Append(owner, at);
-  if (session != nullptr) entry->before[kSession] = Append(session, at);
+  if (at / kBlockLinks == links_.size()) links_.push_back(NewMemory(kHugePageBytes));
+  new (&Of(at)) Entry{posting};
+  Links* links = new (&LinksOf(at)) Links{{Append(owner, at), 0}};
+  if (session != nullptr) links->before[kSession] = Append(session, at);
 }
 
 uint32_t PendingPostings::Append(PendingList* list, uint32_t at) {
@@ -26,9 +28,30 @@ uint32_t PendingPostings::Append(PendingList* list, uint32_t at) {
   return std::exchange(list->last, at);
 }
 
+void PendingPostings::Follow(std::span<const PendingList> lists, Link link) {
+  std::array<uint32_t, kSideBySide> at{};
+  uint32_t longest = 0;
+  for (size_t list = 0; list < lists.size(); ++list) {
+    at[list] = lists[list].last;
+    longest = std::max(longest, lists[list].count);
+    chains_[list].clear();
+  }
+  for (uint32_t step = 0; step < longest; ++step) {
+    for (size_t list = 0; list < lists.size(); ++list) {
+      if (step >= lists[list].count) continue;
+      AskFor(&Of(at[list]), sizeof(Entry));
+      chains_[list].push_back(at[list]);
+      at[list] = LinksOf(at[list]).before[link];
+    }
+  }
+}
+
 void PendingPostings::Clear() {
+  if (blocks_.size() > kBlocksKept && size_ < blocks_.size() * kBlockEntries / 2) {
+    blocks_.resize(kBlocksKept);
+    links_.clear();
+  }
   size_ = 0;
-  if (blocks_.size() > kBlocksKept) blocks_.resize(kBlocksKept);
 }
 
 ChunkWriter::ChunkWriter(RowBatch* batch, KeyBuilder* list)

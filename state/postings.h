@@ -6,7 +6,9 @@
 // doing; the entries of a list, one after another, are the fold's.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,34 +67,46 @@ class PendingPostings {
 
   // To `owner` and, when it is not null, `session`.
   void Add(const Posting& posting, PendingList* owner, PendingList* session);
-  size_t bytes() const { return size_ * sizeof(Entry); }
+  size_t bytes() const { return size_ * (sizeof(Entry) + sizeof(Links)); }
   void Clear();
 
   [[gnu::always_inline]] void AskForLast(const PendingList& list) {
-    if (list.count > 0) AskFor(&Of(list.last), sizeof(Entry));
+    if (list.count == 0) return;
+    AskFor(&LinksOf(list.last), sizeof(Links));
+    AskFor(&Of(list.last), sizeof(Entry));
   }
+  // What was posted to each of a few lists, in the log's order: f(posting, which of the lists). A step through a chain
+  // waits for the one before it, so that chains are followed side by side.
+  static constexpr size_t kSideBySide = 8;
   template <class F>
-  void ForEach(const PendingList& list, Link link, F&& f) {
-    chain_.clear();
-    for (uint32_t i = 0, at = list.last; i < list.count; ++i, at = Of(at).before[link]) chain_.push_back(at);
-    for (size_t i = chain_.size(); i-- > 0;) f(Of(chain_[i]).posting);
+  void ForEach(std::span<const PendingList> lists, Link link, F&& f) {
+    Follow(lists, link);
+    for (size_t list = 0; list < lists.size(); ++list) {
+      for (size_t i = chains_[list].size(); i-- > 0;) f(Of(chains_[list][i]).posting, list);
+    }
   }
 
  private:
   struct alignas(kCacheLineBytes) Entry {
     Posting posting;
-    uint32_t before[2];  // in its lists
   };
   static_assert(sizeof(Entry) == kCacheLineBytes);
-  static constexpr size_t kBlocksKept = 32;  // a commit of more gives the rest back
+  struct Links {
+    uint32_t before[2];  // in its lists
+  };
+  static constexpr size_t kBlocksKept = 32;  // what is beyond is given back after a commit that did not need half of it
   static constexpr size_t kBlockEntries = kHugePageBytes / sizeof(Entry);
+  static constexpr size_t kBlockLinks = kHugePageBytes / sizeof(Links);
 
   Entry& Of(uint32_t at) { return static_cast<Entry*>(blocks_[at / kBlockEntries].get())[at % kBlockEntries]; }
+  Links& LinksOf(uint32_t at) { return static_cast<Links*>(links_[at / kBlockLinks].get())[at % kBlockLinks]; }
   static uint32_t Append(PendingList* list, uint32_t at);
+  void Follow(std::span<const PendingList> lists, Link link);
 
   std::vector<Memory> blocks_;  // never copied as they grow in number
+  std::vector<Memory> links_;   // likewise
   uint32_t size_ = 0;
-  std::vector<uint32_t> chain_;
+  std::array<std::vector<uint32_t>, kSideBySide> chains_;
 };
 
 class KeyBuilder;

@@ -1,6 +1,9 @@
 #include "state/tables.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
 
 #include "core/period.h"
 #include "state/amounts.h"
@@ -16,8 +19,8 @@ KeyBuilder& Renamed(std::string_view key, RowKind kind, KeyBuilder* into) { retu
 // A project's operations go to the lists of their hours.
 void WriteHours(PendingPostings& pending, const ProjectNode& project, KeyBuilder* key, RowBatch* batch) {
   std::vector<Posting> postings;
-  pending.ForEach(project.hints.postings, PendingPostings::kOwner,
-                  [&](const Posting& posting) { postings.push_back(posting); });
+  pending.ForEach({&project.hints.postings, 1}, PendingPostings::kOwner,
+                  [&](const Posting& posting, size_t) { postings.push_back(posting); });
   auto hour_of = [](const Posting& posting) { return HourOf(FoldTime{posting.time_us}); };
   std::stable_sort(postings.begin(), postings.end(),
                    [&](const Posting& a, const Posting& b) { return hour_of(a) < hour_of(b); });
@@ -32,14 +35,25 @@ template <class Row>
 void WriteLists(PendingPostings& pending, const RowTable<Row>& table, RowKind kind, PendingPostings::Link link,
                 KeyBuilder* key, RowBatch* batch) {
   const auto& dirty = table.dirty_nodes();
-  constexpr size_t kAhead = 4;
-  for (size_t i = 0; i < dirty.size(); ++i) {
-    if (i + 2 * kAhead < dirty.size()) AskFor(dirty[i + 2 * kAhead], 4 * kCacheLineBytes);
-    if (i + kAhead < dirty.size()) pending.AskForLast(dirty[i + kAhead]->hints.postings);
-    const auto* node = dirty[i];
-    if (node->hints.postings.count == 0) continue;
-    ChunkWriter chunks(batch, &Renamed(node->key.view(), kind, key));
-    pending.ForEach(node->hints.postings, link, [&](const Posting& posting) { chunks.Add(posting); });
+  constexpr size_t kAtOnce = PendingPostings::kSideBySide;
+  for (size_t first = 0; first < dirty.size(); first += kAtOnce) {
+    std::array<PendingList, kAtOnce> lists;
+    size_t count = std::min(kAtOnce, dirty.size() - first);
+    for (size_t i = 0; i < count; ++i) {
+      if (first + i + 2 * kAtOnce < dirty.size()) AskFor(dirty[first + i + 2 * kAtOnce], 4 * kCacheLineBytes);
+      if (first + i + kAtOnce < dirty.size()) pending.AskForLast(dirty[first + i + kAtOnce]->hints.postings);
+      lists[i] = dirty[first + i]->hints.postings;
+    }
+    std::optional<ChunkWriter> chunks;
+    size_t of = count;
+    pending.ForEach(std::span(lists).first(count), link, [&](const Posting& posting, size_t list) {
+      if (list != of) {
+        chunks.reset();
+        chunks.emplace(batch, &Renamed(dirty[first + list]->key.view(), kind, key));
+        of = list;
+      }
+      chunks->Add(posting);
+    });
   }
 }
 
