@@ -79,10 +79,12 @@ void Runner::EndTurn() {
 }
 
 Result<size_t> Runner::StepInTurn(int64_t wait_us) {
+  if (is_beside_ && beside_.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
+    ODOMETER_RETURN_IF_ERROR(EndBeside());
   Result<size_t> folded = FoldOnce(wait_us, options_.batch_records_max);
   if (!folded.ok()) return folded;
   if (CommitDue()) {
-    ODOMETER_RETURN_IF_ERROR(CommitInTurn());
+    ODOMETER_RETURN_IF_ERROR(has_thread_ && behind_us_ > kBehindUs ? CommitBeside() : CommitInTurn());
   } else if (!projection_->dirty() && clock_.MonotonicUs() - verified_us_ >= kVerifyUs) {
     ODOMETER_RETURN_IF_ERROR(Verify());
   }
@@ -272,7 +274,7 @@ int64_t Runner::LingerLeft(int64_t otherwise) const {
 }
 
 bool Runner::CommitDue() const {
-  if (!projection_->dirty()) return false;
+  if (is_beside_ ? !projection_->changed() : !projection_->dirty()) return false;
   bool is_drained = projection_->meta().cursor >= log_.range().end;
   if ((is_drained || has_asks_only_) && LingerLeft(0) <= 0) return true;
   if (projection_->bytes_in_memory() > options_.projection.memory_bytes_max + (64u << 20)) return true;
@@ -289,12 +291,11 @@ int64_t Runner::CommitInterval() const {
 // Only the rows' way into a batch needs the turn; the sync of the log and the store's write do not. What could not be
 // written stays, and is tried again before anything more is folded.
 Status Runner::CommitInTurn(bool keeps_turn) {
+  ODOMETER_RETURN_IF_ERROR(EndBeside());
   if (!projection_->dirty()) return Status::Ok();
   int64_t begun_us = clock_.MonotonicUs();
   if (Status begun = projection_->BeginCommit(); !begun.ok()) return Fail("commit", begun);
-  first_uncommitted_us_ = -1;
-  has_asks_only_ = true;
-  is_writing_ = true;
+  BeginWriting();
   if (!keeps_turn) EndTurn();
   // The store's cursor must never be more durable than the log below it, nor tell of another log.
   Status synced = log_.SyncTo(projection_->begun_cursor());
@@ -305,13 +306,46 @@ Status Runner::CommitInTurn(bool keeps_turn) {
   }
   if (!keeps_turn) turn_.Take();
   is_writing_ = false;
-  Status finished = FinishCommit(synced, written, begun_us);
+  Status finished = Verified(synced);
+  if (finished.ok()) finished = FinishCommit(written, begun_us);
   if (needs_restart_) Restart();
   return finished;
 }
 
-Status Runner::FinishCommit(const Status& synced, const Status& written, int64_t begun_us) {
-  ODOMETER_RETURN_IF_ERROR(Verified(synced));
+void Runner::BeginWriting() {
+  first_uncommitted_us_ = -1;
+  has_asks_only_ = true;
+  is_writing_ = true;
+}
+
+Status Runner::CommitBeside() {
+  ODOMETER_RETURN_IF_ERROR(EndBeside());
+  beside_since_us_ = clock_.MonotonicUs();
+  if (Status begun = projection_->BeginCommit(); !begun.ok()) return Fail("commit", begun);
+  ODOMETER_RETURN_IF_ERROR(Verified(log_.SyncTo(projection_->begun_cursor())));
+  BeginWriting();
+  is_beside_ = true;
+  beside_ = std::async(std::launch::async, [this] {
+              std::lock_guard commit(commit_mutex_);
+              return projection_->WriteCommit();
+            }).share();
+  return Status::Ok();
+}
+
+Status Runner::EndBeside() {
+  if (!is_beside_) return Status::Ok();
+  std::shared_future<Status> beside = beside_;
+  EndTurn();
+  beside.wait();
+  turn_.Take();
+  if (!is_beside_) return Status::Ok();  // another thread has ended it
+  is_writing_ = is_beside_ = false;
+  Status finished = FinishCommit(beside.get(), beside_since_us_);
+  if (needs_restart_) Restart();
+  return finished;
+}
+
+Status Runner::FinishCommit(const Status& written, int64_t begun_us) {
   if (!written.ok()) return Fail("commit", written);
   projection_->FinishCommit();
   std::shared_ptr<const View> view = store_->NewView();
@@ -359,6 +393,7 @@ void Runner::RecordOutcomes(std::span<const Record> records, const std::vector<O
 }
 
 void Runner::Start() {
+  has_thread_ = true;
   thread_ = std::thread([this] {
     Loop();
     turn_.Take();

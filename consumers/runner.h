@@ -12,6 +12,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -159,7 +160,11 @@ class Runner {
   ForOthers FoldForOthers(size_t records_max);
   bool IsLingering() const;
   Status CommitInTurn(bool keeps_turn = false);
-  Status FinishCommit(const Status& synced, const Status& written, int64_t begun_us);
+  // Far behind a commit is large: the fold goes on while another thread writes it. That is waited for before the next.
+  Status CommitBeside();
+  Status EndBeside();
+  void BeginWriting();
+  Status FinishCommit(const Status& written, int64_t begun_us);
   Status Verified(const Status& synced);
   // Lets it go, once those have been folded for who wanted it meanwhile.
   void EndTurn();
@@ -200,6 +205,9 @@ class Runner {
   std::atomic<uint64_t> committed_end_ = 0;
   std::atomic<uint64_t> awaited_end_ = 0;   // somebody waits for a view of what is below
   bool is_writing_ = false;                 // a commit, without the turn
+  bool is_beside_ = false;                  // that is, by another thread than the one that folds
+  int64_t beside_since_us_ = 0;             // monotonic
+  std::shared_future<Status> beside_;
   bool needs_restart_ = false;              // as soon as that is over
   int64_t verified_us_ = 0;                 // monotonic: when the log was last shown to be the one that is folded
   int64_t acknowledged_us_ = 0;             // monotonic
@@ -211,6 +219,7 @@ class Runner {
   bool has_ended_ = false;                  // its last commit is made, or being made: nothing more is folded
   uint64_t seen_wakes_ = 0;                 // of the log; the thread's
   FoldTurn turn_;                           // guards all above but what is atomic
+  bool has_thread_ = false;
   std::thread thread_;
   Status last_commit_;  // of the thread, when it ended
   std::atomic<bool> is_log_verified_ = true;

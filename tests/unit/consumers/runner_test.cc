@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "log/memory_log.h"
+#include "state/dump.h"
 #include "tests/unit/log/temp_directory.h"
 
 namespace odometer {
@@ -116,18 +118,20 @@ class RunnerTest : public testing::Test {
     return seconds - 1;
   }
 
+  void AppendTurnOf(const std::string& user) {
+    Event turn;
+    turn.type = EventType::kTurnRecorded;
+    turn.id = Uuid5(kNamespaceDns, user + std::to_string(log_.range().end));
+    turn.tenant = "default";
+    turn.event_time = EventTime{clock_.NowUs()};
+    turn.turn.user = user;
+    std::string bytes = Encode(turn);
+    std::string_view view = bytes;
+    ASSERT_TRUE(log_.Append({&view, 1}).ok());
+  }
+
   void AppendTurnsOfThree() {
-    for (const char* user : {"ann", "bob", "cid"}) {
-      Event turn;
-      turn.type = EventType::kTurnRecorded;
-      turn.id = Uuid5(kNamespaceDns, user);
-      turn.tenant = "default";
-      turn.event_time = EventTime{clock_.NowUs()};
-      turn.turn.user = user;
-      std::string bytes = Encode(turn);
-      std::string_view view = bytes;
-      ASSERT_TRUE(log_.Append({&view, 1}).ok());
-    }
+    for (const char* user : {"ann", "bob", "cid"}) AppendTurnOf(user);
     Append();
   }
 
@@ -198,6 +202,51 @@ TEST_F(RunnerTest, SoManyChangedRowsAreCommittedHoweverFarItIsBehind) {
   AppendTurnsOfThree();
   clock_.Advance(kUsPerHour);
   ExpectCommits({0, 0, 0, 1});  // Genesis; tenant, service_day and account, period, day, id of each
+}
+
+TEST_F(RunnerTest, WhatIsCommittedBesideTheFoldIsWhatIsCommittedInItsTurn) {
+  for (int i = 0; i < 500; ++i) AppendTurnOf("user-" + std::to_string(i % 40));
+  clock_.Advance(kUsPerHour);
+  options_.batch_records_max = 1;
+  options_.backlog_rows_max = 12;
+  Reopen();
+  while (runner_->state().committed.cursor < log_.range().end) ASSERT_TRUE(runner_->Step(0).ok());
+  std::map<std::string, FieldMap> in_turn = DumpLogical(*runner_->view()).value();
+  uint64_t commits = runner_->state().commits;
+  runner_.reset();
+  std::filesystem::remove_all(directory_.path() + "/store");
+  Reopen();
+  runner_->Start();
+  std::shared_ptr<const View> view = runner_->WaitFor(log_.range().end, 10'000'000);
+  ASSERT_NE(view, nullptr);
+  EXPECT_EQ(DumpLogical(*view).value(), in_turn);
+  EXPECT_EQ(runner_->state().commits, commits) << "each is ended before the next";
+  EXPECT_TRUE(runner_->Stop().ok());
+}
+
+// What was read since the log was last shown to be the right one is not taken for committed because a commit of what
+// came before it ends.
+TEST_F(RunnerTest, ALogThatTurnsOutToBeAnotherOneWhileACommitIsWrittenIsNotTakenForTheRightOne) {
+  for (int i = 0; i < 100; ++i) AppendTurnOf("user-" + std::to_string(i));
+  clock_.Advance(kUsPerHour);
+  options_.batch_records_max = 1;
+  options_.backlog_rows_max = 12;
+  Reopen();
+  runner_->Start();
+  ASSERT_TRUE(Await([&] { return runner_->state().commits > 2; }));
+  log_.FailPoll({Code::kCorrupt, "another log"});
+  log_.FailSync({Code::kCorrupt, "another log"});
+  ASSERT_TRUE(Await([&] { return !runner_->is_log_verified(); }));
+  uint64_t cursor = 0;
+  for (int i = 0; i < 20; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_FALSE(runner_->is_log_verified());
+    cursor = runner_->state().committed.cursor;
+  }
+  EXPECT_EQ(runner_->state().committed.cursor, cursor);
+  log_.FailPoll(Status::Ok());
+  log_.FailSync(Status::Ok());
+  EXPECT_NE(runner_->WaitFor(log_.range().end, 10'000'000), nullptr) << "it goes on by itself";
 }
 
 TEST_F(RunnerTest, FewerChangedRowsThanThatAreCommittedWhenItIsNotBehind) {
