@@ -76,7 +76,7 @@ int64_t UsedAt(const Counter& counter, int64_t at_us) {
   auto window = static_cast<Window>(counter.window);
   if (IsRolling(window)) {
     __int128 sum = counter.steps.Sum(at_us);
-    return static_cast<int64_t>(std::min<__int128>(sum, INT64_MAX));
+    return static_cast<int64_t>(std::clamp<__int128>(sum, INT64_MIN, INT64_MAX));
   }
   if (IsCalendar(window)) return at_us < counter.end_us ? counter.used : 0;
   return counter.used;

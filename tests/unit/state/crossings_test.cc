@@ -159,6 +159,20 @@ TEST_F(CrossingsTest, ARollingWindowTellsAgainOnlyAfterItHasFallenTenPercentBelo
   EXPECT_NE(rows[0].id, rows[1].id);
 }
 
+// Found by kill -9 under hostile amounts: a sum below the int64 range came out above the cap.
+TEST_F(CrossingsTest, ARollingSumBelowTheRangeOfFiguresReachesNothing) {
+  ASSERT_EQ(Override("ann", {LimitOf(Meter::kOutputTokens, Window::kRollingHour, 100)}), "applied");
+  constexpr int64_t kTenth = INT64_MAX / 10;
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(partition_.Apply(TokenTurn(0, 4 * kTenth, kNoon - 2 * kUsPerHour)), "applied");
+  for (int minute = 0; minute < 2; ++minute) {
+    Event less = make_.Amendment(make_.Turn("ann", kNoon + minute * kMinute), kNoon + minute * kMinute);
+    less.amendment.tokens_delta.output = -7 * kTenth;
+    ASSERT_EQ(partition_.Apply(less), "applied") << "its day has used as much before";
+  }
+  EXPECT_EQ(UsedBy("ann", Meter::kOutputTokens, Window::kRollingHour, kNoon + kMinute), INT64_MIN);
+  for (const CrossingRow& row : Outbox()) EXPECT_NE(row.window, static_cast<uint8_t>(Window::kRollingHour));
+}
+
 TEST_F(CrossingsTest, AGaugeThatFallsByDeletionIsToldAgainWhenItIsReachedAgain) {
   ASSERT_EQ(Quota(QuotaLevel::kProject, {"acme", {}, "docs", {}}, {LimitOf(Meter::kVectors, Window::kGauge, 100)}),
             "applied");
