@@ -161,9 +161,9 @@ TEST_F(CrossingsTest, ARollingWindowTellsAgainOnlyAfterItHasFallenTenPercentBelo
 
 // Found by kill -9 under hostile amounts: a sum below the int64 range came out above the cap.
 TEST_F(CrossingsTest, ARollingSumBelowTheRangeOfFiguresReachesNothing) {
-  ASSERT_EQ(Override("ann", {LimitOf(Meter::kOutputTokens, Window::kRollingHour, 100)}), "applied");
   constexpr int64_t kTenth = INT64_MAX / 10;
   for (int i = 0; i < 2; ++i) ASSERT_EQ(partition_.Apply(TokenTurn(0, 4 * kTenth, kNoon - 2 * kUsPerHour)), "applied");
+  ASSERT_EQ(Override("ann", {LimitOf(Meter::kOutputTokens, Window::kRollingHour, 100)}), "applied");
   for (int minute = 0; minute < 2; ++minute) {
     Event less = make_.Amendment(make_.Turn("ann", kNoon + minute * kMinute), kNoon + minute * kMinute);
     less.amendment.tokens_delta.output = -7 * kTenth;
