@@ -17,6 +17,7 @@ constexpr int64_t kAskAgainUs = kUsPerSecond / 2;
 // While nothing is committed, the log is verified this often.
 constexpr int64_t kVerifyUs = 5 * kUsPerSecond;
 constexpr int64_t kAcknowledgeUs = 10 * kUsPerSecond;
+// Further behind than that, commits are larger and written beside the fold.
 constexpr int64_t kBehindUs = kUsPerSecond;
 // A hold that is due expires by the log's time: on a log that is silent this long, a Tick moves it.
 constexpr int64_t kQuietUs = kUsPerSecond;
@@ -318,6 +319,7 @@ void Runner::BeginWriting() {
   is_writing_ = true;
 }
 
+// The log is synced with the turn: so far behind nobody waits for a verdict of these milliseconds.
 Status Runner::CommitBeside() {
   ODOMETER_RETURN_IF_ERROR(EndBeside());
   beside_since_us_ = clock_.MonotonicUs();

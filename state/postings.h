@@ -75,8 +75,8 @@ class PendingPostings {
     AskFor(&LinksOf(list.last), sizeof(Links));
     AskFor(&Of(list.last), sizeof(Entry));
   }
-  // What was posted to each of a few lists, in the log's order: f(posting, which of the lists). A step through a chain
-  // waits for the one before it, so that chains are followed side by side.
+  // What was posted to each of up to kSideBySide lists, in the log's order: f(posting, which of the lists). A step
+  // through a chain waits for the one before it, so that chains are followed side by side.
   static constexpr size_t kSideBySide = 8;
   template <class F>
   void ForEach(std::span<const PendingList> lists, Link link, F&& f) {
