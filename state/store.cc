@@ -26,6 +26,9 @@ constexpr size_t kFirstBlockBytes = 16u << 10;
 constexpr size_t kDoubledMost = 6;
 // A batch that holds more gives it back when it was not half full.
 constexpr size_t kBatchBytesKept = 64u << 20;
+constexpr int kRunsMost = 6;                    // sorted runs, before some of them are merged
+constexpr uint64_t kRunFileBytes = 1ull << 30;  // of a run's files: most runs are one
+constexpr uint64_t kUnderWayBytes = 1u << 20;   // of a file that is being written, from one hint to the next
 
 // RocksDB asserts on a null pointer, even of no bytes.
 rocksdb::Slice SliceOf(std::string_view text) { return {text.data() == nullptr ? "" : text.data(), text.size()}; }
@@ -67,6 +70,14 @@ rocksdb::Options RocksOptions(const StoreOptions& options) {
   rocks.write_buffer_size = options.memtable_bytes;
   rocks.max_write_buffer_number = 3;
   rocks.max_background_jobs = 2;
+  // Keys come back all over the store, so a merge into a level rewrites all of it, the more the larger the store is. Runs
+  // of like size are merged instead: a row is written as often as the store has doubled, and few files are open.
+  rocks.compaction_style = rocksdb::kCompactionStyleUniversal;
+  rocks.level0_file_num_compaction_trigger = kRunsMost;
+  rocks.target_file_size_base = kRunFileBytes;
+  rocks.bytes_per_sync = kUnderWayBytes;
+  // Merges take what the fold and its readers leave; where that is too little, RocksDB has writes wait for them.
+  rocks.env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW, rocksdb::CpuPriority::kLow);
   // Of keys that are new, as most are that are looked for, a memtable says so without a search.
   rocks.memtable_whole_key_filtering = true;
   rocks.memtable_prefix_bloom_size_ratio = 0.1;
