@@ -3,7 +3,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <cstring>
 #include <string>
 
 namespace odometer {
@@ -18,7 +17,7 @@ uint32_t SlotOf(std::string_view tenant) {
   }
   uint32_t size = static_cast<uint32_t>(tenant.size());
   for (int i = 0; i < 4; ++i) input[i] = static_cast<char>(size >> (8 * i));
-  std::memcpy(input + 4, tenant.data(), tenant.size());
+  tenant.copy(input + 4, tenant.size());
   return static_cast<uint32_t>(XXH3_64bits(input, tenant.size() + 4) % kSlots);
 }
 

@@ -70,8 +70,8 @@ rocksdb::Options RocksOptions(const StoreOptions& options) {
   rocks.write_buffer_size = options.memtable_bytes;
   rocks.max_write_buffer_number = 3;
   rocks.max_background_jobs = 2;
-  // Keys come back all over the store, so a merge into a level rewrites all of it, the more the larger the store is. Runs
-  // of like size are merged instead: a row is written as often as the store has doubled, and few files are open.
+  // Keys come back all over the store, so a merge into a level rewrites all of it, the more the larger the store is.
+  // Runs of like size are merged instead: a row is written as often as the store has doubled, and few files are open.
   rocks.compaction_style = rocksdb::kCompactionStyleUniversal;
   rocks.level0_file_num_compaction_trigger = kRunsMost;
   rocks.target_file_size_base = kRunFileBytes;
