@@ -31,7 +31,7 @@ struct Flags {
   double minutes = 30;
   uint32_t users = 1'000'000;
   double rate = 0;  // events a second; 0: half of the top
-  double top_s = 30;
+  double top_s = 120;  // merges that give way to it at first have to be made within it
   int port = 29792;
   bool kafka = false;
 };
