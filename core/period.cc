@@ -1,5 +1,6 @@
 #include "core/period.h"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace odometer {
@@ -90,29 +91,46 @@ void PutDigits(int64_t number, int digits, char* to) {
 
 std::string Period::ToString() const { return DayToString(first_day()).substr(0, 7); }
 
-std::string DayToString(int64_t day) {
+namespace {
+
+size_t PutDay(int64_t day, char* to) {
   CivilDay civil = CivilOf(day);
   if (civil.year < 0 || civil.year > 9999) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%04lld-%02d-%02d", static_cast<long long>(civil.year), civil.month, civil.day);
-    return text;
+    int size = std::snprintf(to, kTimeTextBytesMax, "%04lld-%02d-%02d", static_cast<long long>(civil.year), civil.month,
+                             civil.day);
+    return static_cast<size_t>(size);
   }
-  char text[] = "0000-00-00";
-  PutDigits(civil.year, 4, text);
-  PutDigits(civil.month, 2, text + 5);
-  PutDigits(civil.day, 2, text + 8);
-  return text;
+  PutDigits(civil.year, 4, to);
+  PutDigits(civil.month, 2, to + 5);
+  PutDigits(civil.day, 2, to + 8);
+  to[4] = to[7] = '-';
+  return 10;
 }
 
-std::string TimeToString(int64_t us) {
+}  // namespace
+
+std::string DayToString(int64_t day) {
+  char text[kTimeTextBytesMax];
+  return {text, PutDay(day, text)};
+}
+
+size_t PutTime(int64_t us, char* to) {
   int64_t day = FloorDiv(us, kUsPerDay);
   int64_t rest = us - day * kUsPerDay;
-  char text[] = "T00:00:00.000000Z";
+  size_t day_size = PutDay(day, to);
+  constexpr std::string_view kTime = "T00:00:00.000000Z";
+  char* text = to + day_size;
+  std::copy(kTime.begin(), kTime.end(), text);
   PutDigits(rest / kUsPerHour, 2, text + 1);
   PutDigits(rest / (60 * kUsPerSecond) % 60, 2, text + 4);
   PutDigits(rest / kUsPerSecond % 60, 2, text + 7);
   PutDigits(rest % kUsPerSecond, 6, text + 10);
-  return DayToString(day) + text;
+  return day_size + kTime.size();
+}
+
+std::string TimeToString(int64_t us) {
+  char text[kTimeTextBytesMax];
+  return {text, PutTime(us, text)};
 }
 
 std::optional<int64_t> ParseTime(std::string_view text) {

@@ -40,6 +40,9 @@ struct Period {
 std::string DayToString(int64_t day);
 // RFC 3339 in UTC with microseconds: "2023-11-16T18:17:03.979960Z"
 std::string TimeToString(int64_t us);
+// The same, written to where kTimeTextBytesMax fit; answers how many there are.
+constexpr size_t kTimeTextBytesMax = 48;
+size_t PutTime(int64_t us, char* to);
 // RFC 3339 with any offset and up to 9 fraction digits (finer than a microsecond is truncated).
 std::optional<int64_t> ParseTime(std::string_view text);
 

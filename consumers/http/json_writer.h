@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -22,19 +23,19 @@ namespace odometer {
 class JsonWriter {
  public:
   // Room for a short answer from the start.
-  JsonWriter() { out_.reserve(kUsualBytes); }
+  JsonWriter() : out_(kUsualBytes, '\0') {}
 
   JsonWriter& Object() { return Open('{', '}'); }
   JsonWriter& Array() { return Open('[', ']'); }
   // Ends the innermost object or array.
   JsonWriter& End() {
-    out_ += ends_.back();
+    *Room(1) = ends_.back();
+    ++size_;
     ends_.pop_back();
     comma_ = true;
     return *this;
   }
   JsonWriter& Key(std::string_view name) {
-    Comma();
     Quote(name, ':');
     comma_ = false;
     return *this;
@@ -54,95 +55,104 @@ class JsonWriter {
   JsonWriter& Bool(bool value) { return Plain(value ? "true" : "false"); }
   JsonWriter& Null() { return Plain("null"); }
   JsonWriter& Text(std::string_view text) {
-    Comma();
-    Quote(text);
+    Quote(text, 0);
     return *this;
   }
   // Null for a time that has not been (below 0).
-  JsonWriter& Time(int64_t us) { return us < 0 ? Null() : Text(TimeToString(us)); }
+  JsonWriter& Time(int64_t us) {
+    if (us < 0) return Null();
+    char text[kTimeTextBytesMax];
+    return Text({text, PutTime(us, text)});
+  }
   // JSON that was written elsewhere.
   JsonWriter& Raw(std::string_view json) { return Plain(json); }
 
   JsonWriter& Field(std::string_view name, int64_t value) { return Key(name).Int(value); }
   JsonWriter& Field(std::string_view name, std::string_view value) { return Key(name).Text(value); }
 
-  const std::string& text() const { return out_; }
-  std::string Take() { return std::move(out_); }
+  std::string_view text() const { return {out_.data(), size_}; }
+  std::string Take() {
+    out_.resize(size_);
+    return std::move(out_);
+  }
 
  private:
   static constexpr size_t kUsualBytes = 2048;
+  static constexpr size_t kWord = sizeof(uint64_t);
 
+  // Where so many bytes more may be written.
+  char* Room(size_t bytes) {
+    if (out_.size() - size_ < bytes) out_.resize(std::max(size_ + bytes, 2 * out_.size()));
+    return out_.data() + size_;
+  }
   JsonWriter& Open(char begin, char end) {
-    Comma();
-    out_ += begin;
+    Plain({&begin, 1});
     ends_ += end;
     comma_ = false;
     return *this;
   }
   JsonWriter& Plain(std::string_view token) {
-    Comma();
-    out_ += token;
+    char* at = Room(token.size() + 1);
+    *at = ',';
+    std::copy(token.begin(), token.end(), at + comma_);
+    size_ += token.size() + comma_;
+    comma_ = true;
     return *this;
   }
-  void Comma() {
-    if (comma_) out_ += ',';
+  // Whether JSON would have written one of eight bytes otherwise: a control character, a quote, a backslash, DEL.
+  static bool HasEscaped(uint64_t word) {
+    constexpr uint64_t kEach = ~uint64_t{0} / 255, kHigh = kEach * 0x80;
+    auto has_below = [](uint64_t bytes, uint64_t least) { return (bytes - kEach * least) & ~bytes & kHigh; };
+    return (has_below(word, 0x20) | has_below(word ^ kEach * '"', 1) | has_below(word ^ kEach * '\\', 1) |
+            has_below(word ^ kEach * 0x7f, 1)) != 0;
+  }
+  static bool IsPlain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '"' && c != '\\'; }
+  // With one more character after it, unless that is 0.
+  void Quote(std::string_view text, char after) {
+    char* quote = Room(text.size() + 4 + kWord);
+    *quote = ',';
+    quote += comma_;
+    *quote = '"';
+    char* end = std::copy(text.begin(), text.end(), quote + 1);
+    std::memset(end, ' ', kWord);  // the last word of it is whole
+    bool is_escaped = false;
+    for (const char* at = quote + 1; at < end; at += kWord) {
+      uint64_t word;
+      std::memcpy(&word, at, kWord);
+      is_escaped |= HasEscaped(word);
+    }
+    if (is_escaped) return QuoteEscaped(text, after);
+    *end++ = '"';
+    *end = after;
+    size_ = static_cast<size_t>(end - out_.data()) + (after != 0);
     comma_ = true;
   }
-  // Without anything that JSON would have written otherwise.
-  static bool IsPlain(std::string_view text);
-  // With one more character after it, unless that is 0.
-  void Quote(std::string_view text, char after = 0);
-  void QuoteEscaped(std::string_view text);
+  void QuoteEscaped(std::string_view text, char after);
 
-  std::string out_;
+  std::string out_;  // its first size_ bytes
+  size_t size_ = 0;
   std::string ends_;
   bool comma_ = false;
 };
 
-inline bool JsonWriter::IsPlain(std::string_view text) {
-  for (char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '"' || c == '\\') return false;
-  }
-  return true;
-}
-
-inline void JsonWriter::Quote(std::string_view text, char after) {
-  constexpr size_t kShortMost = 60;
-  if (!IsPlain(text)) {
-    QuoteEscaped(text);
-    if (after != 0) out_ += after;
-    return;
-  }
-  if (text.size() > kShortMost) {
-    out_.append(1, '"').append(text).append(1, '"');
-    if (after != 0) out_ += after;
-    return;
-  }
-  // In one piece: an answer is made of some hundred of these.
-  char quoted[kShortMost + 3];
-  quoted[0] = '"';
-  std::copy(text.begin(), text.end(), quoted + 1);
-  quoted[text.size() + 1] = '"';
-  quoted[text.size() + 2] = after;
-  out_.append(quoted, text.size() + (after != 0 ? 3 : 2));
-}
-
-inline void JsonWriter::QuoteEscaped(std::string_view text) {
+inline void JsonWriter::QuoteEscaped(std::string_view text, char after) {
   static const char* const kHex = "0123456789abcdef";
-  out_ += '"';
+  std::string quoted = "\"";
   for (char c : text) {
-    if (IsPlain({&c, 1})) {
-      out_ += c;
+    if (IsPlain(c)) {
+      quoted += c;
     } else if (c == '"' || c == '\\') {
-      out_ += '\\';
-      out_ += c;
+      quoted += '\\';
+      quoted += c;
     } else {
-      out_ += "\\u00";
-      out_ += kHex[(c >> 4) & 15];
-      out_ += kHex[c & 15];
+      quoted += "\\u00";
+      quoted += kHex[(c >> 4) & 15];
+      quoted += kHex[c & 15];
     }
   }
-  out_ += '"';
+  quoted += '"';
+  if (after != 0) quoted += after;
+  Plain(quoted);
 }
 
 }  // namespace odometer
