@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -95,6 +96,39 @@ TEST(JsonWriterTest, EscapesWhatATextMayNotHold) {
   JsonWriter json;
   json.Object().Field("a\"b", "c\\d\n\x01\x7f\xc3\xa9").Key("t").Time(-1).Key("n").Null().End();
   EXPECT_EQ(json.text(), "{\"a\\\"b\":\"c\\\\d\\u000a\\u0001\\u007f\xc3\xa9\",\"t\":null,\"n\":null}");
+}
+
+TEST(JsonWriterTest, EscapesACharacterWhereverItStandsAndNoOther) {
+  for (size_t size = 1; size < 20; ++size) {
+    for (size_t at = 0; at < size; ++at) {
+      for (int c = 0; c < 256; ++c) {
+        std::string text(size, '\xff');
+        text[at] = static_cast<char>(c);
+        std::string written = text.substr(0, at);
+        if (c < 0x20 || c == 0x7f) {
+          written += fmt::format("\\u{:04x}", c);
+        } else {
+          written += c == '"' || c == '\\' ? "\\" : "";
+          written += text[at];
+        }
+        JsonWriter json;
+        json.Array().Text("before").Text(text).End();
+        std::string expected = "[\"before\",\"" + written + text.substr(at + 1) + "\"]";
+        ASSERT_EQ(json.Take(), expected) << size << " " << at << " " << c;
+      }
+    }
+  }
+}
+
+TEST(JsonWriterTest, GrowsBeyondTheRoomThatItBeginsWith) {
+  JsonWriter json;
+  json.Array();
+  std::string expected = "[";
+  for (int i = 0; i < 2'000; ++i) {
+    json.Text(std::string(static_cast<size_t>(i % 90), 'x')).Int(i);
+    expected += fmt::format("{}\"{}\",{}", i > 0 ? "," : "", std::string(static_cast<size_t>(i % 90), 'x'), i);
+  }
+  EXPECT_EQ(json.End().Take(), expected + "]");
 }
 
 // --- the server
