@@ -87,12 +87,6 @@ void PutDigits(int64_t number, int digits, char* to) {
   for (; digits > 0; number /= 10) to[--digits] = static_cast<char>('0' + number % 10);
 }
 
-}  // namespace
-
-std::string Period::ToString() const { return DayToString(first_day()).substr(0, 7); }
-
-namespace {
-
 size_t PutDay(int64_t day, char* to) {
   CivilDay civil = CivilOf(day);
   if (civil.year < 0 || civil.year > 9999) {
@@ -108,6 +102,8 @@ size_t PutDay(int64_t day, char* to) {
 }
 
 }  // namespace
+
+std::string Period::ToString() const { return DayToString(first_day()).substr(0, 7); }
 
 std::string DayToString(int64_t day) {
   char text[kTimeTextBytesMax];

@@ -76,8 +76,6 @@ rocksdb::Options RocksOptions(const StoreOptions& options) {
   rocks.level0_file_num_compaction_trigger = kRunsMost;
   rocks.target_file_size_base = kRunFileBytes;
   rocks.bytes_per_sync = kUnderWayBytes;
-  // Merges take what the fold and its readers leave; where that is too little, RocksDB has writes wait for them.
-  rocks.env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW, rocksdb::CpuPriority::kLow);
   // Of keys that are new, as most are that are looked for, a memtable says so without a search.
   rocks.memtable_whole_key_filtering = true;
   rocks.memtable_prefix_bloom_size_ratio = 0.1;
@@ -241,6 +239,9 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   store->impl_->options = options;
   rocksdb::DB* db = nullptr;
   rocksdb::Options rocks = RocksOptions(options);
+  // Of all stores: merges take what the fold and its readers leave; where that is too little, RocksDB has writes wait
+  // for them. Where it cannot be had, they only take more.
+  (void)rocks.env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW, rocksdb::CpuPriority::kLow);
   rocksdb::Status opened = options.read_only ? rocksdb::DB::OpenForReadOnly(rocks, options.path, &db)
                                              : rocksdb::DB::Open(rocks, options.path, &db);
   if (!opened.ok()) return FromRocks("open " + options.path, opened);

@@ -70,6 +70,7 @@ class JsonWriter {
   JsonWriter& Field(std::string_view name, int64_t value) { return Key(name).Int(value); }
   JsonWriter& Field(std::string_view name, std::string_view value) { return Key(name).Text(value); }
 
+  // Until more is written.
   std::string_view text() const { return {out_.data(), size_}; }
   std::string Take() {
     out_.resize(size_);
@@ -79,6 +80,7 @@ class JsonWriter {
  private:
   static constexpr size_t kUsualBytes = 2048;
   static constexpr size_t kWord = sizeof(uint64_t);
+  static constexpr uint64_t kEach = ~uint64_t{0} / 255;  // a word of ones: times a byte, a word of that byte
 
   // Where so many bytes more may be written.
   char* Room(size_t bytes) {
@@ -101,12 +103,11 @@ class JsonWriter {
   }
   // Whether JSON would have written one of eight bytes otherwise: a control character, a quote, a backslash, DEL.
   static bool HasEscaped(uint64_t word) {
-    constexpr uint64_t kEach = ~uint64_t{0} / 255, kHigh = kEach * 0x80;
+    constexpr uint64_t kHigh = kEach * 0x80;
     auto has_below = [](uint64_t bytes, uint64_t least) { return (bytes - kEach * least) & ~bytes & kHigh; };
     return (has_below(word, 0x20) | has_below(word ^ kEach * '"', 1) | has_below(word ^ kEach * '\\', 1) |
             has_below(word ^ kEach * 0x7f, 1)) != 0;
   }
-  static bool IsPlain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '"' && c != '\\'; }
   // With one more character after it, unless that is 0.
   void Quote(std::string_view text, char after) {
     char* quote = Room(text.size() + 4 + kWord);
@@ -139,7 +140,7 @@ inline void JsonWriter::QuoteEscaped(std::string_view text, char after) {
   static const char* const kHex = "0123456789abcdef";
   std::string quoted = "\"";
   for (char c : text) {
-    if (IsPlain(c)) {
+    if (!HasEscaped(kEach * static_cast<unsigned char>(c))) {
       quoted += c;
     } else if (c == '"' || c == '\\') {
       quoted += '\\';
