@@ -22,6 +22,7 @@
 #include "bench/traffic.h"
 #include "consumers/cli/http_client.h"
 #include "core/placement.h"
+#include "core/scheduling.h"
 
 namespace odometer {
 namespace {
@@ -254,6 +255,7 @@ class QueryBench {
 
   // One of each in turn, so that all meet the same minutes, and what is kept between reads grows old between them.
   void ReadAll(std::vector<Measured>* reads) {
+    AskForTurnsOf(kShortTurn);  // its own wait for a core would be told as the daemon's
     for (int round = 0; round < flags_.rounds; ++round) {
       for (Measured& read : *reads) {
         std::string path = read.path();

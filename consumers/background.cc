@@ -1,18 +1,16 @@
 #include "consumers/background.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
+
+#include "core/scheduling.h"
 
 namespace odometer {
 namespace {
 
 // Rounds that do nothing, but are due again at once, must not take a core.
 constexpr int64_t kRestUsLeast = 1000;
-// What somebody waits for goes before it, but does not keep it from being ready in time.
-constexpr int kNice = 5;
 
 }  // namespace
 
@@ -36,7 +34,7 @@ void Background::Wake() {
 
 void Background::Loop() {
   using std::chrono::steady_clock;
-  setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + kNice);  // on Linux: of this thread
+  GiveWay();
   std::unique_lock lock(mutex_);
   while (!is_stopping_) {
     is_woken_ = false;

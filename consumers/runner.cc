@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "core/planted.h"
+#include "core/scheduling.h"
 
 namespace odometer {
 
@@ -397,6 +398,7 @@ void Runner::RecordOutcomes(std::span<const Record> records, const std::vector<O
 void Runner::Start() {
   has_thread_ = true;
   thread_ = std::thread([this] {
+    GiveWay();  // who asks does not wait for it: the ask is folded by the thread that brings it
     Loop();
     turn_.Take();
     has_ended_ = true;

@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include "consumers/runner.h"
-#include "consumers/short_turns.h"
+#include "core/scheduling.h"
 
 namespace odometer {
 
@@ -96,7 +96,7 @@ void Runner::NoteAsked(size_t judged, int64_t took_us) {
 // While it waits for the disk, others ask: they are the next batch. Who has just been answered asks again at once, as a
 // rule: a batch that waits for them for a quarter of what the last one took saves them nearly the whole of another.
 void Runner::AskerLoop() {
-  AskForShortTurns();
+  AskForTurnsOf(kShortTurn);
   size_t expected = 0;
   int64_t gather_us = 0;
   for (;;) {

@@ -13,8 +13,10 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/planted.h"
+#include "core/scheduling.h"
 #include "state/written_keys.h"
 
 namespace odometer {
@@ -53,9 +55,14 @@ class NoLog : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
-// The runner tries again itself, with Resume(); a recovery thread of RocksDB's own would only hold it off.
-class NoAutoRecovery : public rocksdb::EventListener {
+class Listener : public rocksdb::EventListener {
  public:
+  // On a thread of flushes: there is one for all stores.
+  void OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) override {
+    static thread_local bool gives_way = false;
+    if (!std::exchange(gives_way, true)) GiveWay();
+  }
+  // The runner tries again itself, with Resume(); a recovery thread of RocksDB's own would only hold it off.
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
     *auto_recovery = false;
   }
@@ -64,7 +71,7 @@ class NoAutoRecovery : public rocksdb::EventListener {
 rocksdb::Options RocksOptions(const StoreOptions& options) {
   rocksdb::Options rocks;
   rocks.info_log = std::make_shared<NoLog>();
-  rocks.listeners.push_back(std::make_shared<NoAutoRecovery>());
+  rocks.listeners.push_back(std::make_shared<Listener>());
   rocks.create_if_missing = !options.read_only;
   if (options.env != nullptr) rocks.env = options.env;
   rocks.write_buffer_size = options.memtable_bytes;
@@ -241,7 +248,7 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
   rocksdb::Options rocks = RocksOptions(options);
   // Of all stores: merges take what the fold and its readers leave; where that is too little, RocksDB has writes wait
   // for them. Where it cannot be had, they only take more.
-  (void)rocks.env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW, rocksdb::CpuPriority::kLow);
+  (void)rocks.env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW, rocksdb::CpuPriority::kIdle);
   rocksdb::Status opened = options.read_only ? rocksdb::DB::OpenForReadOnly(rocks, options.path, &db)
                                              : rocksdb::DB::Open(rocks, options.path, &db);
   if (!opened.ok()) return FromRocks("open " + options.path, opened);

@@ -22,8 +22,8 @@
 #include <utility>
 #include <vector>
 
-#include "consumers/short_turns.h"
 #include "core/period.h"
+#include "core/scheduling.h"
 
 namespace odometer {
 namespace {
@@ -345,7 +345,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
       return Busy("too many requests are waiting");
     }
     asio::post(server_.handlers, [self = shared_from_this(), request = std::move(request)] {
-      [[maybe_unused]] static thread_local const bool is_asked = AskForShortTurns();
+      [[maybe_unused]] static thread_local const bool is_asked = AskForTurnsOf(kAnswerTurn);
       self->server_.queued.fetch_sub(1);
       auto response = std::make_shared<HttpResponse>(self->Handle(request));
       asio::post(self->socket_.get_executor(), [self, response] { self->Respond(std::move(*response)); });
@@ -567,7 +567,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options,
   impl.Accept();
   for (const auto& loop : impl.loops) {
     impl.io_threads.emplace_back([&loop = *loop] {
-      AskForShortTurns();
+      AskForTurnsOf(kShortTurn);
       loop.io.run();
     });
   }
