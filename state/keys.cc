@@ -133,6 +133,25 @@ bool KeyGoesOn(std::string_view key, size_t from, std::initializer_list<std::str
   return from == key.size();
 }
 
+size_t UserPrefixSize(std::string_view key) {
+  KeyReader reader(key);
+  switch (reader.kind()) {
+    case RowKind::kDay:
+    case RowKind::kProjectUser:
+    case RowKind::kSubscription:
+    case RowKind::kPeriod:
+    case RowKind::kSession:
+    case RowKind::kSessionPostings:
+    case RowKind::kUserPostings:
+      break;
+    default:
+      return 0;
+  }
+  std::string_view tenant, user;
+  if (!reader.Text(&tenant) || !reader.Text(&user)) return 0;
+  return 1 + 2 + tenant.size() + 2 + user.size();
+}
+
 bool KeyReader::Number(int64_t* number) {
   if (rest_.size() < 8) return false;
   uint64_t value = 0;

@@ -156,6 +156,10 @@ std::optional<std::string> KeyOfName(std::string_view name);
 // Whether what follows byte `from` of a key is these texts and nothing else.
 bool KeyGoesOn(std::string_view key, size_t from, std::initializer_list<std::string_view> texts);
 
+// Bytes of a key's kind, tenant and user, of kinds of which a user has many rows, which are read together; of others 0.
+// Rows of one user and kind are next to each other, and they alone begin with these bytes.
+size_t UserPrefixSize(std::string_view key);
+
 // The least key above every key that begins with `prefix`.
 std::string PrefixEnd(std::string_view prefix);
 

@@ -68,6 +68,23 @@ class Listener : public rocksdb::EventListener {
   }
 };
 
+// So that the filters of runs know which users have rows there.
+class UserPrefix : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "odometer.user.1"; }
+  bool InDomain(const rocksdb::Slice& key) const override { return UserPrefixSize(ViewOf(key)) > 0; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    return {key.data(), UserPrefixSize(ViewOf(key))};
+  }
+};
+
+// Whether all keys from begin to before end are of one user and kind. Others must be read in total order: a run may
+// be passed over by the prefix of the first key alone.
+bool IsOfOneUser(std::string_view begin, std::string_view end) {
+  size_t size = UserPrefixSize(begin);
+  return size > 0 && !end.empty() && end <= PrefixEnd(begin.substr(0, size));
+}
+
 rocksdb::Options RocksOptions(const StoreOptions& options) {
   rocksdb::Options rocks;
   rocks.info_log = std::make_shared<NoLog>();
@@ -83,6 +100,7 @@ rocksdb::Options RocksOptions(const StoreOptions& options) {
   rocks.level0_file_num_compaction_trigger = kRunsMost;
   rocks.target_file_size_base = kRunFileBytes;
   rocks.bytes_per_sync = kUnderWayBytes;
+  rocks.prefix_extractor = std::make_shared<UserPrefix>();
   // Of keys that are new, as most are that are looked for, a memtable says so without a search.
   rocks.memtable_whole_key_filtering = true;
   rocks.memtable_prefix_bloom_size_ratio = 0.1;
@@ -198,6 +216,7 @@ class RocksView : public View {
     rocksdb::Slice lower = SliceOf(begin), upper = SliceOf(end);
     read.iterate_lower_bound = &lower;
     if (!end.empty()) read.iterate_upper_bound = &upper;
+    read.total_order_seek = back || !IsOfOneUser(begin, end);
     std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(read));
     back ? it->SeekToLast() : it->Seek(lower);
     while (it->Valid() && row(ViewOf(it->key()), ViewOf(it->value()))) back ? it->Prev() : it->Next();
@@ -351,7 +370,9 @@ Result<std::optional<std::string>> Store::Get(std::string_view key) const {
 
 Result<std::pair<std::string, std::string>> Store::Around(std::string_view key) const {
   std::pair<std::string, std::string> neighbours;
-  std::unique_ptr<rocksdb::Iterator> rows(impl_->db->NewIterator(rocksdb::ReadOptions()));
+  rocksdb::ReadOptions read;
+  read.total_order_seek = true;
+  std::unique_ptr<rocksdb::Iterator> rows(impl_->db->NewIterator(read));
   rows->SeekForPrev(SliceOf(key));
   if (rows->Valid()) neighbours.first = rows->key().ToString();
   if (!rows->status().ok()) return FromRocks("read", rows->status());
