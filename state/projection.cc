@@ -361,12 +361,12 @@ void Projection::FinishCommit() {
   impl.is_committing = false;
   impl.tables.TakeOutRemoved();
   impl.limits.Committed();
-  // Every table gives up in proportion to what it holds.
+  // Every table gives up in proportion to what it holds: little at a time, for whoever asks waits meanwhile.
   uint64_t held = bytes_in_memory();
   uint64_t allowed = impl.options.memory_bytes_max;
   if (held > allowed) {
     impl.tables.ForEach([&](auto& table) {
-      table.Evict(static_cast<size_t>(static_cast<__int128>(table.bytes()) * allowed / held / 4 * 3));
+      table.Evict(static_cast<size_t>(static_cast<__int128>(table.bytes()) * allowed / held / 16 * 15));
     });
   }
 }

@@ -361,8 +361,11 @@ Status Store::WriteFile(RowBatch& rows, const MetaRow& meta) {
 Status Store::Sync() { return FromRocks("sync", impl_->db->SyncWAL()); }
 
 Result<std::optional<std::string>> Store::Get(std::string_view key) const {
+  // What the fold looks for is in no order, and then in RAM: it would only take the cache from readers.
+  rocksdb::ReadOptions read;
+  read.fill_cache = false;
   std::string value;
-  rocksdb::Status status = impl_->db->Get(rocksdb::ReadOptions(), SliceOf(key), &value);
+  rocksdb::Status status = impl_->db->Get(read, SliceOf(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>();
   if (!status.ok()) return FromRocks("read", status);
   return std::optional<std::string>(std::move(value));

@@ -199,7 +199,7 @@ class RowTable {
     for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
       const Slot& slot = slots()[at];
       if (slot.node == nullptr) return nullptr;
-      if (slot.hash == hash && slot.node != kGone) return slot.node;
+      if (slot.hash == hash) return slot.node;
     }
   }
   // Moves on when a Node* may have become another row's.
@@ -272,26 +272,27 @@ class RowTable {
   }
 
   // Gives up clean rows until at most `bytes_max` are left; a row used since the hand last passed stays one round
-  // longer.
+  // longer. The hand goes on where it stood, so that little given up is little work.
   void Evict(size_t bytes_max) {
     if (bytes_ <= bytes_max) return;
     complete_ = false;
     ++generation_;
-    for (int round = 0; round < 2 && bytes_ > bytes_max; ++round) {
-      for (size_t at = 0; at <= mask_; ++at) {
-        Node* node = slots()[at].node;
-        if (node == nullptr || node == kGone) continue;
-        bool stays = node->dirty || (round == 0 && node->referenced && bytes_max > 0) || bytes_ <= bytes_max;
-        node->referenced = node->referenced && round != 0;
-        if (stays) continue;
-        slots()[at].node = kGone;
+    constexpr size_t kAhead = 8;
+    for (size_t left = 2 * (mask_ + 1); left > 0 && bytes_ > bytes_max;) {
+      if (Node* soon = slots()[(hand_ + kAhead) & mask_].node) __builtin_prefetch(soon);
+      Node* node = slots()[hand_ & mask_].node;
+      if (node != nullptr && !node->dirty && !(node->referenced && bytes_max > 0)) {
         if constexpr (KeyedByTime<Row>) {
           if (!PlantedBug("given_up_row_unknown")) absent_.Exclude(node->key.view());
         }
+        Vacate(hand_ & mask_);  // another row may be there now
         Release(node);
+        continue;
       }
+      if (node != nullptr) node->referenced = false;
+      ++hand_;
+      --left;
     }
-    Resize(mask_ + 1);
   }
 
  private:
@@ -299,13 +300,12 @@ class RowTable {
     uint64_t hash;
     Node* node;
   };
-  static inline Node* const kGone = reinterpret_cast<Node*>(1);
 
   Slot* slots() const { return static_cast<Slot*>(slots_.get()); }
   template <class F>
   void ForEachNode(F&& f) const {
     for (size_t at = 0; at <= mask_; ++at) {
-      if (slots()[at].node != nullptr && slots()[at].node != kGone) f(slots()[at].node);
+      if (slots()[at].node != nullptr) f(slots()[at].node);
     }
   }
 
@@ -313,7 +313,7 @@ class RowTable {
     for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
       const Slot& slot = slots()[at];
       if (slot.node == nullptr) return nullptr;
-      if (slot.hash == hash && slot.node != kGone && slot.node->key.Is(key)) {
+      if (slot.hash == hash && slot.node->key.Is(key)) {
         slot.node->referenced = true;
         return slot.node;
       }
@@ -323,7 +323,7 @@ class RowTable {
   void TakeOut(Node* node) {
     size_t at = node->hash & mask_;
     while (slots()[at].node != node) at = (at + 1) & mask_;
-    slots()[at].node = kGone;
+    Vacate(at);
     Release(node);
     ++generation_;
   }
@@ -363,7 +363,7 @@ class RowTable {
   }
 
   Node* Insert(std::string_view key, uint64_t hash) {
-    if ((used_ + 1) * 2 > mask_ + 1) Resize(rows_ * 4 < mask_ + 1 ? mask_ + 1 : (mask_ + 1) * 2);
+    if ((rows_ + 1) * 2 > mask_ + 1) Resize((mask_ + 1) * 2);
     if constexpr (OftenMissed<Row>) {
       if (!PlantedBug("missed_for_ever")) missed_.Forget(key, hash);
     }
@@ -375,11 +375,10 @@ class RowTable {
     bytes_ += node->bytes;
     ++rows_;
     Place({hash, node});
-    ++used_;
     return node;
   }
 
-  // The row's slot is the caller's to mark.
+  // The row's slot is the caller's to vacate.
   void Release(Node* node) {
     bytes_ -= node->bytes;
     --rows_;
@@ -392,7 +391,18 @@ class RowTable {
     slots()[at] = slot;
   }
 
-  // To `size` slots, a power of two, none of them gone.
+  // What stands behind the slot because it was taken moves up, so that a search may end at the first empty one.
+  void Vacate(size_t at) {
+    for (size_t next = (at + 1) & mask_; slots()[next].node != nullptr; next = (next + 1) & mask_) {
+      size_t from_home = (next - slots()[next].hash) & mask_, from_hole = (next - at) & mask_;
+      if (from_home < from_hole) continue;
+      slots()[at] = slots()[next];
+      at = next;
+    }
+    slots()[at].node = nullptr;
+  }
+
+  // To `size` slots, a power of two.
   void Resize(size_t size) {
     Memory old = std::move(slots_);
     size_t old_size = old == nullptr ? 0 : mask_ + 1;
@@ -401,9 +411,8 @@ class RowTable {
     mask_ = size - 1;
     for (size_t at = 0; at < old_size; ++at) {
       Slot slot = static_cast<Slot*>(old.get())[at];
-      if (slot.node != nullptr && slot.node != kGone) Place(slot);
+      if (slot.node != nullptr) Place(slot);
     }
-    used_ = rows_;
   }
 
   struct Nothing {};
@@ -419,8 +428,8 @@ class RowTable {
   std::vector<Node*> dirty_;
   std::vector<Node*> leaving_;  // removed, by a batch that is not in the store yet
   size_t rows_ = 0;
-  size_t used_ = 0;  // slots that are not empty
   size_t bytes_ = 0;
+  size_t hand_ = 0;  // of Evict(): the slot that is looked at next, counted on and on
   uint64_t generation_ = 1;
 };
 

@@ -152,6 +152,47 @@ TEST_F(TableTest, EveryKindOfHighFigureIsSeenWhenARowIsLoaded) {
 }
 
 // Random makes, changes, erasures, commits and evictions: at any time the table says what a plain map says.
+// Of 64 slots, those at the end and the beginning: rows stand behind one another, and round the end.
+TEST_F(TableTest, RowsBehindATakenSlotAreFoundWhateverLeavesBeforeThem) {
+  Random random(7);
+  std::map<uint64_t, uint64_t> hashes;  // of the rows that are there
+  for (int step = 0; step < 20'000; ++step) {
+    uint64_t number = random.Below(40);
+    auto there = hashes.find(number);
+    if (there != hashes.end()) {
+      table_->Erase(*table_->Find(KeyOf(number), there->second));
+      hashes.erase(there);
+    } else if (hashes.size() < 24) {
+      uint64_t hash = (61 + random.Below(6)) % 64 + 64 * random.Below(3);
+      Result<Table::Node*> node = table_->FindOrMake(KeyOf(number), hash);
+      ASSERT_TRUE((*node)->made);
+      (*node)->made = false;
+      (*node)->row.turns = static_cast<int64_t>(number);
+      hashes[number] = hash;
+    }
+    for (auto [there, hash] : hashes) {
+      Table::Node* node = *table_->Find(KeyOf(there), hash);
+      ASSERT_NE(node, nullptr) << "step " << step << ", row " << there;
+      ASSERT_EQ(node->row.turns, static_cast<int64_t>(there));
+    }
+  }
+  EXPECT_EQ(table_->rows(), hashes.size());
+}
+
+TEST_F(TableTest, GivingUpALittleAgainAndAgainPassesOverWhatIsUsedBetween) {
+  for (uint64_t i = 0; i < 1000; ++i) table_->MarkDirty(Make(KeyOf(i)));
+  Commit();
+  size_t one = table_->bytes() / 1000;
+  table_->Evict(table_->bytes() - 1);  // none counts as used any more
+  for (int time = 0; time < 30; ++time) {
+    for (uint64_t i = 0; i < 100; ++i) EXPECT_NE(*table_->Find(KeyOf(i)), nullptr);
+    table_->Evict(table_->bytes() - 10 * one);
+  }
+  EXPECT_EQ(table_->rows(), 699u);
+  table_->Evict(100 * one);
+  for (uint64_t i = 0; i < 100; ++i) EXPECT_NE(table_->Peek(HashOf(KeyOf(i))), nullptr) << i;
+}
+
 TEST_F(TableTest, PropertyIsAMapWhateverIsEvicted) {
   uint64_t seed = SeedFromEnvironment(51);
   std::cout << "seed " << seed << "\n";
