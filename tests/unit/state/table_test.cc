@@ -151,7 +151,6 @@ TEST_F(TableTest, EveryKindOfHighFigureIsSeenWhenARowIsLoaded) {
   EXPECT_TRUE(is_high(cells));
 }
 
-// Random makes, changes, erasures, commits and evictions: at any time the table says what a plain map says.
 // Of 64 slots, those at the end and the beginning: rows stand behind one another, and round the end.
 TEST_F(TableTest, RowsBehindATakenSlotAreFoundWhateverLeavesBeforeThem) {
   Random random(7);
@@ -193,6 +192,7 @@ TEST_F(TableTest, GivingUpALittleAgainAndAgainPassesOverWhatIsUsedBetween) {
   for (uint64_t i = 0; i < 100; ++i) EXPECT_NE(table_->Peek(HashOf(KeyOf(i))), nullptr) << i;
 }
 
+// Random makes, changes, erasures, commits and evictions: at any time the table says what a plain map says.
 TEST_F(TableTest, PropertyIsAMapWhateverIsEvicted) {
   uint64_t seed = SeedFromEnvironment(51);
   std::cout << "seed " << seed << "\n";
