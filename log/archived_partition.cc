@@ -247,6 +247,13 @@ Result<OwnedRecord> ArchivedPartition::Fetch(uint64_t offset) {
   return offset < copy->range().end ? copy->Fetch(offset) : source_.Fetch(offset);
 }
 
+Result<std::vector<OwnedRecord>> ArchivedPartition::FetchAll(std::span<const uint64_t> offsets) {
+  std::shared_ptr<LocalPartition> copy = this->copy();
+  uint64_t end = copy->range().end;
+  bool has_all = std::all_of(offsets.begin(), offsets.end(), [end](uint64_t offset) { return offset < end; });
+  return has_all ? copy->FetchAll(offsets) : PartitionLog::FetchAll(offsets);
+}
+
 // Not synced: what a power loss takes of the copy is read from the source again.
 Status ArchivedPartition::SyncTo(uint64_t offset) {
   std::shared_ptr<LocalPartition> copy = this->copy();

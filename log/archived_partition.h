@@ -45,6 +45,7 @@ class ArchivedPartition : public PartitionLog {
   Result<std::unique_ptr<EventReader>> ReadHeld(uint64_t from) override;
   OffsetRange held() const override { return copy()->range(); }
   Result<OwnedRecord> Fetch(uint64_t offset) override;
+  Result<std::vector<OwnedRecord>> FetchAll(std::span<const uint64_t> offsets) override;
   Status SyncTo(uint64_t offset) override;
   Status ForgetFrom(uint64_t offset) override;
   void Acknowledge(uint64_t next_offset) override { source_.Acknowledge(next_offset); }

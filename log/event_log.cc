@@ -50,6 +50,16 @@ OwnedRecord OwnedRecord::Copy(const Record& record) {
   return copy;
 }
 
+Result<std::vector<OwnedRecord>> PartitionLog::FetchAll(std::span<const uint64_t> offsets) {
+  std::vector<OwnedRecord> records;
+  for (uint64_t offset : offsets) {
+    Result<OwnedRecord> record = Fetch(offset);
+    if (!record.ok()) return record.status();
+    records.push_back(std::move(*record));
+  }
+  return records;
+}
+
 std::string GenesisBytes(const Uuid& log_id, uint32_t partition, uint32_t partitions, int64_t now_us) {
   Event event;
   event.type = EventType::kGenesis;

@@ -92,6 +92,8 @@ class PartitionLog {
   virtual OffsetRange held() const { return range(); }
   // The record at exactly this offset, or kNotFound.
   virtual Result<OwnedRecord> Fetch(uint64_t offset) = 0;
+  // The records at exactly these offsets, in that order. What they wait for they wait for together, where the log can.
+  virtual Result<std::vector<OwnedRecord>> FetchAll(std::span<const uint64_t> offsets);
   // How many calls of Fetch() it is worth while to make side by side: each may wait for another machine.
   virtual size_t fetches_at_once() const { return 1; }
   // Makes everything below `offset` durable, and proves that the log still is the one that was opened, as far as that

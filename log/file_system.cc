@@ -45,6 +45,10 @@ class PosixFile : public File {
     return done;
   }
 
+  void Expect(uint64_t position, uint64_t bytes) const override {
+    (void)posix_fadvise(descriptor_, static_cast<off_t>(position), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
+  }
+
   Status WriteAt(uint64_t position, std::string_view bytes) override {
     while (!bytes.empty()) {
       ssize_t put = pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(position));

@@ -18,6 +18,8 @@ class File {
   virtual ~File() = default;
   // Fewer bytes than asked only at the end of the file.
   virtual Result<size_t> ReadAt(uint64_t position, char* into, size_t bytes) const = 0;
+  // It is read soon: a device may bring it meanwhile.
+  virtual void Expect(uint64_t position, uint64_t bytes) const { (void)position, (void)bytes; }
   // All of it or an error; after an error any part of it may be in the file. ENOSPC and EDQUOT are kDiskFull.
   virtual Status WriteAt(uint64_t position, std::string_view bytes) = 0;
   // Data and size on stable storage.

@@ -9,7 +9,8 @@ namespace odometer {
 namespace {
 
 constexpr size_t kGroupBytesMax = 4 << 20;  // what one leader writes at once, if there is more than one waiter
-constexpr size_t kFetchBufferBytes = 16 << 10;
+constexpr size_t kFetchBufferBytes = 32 << 10;  // a span of an index is seldom larger
+constexpr size_t kFetchedAtOnce = 16;
 constexpr int64_t kWaitUsMax = kUsPerHour;
 
 size_t BytesOf(std::span<const std::string_view> events) {
@@ -42,7 +43,7 @@ class LocalPartition::Reader : public EventReader {
     std::optional<Extent> extent = log_.AwaitRecord(next_offset_, wait_us, &seen_wakes_);
     if (!extent) return std::span<const Record>();
     if (segment_ == nullptr || segment_->header().base_offset != extent->base_offset) {
-      Result<std::unique_ptr<SegmentReader>> opened = log_.OpenAt(*extent, next_offset_, SegmentReader::kBufferBytes);
+      Result<std::unique_ptr<SegmentReader>> opened = log_.OpenAt(*extent, next_offset_);
       if (!opened.ok()) return opened.status();
       segment_ = std::move(*opened);
     }
@@ -235,18 +236,17 @@ LocalPartition::Extent LocalPartition::ExtentOf(uint64_t offset) const {
   return {segment.base_offset, segment.bytes, after == segments_.end() ? end_.next_offset : after->base_offset};
 }
 
-Result<std::unique_ptr<SegmentReader>> LocalPartition::OpenAt(const Extent& extent, uint64_t offset,
-                                                              size_t buffer_bytes) {
+Result<std::unique_ptr<SegmentReader>> LocalPartition::OpenAt(const Extent& extent, uint64_t offset) {
   std::string path = PathOf(extent.base_offset);
-  Result<std::unique_ptr<SegmentReader>> opened = SegmentReader::Open(files_, path, buffer_bytes);
+  Result<std::unique_ptr<SegmentReader>> opened = SegmentReader::Open(files_, path);
   if (!opened.ok()) return opened.status();
   SegmentReader& reader = **opened;
   ODOMETER_RETURN_IF_ERROR(
       CheckSegmentHeader(reader.header(), options_.log_id, options_.partition, extent.base_offset, path));
   if (offset == extent.base_offset) return opened;
-  Result<SparseIndex::Entry> entry = FindEntry(extent, offset);
-  if (!entry.ok()) return entry.status();
-  reader.Seek(*entry);
+  Result<SparseIndex::Span> span = FindSpan(extent, offset);
+  if (!span.ok()) return span.status();
+  reader.Seek(span->begin);
   Frame frame;
   while (reader.next_offset() < offset) {
     uint64_t position = reader.position();
@@ -263,12 +263,12 @@ Result<std::unique_ptr<SegmentReader>> LocalPartition::OpenAt(const Extent& exte
   return opened;
 }
 
-Result<SparseIndex::Entry> LocalPartition::FindEntry(const Extent& extent, uint64_t offset) {
-  const SparseIndex::Entry start{extent.base_offset, kSegmentHeaderBytes};
+Result<SparseIndex::Span> LocalPartition::FindSpan(const Extent& extent, uint64_t offset) {
+  const SparseIndex::Span whole{{extent.base_offset, kSegmentHeaderBytes}, std::nullopt};
   {
     std::lock_guard lock(mutex_);
     auto known = indexes_.find(extent.base_offset);
-    if (known != indexes_.end()) return known->second.Floor(offset).value_or(start);
+    if (known != indexes_.end()) return known->second.Find(offset).value_or(whole);
   }
   // An earlier segment that nobody has searched yet; the lock is not held, for it is read from end to end.
   Result<std::unique_ptr<SegmentReader>> reader = SegmentReader::Open(files_, PathOf(extent.base_offset));
@@ -283,10 +283,10 @@ Result<SparseIndex::Entry> LocalPartition::FindEntry(const Extent& extent, uint6
     index.Add({frame.record.offset, position});
   }
   std::lock_guard lock(mutex_);
-  return indexes_.try_emplace(extent.base_offset, std::move(index)).first->second.Floor(offset).value_or(start);
+  return indexes_.try_emplace(extent.base_offset, std::move(index)).first->second.Find(offset).value_or(whole);
 }
 
-Result<OwnedRecord> LocalPartition::Fetch(uint64_t offset) {
+Result<LocalPartition::Sought> LocalPartition::Seek(uint64_t offset) {
   Extent extent;
   {
     std::lock_guard lock(mutex_);
@@ -295,18 +295,59 @@ Result<OwnedRecord> LocalPartition::Fetch(uint64_t offset) {
     }
     extent = ExtentOf(offset);
   }
-  Result<std::unique_ptr<SegmentReader>> reader = OpenAt(extent, offset, kFetchBufferBytes);
+  Result<SparseIndex::Span> span = FindSpan(extent, offset);
+  if (!span.ok()) return span.status();
+  std::string path = PathOf(extent.base_offset);
+  uint64_t end = std::min(extent.bytes, span->end_position.value_or(extent.bytes));
+  size_t buffer_bytes = std::min<uint64_t>(kFetchBufferBytes, end - span->begin.position);
+  Result<std::unique_ptr<SegmentReader>> reader = SegmentReader::Open(files_, path, buffer_bytes);
   if (!reader.ok()) return reader.status();
-  Frame frame;
-  Result<bool> got = (*reader)->ReadFrame(extent.bytes, &frame);
-  if (!got.ok()) return got.status();
-  if (!*got) {
-    return Status(Code::kCorrupt, PathOf(extent.base_offset) + ": ends with offset " + std::to_string(offset) +
-                                      ", expected to hold it");
+  ODOMETER_RETURN_IF_ERROR(
+      CheckSegmentHeader((*reader)->header(), options_.log_id, options_.partition, extent.base_offset, path));
+  (*reader)->Seek(span->begin);
+  return Sought{offset, end, std::move(*reader)};
+}
+
+Result<OwnedRecord> LocalPartition::Take(Sought& sought) {
+  SegmentReader& reader = *sought.reader;
+  while (reader.next_offset() <= sought.offset) {
+    Frame frame;
+    Result<bool> got = reader.ReadFrame(sought.end, &frame);
+    if (!got.ok()) return got.status();
+    if (!*got) break;
+    if (frame.record.offset == sought.offset) return OwnedRecord::Copy(frame.record);
   }
-  if (frame.record.offset != offset)
-    return Status(Code::kNotFound, options_.directory + ": no record at offset " + std::to_string(offset));
-  return OwnedRecord::Copy(frame.record);
+  if (reader.header().may_have_holes)
+    return Status(Code::kNotFound, options_.directory + ": no record at offset " + std::to_string(sought.offset));
+  return Status(Code::kCorrupt, PathOf(reader.header().base_offset) + ": byte " + std::to_string(reader.position()) +
+                                    " is after offset " + std::to_string(sought.offset) + ", which was not found");
+}
+
+Result<OwnedRecord> LocalPartition::Fetch(uint64_t offset) {
+  Result<Sought> sought = Seek(offset);
+  if (!sought.ok()) return sought.status();
+  return Take(*sought);
+}
+
+Result<std::vector<OwnedRecord>> LocalPartition::FetchAll(std::span<const uint64_t> offsets) {
+  std::vector<OwnedRecord> records;
+  records.reserve(offsets.size());
+  while (records.size() < offsets.size()) {
+    std::vector<Sought> next;
+    size_t count = std::min(kFetchedAtOnce, offsets.size() - records.size());
+    for (uint64_t offset : offsets.subspan(records.size(), count)) {
+      Result<Sought> sought = Seek(offset);
+      if (!sought.ok()) return sought.status();
+      sought->reader->Expect(sought->end);
+      next.push_back(std::move(*sought));
+    }
+    for (Sought& sought : next) {
+      Result<OwnedRecord> record = Take(sought);
+      if (!record.ok()) return record.status();
+      records.push_back(std::move(*record));
+    }
+  }
+  return records;
 }
 
 Status LocalPartition::Refresh() {

@@ -43,6 +43,7 @@ class LocalPartition : public PartitionLog {
   Result<Appended> AppendQuietly(std::span<const std::string_view> events) override;
   Result<std::unique_ptr<EventReader>> Read(uint64_t from) override;
   Result<OwnedRecord> Fetch(uint64_t offset) override;
+  Result<std::vector<OwnedRecord>> FetchAll(std::span<const uint64_t> offsets) override;
   Status SyncTo(uint64_t offset) override;
   void Wake() override;
   bool can_await() const override { return true; }
@@ -78,8 +79,16 @@ class LocalPartition : public PartitionLog {
   std::optional<Extent> AwaitRecord(uint64_t offset, int64_t wait_us, uint64_t* seen_wakes);
   Extent ExtentOf(uint64_t offset) const;
   // A reader that stands at the record with this offset.
-  Result<std::unique_ptr<SegmentReader>> OpenAt(const Extent& extent, uint64_t offset, size_t buffer_bytes);
-  Result<SparseIndex::Entry> FindEntry(const Extent& extent, uint64_t offset);
+  Result<std::unique_ptr<SegmentReader>> OpenAt(const Extent& extent, uint64_t offset);
+  Result<SparseIndex::Span> FindSpan(const Extent& extent, uint64_t offset);
+  // What one record is fetched with: it lies between where the reader stands and byte `end`.
+  struct Sought {
+    uint64_t offset = 0;
+    uint64_t end = 0;
+    std::unique_ptr<SegmentReader> reader;
+  };
+  Result<Sought> Seek(uint64_t offset);
+  Result<OwnedRecord> Take(Sought& sought);
   std::string PathOf(uint64_t base_offset) const { return options_.directory + "/" + SegmentName(base_offset); }
 
   FileSystem& files_;

@@ -128,11 +128,40 @@ FrameState DecodeFrame(const char* bytes, size_t available, uint32_t header_chec
   return FrameState::kWhole;
 }
 
-std::optional<SparseIndex::Entry> SparseIndex::Floor(uint64_t offset) const {
-  auto above = std::upper_bound(entries_.begin(), entries_.end(), offset,
-                                [](uint64_t wanted, const Entry& entry) { return wanted < entry.offset; });
-  if (above == entries_.begin()) return std::nullopt;
-  return *(above - 1);
+void SparseIndex::Add(Entry entry) {
+  if (!first_) {
+    first_ = entry;
+    return;
+  }
+  uint64_t last = steps_.empty() ? first_->position : At(steps_.back()).position;
+  if (entry.position < last + kEveryBytes) return;
+  uint64_t offsets = entry.offset - first_->offset;
+  uint64_t eights = (entry.position - first_->position) / 8;
+  if (std::max(offsets, eights) > UINT32_MAX) return;
+  steps_.push_back({static_cast<uint32_t>(offsets), static_cast<uint32_t>(eights)});
+}
+
+void SparseIndex::Add(const SparseIndex& later) {
+  if (later.first_) Add(*later.first_);
+  for (const Step& step : later.steps_) Add(later.At(step));
+}
+
+std::optional<SparseIndex::Span> SparseIndex::Find(uint64_t offset) const {
+  if (!first_ || offset < first_->offset) return std::nullopt;
+  auto above = std::upper_bound(steps_.begin(), steps_.end(), offset - first_->offset,
+                                [](uint64_t wanted, const Step& step) { return wanted < step.offsets; });
+  Span span{above == steps_.begin() ? *first_ : At(*(above - 1)), std::nullopt};
+  if (above != steps_.end()) span.end_position = At(*above).position;
+  return span;
+}
+
+void SparseIndex::Clear() {
+  first_.reset();
+  steps_.clear();
+}
+
+SparseIndex::Entry SparseIndex::At(const Step& step) const {
+  return {first_->offset + step.offsets, first_->position + uint64_t{step.eights} * 8};
 }
 
 AlignedBuffer::AlignedBuffer(size_t size)

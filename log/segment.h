@@ -93,27 +93,38 @@ enum class FrameState {
 FrameState DecodeFrame(const char* bytes, size_t available, uint32_t header_checksum, Frame* frame,
                        size_t* frame_bytes);
 
-// Where in a segment a record begins, for a record about every 64 KiB.
+// Where in a segment a record begins, for a record about every 16 KiB: 8 bytes each.
 class SparseIndex {
  public:
   struct Entry {
     uint64_t offset = 0;
     uint64_t position = 0;
   };
+  // From an entry to the next one.
+  struct Span {
+    Entry begin;
+    std::optional<uint64_t> end_position;  // nothing: up to the end
+  };
   // In rising order; keeps what is far enough from the last one kept.
-  void Add(Entry entry) {
-    if (entries_.empty() || entry.position >= entries_.back().position + kEveryBytes) entries_.push_back(entry);
-  }
-  void Add(const SparseIndex& later) {
-    for (const Entry& entry : later.entries_) Add(entry);
-  }
-  // The last entry at or below the offset; nothing when all are above it.
-  std::optional<Entry> Floor(uint64_t offset) const;
-  bool empty() const { return entries_.empty(); }
+  void Add(Entry entry);
+  void Add(const SparseIndex& later);
+  // From the last entry at or below the offset; nothing when all are above it.
+  std::optional<Span> Find(uint64_t offset) const;
+  bool empty() const { return !first_.has_value(); }
+  // Keeps its memory.
+  void Clear();
 
  private:
-  static constexpr uint64_t kEveryBytes = 64 << 10;
-  std::vector<Entry> entries_;
+  // Beyond the first entry; what is farther away than that is found by reading on.
+  struct Step {
+    uint32_t offsets = 0;
+    uint32_t eights = 0;  // of bytes
+  };
+  Entry At(const Step& step) const;
+
+  static constexpr uint64_t kEveryBytes = 16 << 10;
+  std::optional<Entry> first_;
+  std::vector<Step> steps_;
 };
 
 // 8-aligned bytes that one owner reads into.
@@ -148,6 +159,8 @@ class SegmentReader {
   uint64_t next_offset() const { return next_offset_; }
   // Goes on at a frame that begins at the entry's position with exactly or at least the entry's offset.
   void Seek(SparseIndex::Entry entry);
+  // What lies from here to byte `end` is read soon: a device brings it meanwhile.
+  void Expect(uint64_t end) { file_->Expect(position_, end - position_); }
 
   // Adds at most records_max records that end at or before `end`, a position where a frame ends, and returns how many:
   // 0 only at `end`. Fewer than asked when the buffer is used up; their bytes live until the next call.

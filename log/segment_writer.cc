@@ -78,7 +78,7 @@ SegmentWriter::SegmentWriter(FileSystem& files, std::string directory, SegmentHe
 
 Status SegmentWriter::Write(std::span<const Record> records, Durable durable) {
   if (is_broken()) return broken_;
-  written_ = SparseIndex();
+  written_.Clear();
   if (!records.empty()) ODOMETER_RETURN_IF_ERROR(RollIfFull(records));
   const End before = end_;
   if (!records.empty()) {

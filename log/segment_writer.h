@@ -51,7 +51,7 @@ class SegmentWriter {
   const End& end() const { return end_; }
   bool is_synced() const { return synced_position_ == end_.position; }
   bool is_broken() const { return !broken_.ok(); }
-  // Of the last Write(): the first record and then one about every 64 KiB.
+  // Of the last Write(): the first record and then one about every 16 KiB.
   const SparseIndex& written() const { return written_; }
 
  private:

@@ -169,7 +169,7 @@ void WriteSession(JsonWriter& json, std::string_view session, const SessionRow& 
 
 void WriteAccountSummary(JsonWriter& json, std::string_view tenant, std::string_view user,
                          const AccountSummary& summary, int64_t now_us,
-                         const std::function<void(const TurnEntry&)>& write_turn, const AsOf& as_of) {
+                         std::string_view costliest_turns, const AsOf& as_of) {
   const AccountRow& account = summary.account;
   json.Object().Field("tenant", tenant).Field("user", user);
   json.Field("user_uuid", Uuid5(kNamespaceDns, user).ToString());
@@ -198,9 +198,7 @@ void WriteAccountSummary(JsonWriter& json, std::string_view tenant, std::string_
   json.Key("costliest_sessions").Array();
   for (const SessionEntry& entry : summary.sessions.costliest) WriteSession(json, entry.session, entry.row, now_us);
   json.End();
-  json.Key("costliest_turns").Array();
-  for (const TurnEntry& turn : summary.costliest_turns) write_turn(turn);
-  json.End().End();
+  json.Key("costliest_turns").Raw(costliest_turns).End();
 }
 
 }  // namespace odometer

@@ -36,8 +36,9 @@ void WriteQuotient(JsonWriter& json, std::string_view name, std::optional<int64_
 void WriteShares(JsonWriter& json, std::vector<NameCount> names, const NameFigures& other);
 void WriteVelocity(JsonWriter& json, const Ring& requests, const Ring& turns);
 void WriteSession(JsonWriter& json, std::string_view session, const SessionRow& row, int64_t now_us);
+// The costliest turns as the array that they are.
 void WriteAccountSummary(JsonWriter& json, std::string_view tenant, std::string_view user,
                          const AccountSummary& summary, int64_t now_us,
-                         const std::function<void(const TurnEntry&)>& write_turn, const AsOf& as_of);
+                         std::string_view costliest_turns, const AsOf& as_of);
 
 }  // namespace odometer

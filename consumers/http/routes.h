@@ -205,8 +205,8 @@ class Api {
   Result<HttpResponse> AnswerProfileOf(const Call& call, std::string_view user);
   Result<HttpResponse> AnswerOverrideOf(const Call& call, std::string_view user);
   Result<HttpResponse> AnswerLimits(const Reading& reading, const LimitsRow* row);
-  // Writes one turn with what amended it, as an object.
-  Status WriteTurn(JsonWriter& json, PartitionLog& log, const TurnEntry& entry);
+  // Writes each turn with what amended it, as an object.
+  Status WriteTurns(JsonWriter& json, PartitionLog& log, std::span<const TurnEntry* const> turns);
   Status WriteUserRow(JsonWriter& json, const View& view, const std::string& tenant, const std::string& user,
                       std::optional<Period> period, int64_t now_us, std::optional<int64_t> threshold);
   // Those who have used that many percent of one of their limits, those who have used most before others.

@@ -14,13 +14,13 @@ struct FetchedEvent {
   Event event;
 };
 
-Result<FetchedEvent> FetchEvent(PartitionLog& log, uint64_t offset, EventType type) {
+Result<FetchedEvent> DecodeAs(EventType type, OwnedRecord record) {
   FetchedEvent fetched;
-  ODOMETER_ASSIGN_OR_RETURN(fetched.record, log.Fetch(offset));
+  fetched.record = std::move(record);
   bool is_it = Decode(fetched.record.bytes, &fetched.event) == Reason::kNone && fetched.event.type == type;
-  if (!is_it)
-    return Status(Code::kCorrupt, "offset " + std::to_string(offset) + ": not the event that its posting says");
-  return fetched;
+  if (is_it) return fetched;
+  return Status(Code::kCorrupt,
+                "offset " + std::to_string(fetched.record.offset) + ": not the event that its posting says");
 }
 
 // A turn's figures with what amended them; sums saturate, each part was in range.
@@ -63,22 +63,18 @@ void WriteFetched(JsonWriter& json, const FetchedEvent& fetched) {
   json.Key("event").Raw(EventToJson(fetched.event));
 }
 
-// The filters of the users' table, as its cursors carry them.
-constexpr std::string_view kSortNames[] = {"total_tokens", "cost", "success_rate", "requests", "last_used", "user"};
-
-}  // namespace
-
-Status Api::WriteTurn(JsonWriter& json, PartitionLog& log, const TurnEntry& entry) {
+// Writes one turn with what amended it, as an object: its record, and those of its amendments, are the next.
+Status WriteTurn(JsonWriter& json, const TurnEntry& entry, std::vector<OwnedRecord>::iterator& record) {
   EventType type = entry.unmatched ? EventType::kTurnAmended : EventType::kTurnRecorded;
-  Result<FetchedEvent> original = FetchEvent(log, entry.posting.offset, type);
-  if (!original.ok()) return Internal(original.status());
+  Result<FetchedEvent> original = DecodeAs(type, std::move(*record++));
+  if (!original.ok()) return original.status();
   TurnFigures figures;
   entry.unmatched ? figures.Add(original->event.amendment) : figures.Add(original->event.turn);
   JsonWriter amendments;
   amendments.Array();
-  for (uint64_t offset : entry.amendments) {
-    Result<FetchedEvent> amendment = FetchEvent(log, offset, EventType::kTurnAmended);
-    if (!amendment.ok()) return Internal(amendment.status());
+  for (size_t i = 0; i < entry.amendments.size(); ++i) {
+    Result<FetchedEvent> amendment = DecodeAs(EventType::kTurnAmended, std::move(*record++));
+    if (!amendment.ok()) return amendment.status();
     figures.Add(amendment->event.amendment);
     amendments.Object();
     WriteFetched(amendments, *amendment);
@@ -97,6 +93,26 @@ Status Api::WriteTurn(JsonWriter& json, PartitionLog& log, const TurnEntry& entr
   return Status::Ok();
 }
 
+// The filters of the users' table, as its cursors carry them.
+constexpr std::string_view kSortNames[] = {"total_tokens", "cost", "success_rate", "requests", "last_used", "user"};
+
+}  // namespace
+
+Status Api::WriteTurns(JsonWriter& json, PartitionLog& log, std::span<const TurnEntry* const> turns) {
+  std::vector<uint64_t> offsets;
+  for (const TurnEntry* turn : turns) {
+    offsets.push_back(turn->posting.offset);
+    offsets.insert(offsets.end(), turn->amendments.begin(), turn->amendments.end());
+  }
+  Result<std::vector<OwnedRecord>> records = log.FetchAll(offsets);
+  if (!records.ok()) return Internal(records.status());
+  auto record = records->begin();
+  for (const TurnEntry* turn : turns) {
+    if (Status written = WriteTurn(json, *turn, record); !written.ok()) return Internal(written);
+  }
+  return Status::Ok();
+}
+
 Result<HttpResponse> Api::GetSummary(const Call& call) {
   Result<std::string> user = call.RequiredText("user");
   if (!user.ok()) return user.status();
@@ -105,13 +121,14 @@ Result<HttpResponse> Api::GetSummary(const Call& call) {
   auto summary = ReadAccountSummary(*reading->view, call.tenant, *user, reading->now_us);
   if (!summary.ok()) return Internal(summary.status());
   if (!summary->has_value()) return NeverSeen("this user");
+  std::vector<const TurnEntry*> costliest;
+  for (const TurnEntry& turn : (*summary)->costliest_turns) costliest.push_back(&turn);
+  JsonWriter turns;
+  turns.Array();
+  ODOMETER_RETURN_IF_ERROR(WriteTurns(turns, reading->runner->log(), costliest));
+  turns.End();
   JsonWriter json;
-  Status written;
-  auto write_turn = [&](const TurnEntry& turn) {
-    if (written.ok()) written = WriteTurn(json, reading->runner->log(), turn);
-  };
-  WriteAccountSummary(json, call.tenant, *user, **summary, reading->now_us, write_turn, reading->as_of());
-  if (!written.ok()) return written;
+  WriteAccountSummary(json, call.tenant, *user, **summary, reading->now_us, turns.text(), reading->as_of());
   return JsonResponse(json);
 }
 
@@ -173,9 +190,9 @@ Status Api::WriteCostliest(JsonWriter& json, const Reading& reading, const Syste
     json.End();
   }
   json.End().Key("costliest_turns").Array();
-  for (const SystemSummary::Turn& turn : summary.costliest_turns) {
-    ODOMETER_RETURN_IF_ERROR(WriteTurn(json, reading.runner->log(), turn.entry));
-  }
+  std::vector<const TurnEntry*> costliest;
+  for (const SystemSummary::Turn& turn : summary.costliest_turns) costliest.push_back(&turn.entry);
+  ODOMETER_RETURN_IF_ERROR(WriteTurns(json, reading.runner->log(), costliest));
   json.End().End();
   return Status::Ok();
 }
@@ -384,8 +401,9 @@ Result<HttpResponse> Api::PageOfTurns(const Call& call, const Reading& reading, 
     json.Null();
   }
   json.Key("has_more").Bool(more).Key("data").Array();
-  for (auto entry = after; entry != end; ++entry)
-    ODOMETER_RETURN_IF_ERROR(WriteTurn(json, reading.runner->log(), *entry));
+  std::vector<const TurnEntry*> turns;
+  for (auto entry = after; entry != end; ++entry) turns.push_back(&*entry);
+  ODOMETER_RETURN_IF_ERROR(WriteTurns(json, reading.runner->log(), turns));
   json.End().End();
   return JsonResponse(json);
 }

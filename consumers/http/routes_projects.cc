@@ -137,9 +137,12 @@ Result<HttpResponse> Api::PageOfOperations(const Call& call, const Reading& read
   json.Key("next_cursor");
   page.more ? json.Text(next.ToToken()) : json.Null();
   json.Key("has_more").Bool(page.more).Key("data").Array();
+  std::vector<uint64_t> offsets;
+  for (const Posting& posting : page.postings) offsets.push_back(posting.offset);
+  Result<std::vector<OwnedRecord>> records = reading.runner->log().FetchAll(offsets);
+  if (!records.ok()) return Internal(records.status());
+  auto record = records->begin();
   for (const Posting& posting : page.postings) {
-    Result<OwnedRecord> record = reading.runner->log().Fetch(posting.offset);
-    if (!record.ok()) return Internal(record.status());
     Event event;
     if (Decode(record->bytes, &event) != Reason::kNone) {
       return Status(Code::kCorrupt,
@@ -151,6 +154,7 @@ Result<HttpResponse> Api::PageOfOperations(const Call& call, const Reading& read
         .Field("operation", OperationName(OperationOf(posting.type)))
         .Field("status", StatusName(static_cast<OperationStatus>(posting.status)));
     json.Key("event").Raw(EventToJson(event)).End();
+    ++record;
   }
   json.End().End();
   return JsonResponse(json);

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <map>
@@ -165,6 +166,25 @@ TEST_P(EventLogContract, FetchGivesTheRecordAtItsOffset) {
   }
   EXPECT_EQ(partition().Fetch(partition().range().end).status().code(), Code::kNotFound);
   EXPECT_EQ(partition().Fetch(partition().range().end + 1000).status().code(), Code::kNotFound);
+}
+
+TEST_P(EventLogContract, FetchAllGivesTheRecordsInTheOrderTheyAreAskedFor) {
+  for (size_t i = 0; i < 30; ++i) AppendOne(std::string(i * 1777, static_cast<char>('a' + i % 26)));
+  std::vector<Copy> wanted = ReadFrom(0);
+  std::shuffle(wanted.begin(), wanted.end(), std::mt19937_64(Seed()));
+  wanted.push_back(wanted.front());
+  std::vector<uint64_t> offsets;
+  for (const Copy& copy : wanted) offsets.push_back(copy.offset);
+  Result<std::vector<OwnedRecord>> records = partition().FetchAll(offsets);
+  ASSERT_TRUE(records.ok()) << records.status().ToString();
+  ASSERT_EQ(records->size(), wanted.size());
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    Record borrowed{(*records)[i].offset, (*records)[i].append_time, (*records)[i].bytes};
+    EXPECT_EQ(CopyOf({&borrowed, 1})[0], wanted[i]);
+  }
+  EXPECT_TRUE(partition().FetchAll({}).value().empty());
+  offsets.push_back(partition().range().end);
+  EXPECT_EQ(partition().FetchAll(offsets).status().code(), Code::kNotFound);
 }
 
 TEST_P(EventLogContract, ANullPayloadIsNotAnEmptyOne) {

@@ -142,6 +142,18 @@ TEST_F(ArchivedPartitionTest, ReadingFromAHoleGoesOnAtTheNextRecord) {
   EXPECT_EQ(archived->Fetch(3).status().code(), Code::kNotFound);
 }
 
+TEST_F(ArchivedPartitionTest, NoneOfTheHolesOfALongCopyIsARecord) {
+  for (uint64_t offset = 10; offset < 200; offset += 3) source_.Add(offset, std::string(offset * 100, 'x'));
+  // In segments of many spans of an index.
+  auto archived = ArchivedPartition::Open(files_, clock_, {"/log/p00000", kLogId, 200'000}, source_, 0).value();
+  Offsets(*archived, 0);
+  for (uint64_t offset = 10; offset < 197; ++offset) {
+    bool is_hole = (offset - 10) % 3 != 0;
+    EXPECT_EQ(archived->Fetch(offset).status().code(), is_hole ? Code::kNotFound : Code::kOk) << offset;
+    EXPECT_EQ(archived->FetchAll({{5, offset}}).status().code(), is_hole ? Code::kNotFound : Code::kOk) << offset;
+  }
+}
+
 TEST_F(ArchivedPartitionTest, IsCutToTheCursorWhenItIsOpened) {
   Offsets(*Open(0).value(), 0);
   auto archived = Open(5).value();

@@ -162,15 +162,41 @@ TEST(Frame, IsValidInItsOwnFileOnlyAndZerosAreNone) {
   EXPECT_EQ(frame_bytes, bytes.size());
 }
 
-TEST(SparseIndex, FindsTheLastEntryAtOrBelow) {
+TEST(SparseIndex, FindsTheSpanFromTheLastEntryAtOrBelowToTheNext) {
   SparseIndex index;
-  EXPECT_FALSE(index.Floor(5).has_value());
+  EXPECT_FALSE(index.Find(5).has_value());
   for (uint64_t i = 0; i < 1000; ++i) index.Add({10 + i, 64 + i * 1000});
-  EXPECT_FALSE(index.Floor(9).has_value());
-  EXPECT_EQ(index.Floor(10)->offset, 10u);
-  EXPECT_EQ(index.Floor(75)->position, 64u);         // the next kept one is 65.536 records on
-  EXPECT_EQ(index.Floor(76)->position, 64u + 66'000);
-  EXPECT_EQ(index.Floor(5000)->offset, 10u + 66 * 15);
+  EXPECT_FALSE(index.Find(9).has_value());
+  EXPECT_EQ(index.Find(10)->begin.offset, 10u);
+  EXPECT_EQ(index.Find(26)->begin.position, 64u);  // the next kept one is 16.384 records on
+  EXPECT_EQ(index.Find(26)->end_position, 64u + 17'000);
+  EXPECT_EQ(index.Find(27)->begin.position, 64u + 17'000);
+  EXPECT_EQ(index.Find(27)->begin.offset, 10u + 17);
+  EXPECT_EQ(index.Find(5000)->begin.offset, 10u + 17 * 58);
+  EXPECT_FALSE(index.Find(5000)->end_position.has_value());
+}
+
+TEST(SparseIndex, OneAfterAnotherGivesWhatBothHold) {
+  SparseIndex whole, first, second;
+  for (uint64_t i = 0; i < 1000; ++i) {
+    whole.Add({10 + i, 64 + i * 1000});
+    (i < 340 ? first : second).Add({10 + i, 64 + i * 1000});  // 340 begins a span
+  }
+  first.Add(second);
+  for (uint64_t offset = 10; offset < 1010; ++offset) {
+    EXPECT_EQ(first.Find(offset)->begin.position, whole.Find(offset)->begin.position);
+    EXPECT_EQ(first.Find(offset)->end_position, whole.Find(offset)->end_position);
+  }
+}
+
+TEST(SparseIndex, WhatIsTooFarFromItsFirstEntryIsFoundFromTheOneBefore) {
+  SparseIndex index;
+  index.Add({10, 64});
+  index.Add({20, 64 + 17'000});
+  index.Add({uint64_t{1} << 33, 64 + 34'000});
+  index.Add({uint64_t{1} << 34, 64 + (uint64_t{1} << 36)});
+  EXPECT_EQ(index.Find(uint64_t{1} << 35)->begin.offset, 20u);
+  EXPECT_FALSE(index.Find(uint64_t{1} << 35)->end_position.has_value());
 }
 
 TEST(SegmentReader, ReadsRecordsLargerThanItsBufferAndManySmallOnes) {
