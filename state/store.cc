@@ -109,6 +109,8 @@ rocksdb::Options RocksOptions(const StoreOptions& options) {
   rocks.info_log_level = rocksdb::InfoLogLevel::ERROR_LEVEL;
   rocks.keep_log_file_num = 2;
   rocks.max_open_files = 256;
+  // Files that a merge has replaced are unlinked by a thread of RocksDB's, not by who was the last to read them.
+  rocks.avoid_unnecessary_blocking_io = true;
   // Rows come in key order within their kind: each insert goes on from the last of its kind, not from the list's head.
   rocks.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
   // The upper levels are written anew all the time, the lower ones hold nearly all of the bytes.
