@@ -25,6 +25,7 @@ struct LocalPartition::Waiter {
   std::span<const std::string_view> events;
   bool wants_sync = false;
   bool is_quiet = false;
+  bool is_apart = false;  // of no group
   size_t bytes = 0;
   Appended appended;
   bool is_done = false;
@@ -134,10 +135,43 @@ Status LocalPartition::SyncTo(uint64_t offset) {
     return Status(Code::kInvalid, options_.directory + ": cannot sync to offset " + std::to_string(offset) +
                                       ", the log ends at " + std::to_string(end_.next_offset));
   }
-  if (offset <= synced_offset_ || writer_ == nullptr) return Status::Ok();
+  if (writer_ == nullptr) return Status::Ok();
+  // One after another: of an error of the disk each handle is told once, one that is opened afterwards not at all.
+  synced_.wait(lock, [this] { return !is_syncing_; });
+  if (offset <= synced_offset_) return Status::Ok();
+  is_syncing_ = true;
+  Status status = SyncAll(lock);
+  is_syncing_ = false;
+  synced_.notify_all();
+  return status;
+}
+
+Status LocalPartition::SyncAll(std::unique_lock<std::mutex>& lock) {
+  std::optional<SegmentWriter::Unsynced> unsynced;
+  Apart(lock, [&] { unsynced = writer_->BeginSync(); });
+  if (!unsynced) {
+    Waiter waiter;
+    waiter.wants_sync = true;
+    return Await(lock, waiter);
+  }
+  lock.unlock();
+  Status status = unsynced->Sync();
+  unsynced->file.reset();
+  lock.lock();
+  Apart(lock, [&] { status = writer_->EndSync(*unsynced, status); });
+  if (status.ok()) synced_offset_ = std::max(synced_offset_, unsynced->next_offset);
+  return status;
+}
+
+void LocalPartition::Apart(std::unique_lock<std::mutex>& lock, const std::function<void()>& f) {
   Waiter waiter;
-  waiter.wants_sync = true;
-  return Await(lock, waiter);
+  waiter.is_apart = true;
+  queue_.push_back(&waiter);
+  while (queue_.front() != &waiter) waiter.turn.wait(lock);
+  lock.unlock();
+  f();
+  lock.lock();
+  Finish(1, Status::Ok());
 }
 
 Status LocalPartition::Await(std::unique_lock<std::mutex>& lock, Waiter& waiter) {
@@ -160,7 +194,8 @@ Status LocalPartition::Await(std::unique_lock<std::mutex>& lock, Waiter& waiter)
 size_t LocalPartition::GroupSize() const {
   size_t count = 1;
   size_t bytes = queue_.front()->bytes;
-  while (count < queue_.size() && bytes + queue_[count]->bytes <= kGroupBytesMax) bytes += queue_[count++]->bytes;
+  auto joins = [&](const Waiter& waiter) { return !waiter.is_apart && bytes + waiter.bytes <= kGroupBytesMax; };
+  while (count < queue_.size() && joins(*queue_[count])) bytes += queue_[count++]->bytes;
   return count;
 }
 

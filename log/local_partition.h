@@ -2,11 +2,12 @@
 //
 // Group commit without a thread of its own: callers of Append() queue up; the first in the queue takes all that wait
 // (up to a bound), writes and syncs them together while others queue behind it, then wakes them with their answers and
-// hands the lead to the next.
+// hands the lead to the next. SyncTo() lets the others write on while it waits for the disk.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -67,6 +68,9 @@ class LocalPartition : public PartitionLog {
   };
 
   Result<Appended> AppendAs(Waiter& waiter, std::span<const std::string_view> events);
+  Status SyncAll(std::unique_lock<std::mutex>& lock);
+  // Calls f while nobody writes.
+  void Apart(std::unique_lock<std::mutex>& lock, const std::function<void()>& f);
   // Returns when the waiter's events are written, by this caller as the leader or by another.
   Status Await(std::unique_lock<std::mutex>& lock, Waiter& waiter);
   size_t GroupSize() const;
@@ -99,12 +103,14 @@ class LocalPartition : public PartitionLog {
 
   mutable std::mutex mutex_;
   std::condition_variable appended_;
+  std::condition_variable synced_;
   // All below: guarded by mutex_.
   std::deque<Waiter*> queue_;
   std::vector<SegmentInfo> segments_;
   std::map<uint64_t, SparseIndex> indexes_;  // by base offset; of earlier segments only those that were searched
   SegmentWriter::End end_;
   uint64_t synced_offset_;
+  bool is_syncing_ = false;
   uint64_t wakes_ = 0;
 };
 

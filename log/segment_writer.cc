@@ -97,6 +97,29 @@ Status SegmentWriter::Write(std::span<const Record> records, Durable durable) {
   return status;
 }
 
+Status SegmentWriter::Unsynced::Sync() const {
+  ODOMETER_RETURN_IF_ERROR(file->Sync());
+  if (to_position - from_position >= kCatchUpBytes) file->LetGo(from_position, to_position - from_position);
+  return Status::Ok();
+}
+
+std::optional<SegmentWriter::Unsynced> SegmentWriter::BeginSync() {
+  if (is_broken() || synced_position_ < found_end_) return std::nullopt;
+  std::string path = directory_ + "/" + SegmentName(header_.base_offset);
+  Result<std::unique_ptr<File>> file = files_.Open(path, FileSystem::Mode::kWrite);
+  if (!file.ok()) return std::nullopt;
+  return Unsynced{std::move(*file), header_.base_offset, synced_position_, end_.position, end_.next_offset};
+}
+
+// Of a segment before this one: it was synced before this one was begun.
+Status SegmentWriter::EndSync(const Unsynced& unsynced, const Status& synced) {
+  if (is_broken()) return broken_;
+  if (!synced.ok()) return Break(synced);
+  if (unsynced.base_offset == header_.base_offset)
+    synced_position_ = std::max(synced_position_, unsynced.to_position);
+  return Status::Ok();
+}
+
 Status SegmentWriter::RollIfFull(std::span<const Record> records) {
   uint64_t bytes = 0;
   for (const Record& record : records) bytes += FrameBytes(record.bytes.size());

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,6 +48,23 @@ class SegmentWriter {
   // Once is_broken(), every call is kIo: the directory must be opened anew, which looks at what is really there.
   Status Write(std::span<const Record> records, Durable durable);
   Status Sync() { return Write({}, Durable::kYes); }
+
+  // What has been written and not synced, for another thread to sync while Write() goes on. One at a time, from
+  // BeginSync() to EndSync().
+  struct Unsynced {
+    std::unique_ptr<File> file;  // a handle of its own: of a failure it is told, and so is the writer's
+    uint64_t base_offset = 0;
+    uint64_t from_position = 0;
+    uint64_t to_position = 0;
+    uint64_t next_offset = 0;
+
+    // From any thread.
+    Status Sync() const;
+  };
+  // Nothing where only Sync() can do it.
+  std::optional<Unsynced> BeginSync();
+  // What came of it. kUnavailable, kIo: as Write().
+  Status EndSync(const Unsynced& unsynced, const Status& synced);
 
   const End& end() const { return end_; }
   bool is_synced() const { return synced_position_ == end_.position; }

@@ -76,9 +76,10 @@ class MemoryFileSystem::Handle : public File {
   }
 
   Status Sync() override {
-    std::lock_guard lock(files_.mutex_);
-    ODOMETER_RETURN_IF_ERROR(CheckAlive());
-    return files_.SyncLocked(*inode_, path_);
+    files_.WaitIfHeld(Hold::kBegin);
+    Status synced = SyncNow();
+    files_.WaitIfHeld(Hold::kReturn);
+    return synced;
   }
 
   void LetGo(uint64_t, uint64_t bytes) override {
@@ -106,6 +107,12 @@ class MemoryFileSystem::Handle : public File {
   Status CheckWritable() const {
     ODOMETER_RETURN_IF_ERROR(CheckAlive());
     return mode_ == FileSystem::Mode::kRead ? Status(Code::kIo, path_ + ": opened to read") : Status::Ok();
+  }
+
+  Status SyncNow() {
+    std::lock_guard lock(files_.mutex_);
+    ODOMETER_RETURN_IF_ERROR(CheckAlive());
+    return files_.SyncLocked(*inode_, path_);
   }
 
   MemoryFileSystem& files_;
@@ -247,6 +254,32 @@ void MemoryFileSystem::FailSync(uint64_t n, Code code) {
 void MemoryFileSystem::FailTruncate(uint64_t n, Code code) {
   std::lock_guard lock(mutex_);
   fail_truncate_ = {n, code};
+}
+
+void MemoryFileSystem::HoldSync(Hold where) {
+  std::lock_guard lock(mutex_);
+  hold_ = where;
+}
+
+void MemoryFileSystem::AwaitHeldSync() {
+  std::unique_lock lock(mutex_);
+  hold_changed_.wait(lock, [this] { return is_holding_; });
+}
+
+void MemoryFileSystem::ReleaseSync() {
+  std::lock_guard lock(mutex_);
+  hold_ = Hold::kNothing;
+  is_holding_ = false;
+  hold_changed_.notify_all();
+}
+
+void MemoryFileSystem::WaitIfHeld(Hold where) {
+  std::unique_lock lock(mutex_);
+  if (hold_ != where) return;
+  hold_ = Hold::kNothing;
+  is_holding_ = true;
+  hold_changed_.notify_all();
+  hold_changed_.wait(lock, [this] { return !is_holding_; });
 }
 
 Status MemoryFileSystem::WriteLocked(Inode& inode, const std::string& path, uint64_t position,

@@ -11,6 +11,7 @@
 // are free, as after a restart of the machine.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -46,6 +47,12 @@ class MemoryFileSystem : public FileSystem {
   void FailSync(uint64_t n, Code code);  // of a file or a directory
   void FailTruncate(uint64_t n, Code code);
 
+  // The next sync of a file begins, or returns, when it is released.
+  enum class Hold { kNothing, kBegin, kReturn };
+  void HoldSync(Hold where);
+  void AwaitHeldSync();
+  void ReleaseSync();
+
   // Of what was not synced...
   enum class Survives {
     kNothing,
@@ -78,6 +85,7 @@ class MemoryFileSystem : public FileSystem {
 
   Status CheckOn(const std::string& path) const;
   uint64_t Random(uint64_t below);
+  void WaitIfHeld(Hold where);
   void CrashInode(Inode& inode, Survives survives);
   void KeepPrefix(Inode& inode);
   void KeepSectors(Inode& inode);
@@ -95,6 +103,9 @@ class MemoryFileSystem : public FileSystem {
   Names synced_names_;
   std::set<std::string> locks_;
   std::optional<uint64_t> bytes_left_;
+  Hold hold_ = Hold::kNothing;
+  bool is_holding_ = false;
+  std::condition_variable hold_changed_;
   Fault fail_write_;
   Fault fail_sync_;
   Fault fail_truncate_;

@@ -1,6 +1,7 @@
 // Random appends, faults, crashes and re-openings of a LocalLog, against a list of what it acknowledged.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -183,6 +184,43 @@ TEST_F(LocalLogCrashTest, APowerLossUnderConcurrentAppendersKeepsWhatTheyWereTol
       }
     }
     EXPECT_TRUE(ReadAll(*log).status.ok());
+  }
+}
+
+TEST_F(LocalLogCrashTest, APowerLossKeepsWhatWasSyncedWhileOthersAppended) {
+  uint64_t seed = Seed();
+  for (uint64_t round = 0; round < 20; ++round) {
+    SCOPED_TRACE("ODOMETER_SEED=" + std::to_string(seed + round));
+    MemoryFileSystem files(seed + round);
+    Create(files);
+    LocalLog::Options written = SmallSegments(4000);
+    written.fsync = false;
+    std::unique_ptr<LocalLog> log = Open(files, written);
+    std::atomic<uint64_t> synced = 0;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 2; ++t) {
+      threads.emplace_back([&] {
+        for (size_t i = 0; Append(*log, {std::string(i % 100, 'e')}).ok(); ++i) {
+        }
+      });
+      threads.emplace_back([&] {
+        for (;;) {
+          uint64_t end = log->partition(0).range().end;
+          if (!log->partition(0).SyncTo(end).ok()) return;
+          for (uint64_t known = synced; known < end && !synced.compare_exchange_weak(known, end);) {
+          }
+        }
+      });
+    }
+    while (files.writes() < 300 + round * 7) std::this_thread::yield();
+    files.PowerOff();
+    for (std::thread& thread : threads) thread.join();
+    files.Crash(round % 2 == 0 ? Survives::kSectors : Survives::kNothing);
+    log.reset();
+    log = Open(files);
+    EXPECT_TRUE(ReadAll(*log).status.ok());
+    EXPECT_GE(log->partition(0).range().end, synced);
+    EXPECT_GT(synced, 1u);
   }
 }
 

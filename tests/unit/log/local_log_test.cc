@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
 #include <thread>
 
 #include "log/log_manifest.h"
@@ -340,6 +341,111 @@ TEST_F(LocalLogTest, SyncToMakesWrittenRecordsDurable) {
   log.reset();
   files.Crash(MemoryFileSystem::Survives::kNothing);
   EXPECT_EQ(ReadAll(*Open(files)).events, (std::vector<std::string>{"a", "b"}));
+}
+
+// A log whose appends are written and not synced, of which a thread syncs what there is; the disk takes its time.
+class LocalLogSyncTest : public LocalLogTest {
+ protected:
+  using Hold = MemoryFileSystem::Hold;
+
+  ~LocalLogSyncTest() override { files_.ReleaseSync(); }
+
+  void Begin(Hold where, const std::string& event = "a", uint64_t segment_bytes_max = kSegmentBytesMax) {
+    Create(files_);
+    LocalLog::Options written = SmallSegments(segment_bytes_max);
+    written.fsync = false;
+    log_ = Open(files_, written);
+    ASSERT_TRUE(Append(*log_, {event}).ok());
+    if (fails_) files_.FailSync(1, Code::kIo);
+    files_.HoldSync(where);
+    synced_ = std::async(std::launch::async, [this] { return SyncTo(2); });
+    files_.AwaitHeldSync();
+  }
+  Status End() {
+    files_.ReleaseSync();
+    return synced_.get();
+  }
+  // Fails, rather than to wait for ever, where it has to wait for the sync.
+  void AppendMeanwhile(const std::string& event) {
+    auto appended = std::async(std::launch::async, [&] { return Append(*log_, {event}).status(); });
+    EXPECT_EQ(appended.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+    if (appended.wait_for(std::chrono::seconds(0)) != std::future_status::ready) files_.ReleaseSync();
+    EXPECT_TRUE(appended.get().ok());
+  }
+  Status SyncTo(uint64_t offset) { return log_->partition(0).SyncTo(offset); }
+  std::vector<bool> AfterSync() {
+    auto reader = SegmentReader::Open(files_, SegmentPath(0)).value();
+    std::vector<bool> after_sync;
+    Frame frame;
+    while (reader->ReadFrame(reader->FileSize().value(), &frame).value()) after_sync.push_back(frame.after_sync);
+    return after_sync;
+  }
+  std::vector<std::string> EventsAfterPowerLoss() {
+    log_.reset();
+    files_.Crash(MemoryFileSystem::Survives::kNothing);
+    return ReadAll(*Open(files_)).events;
+  }
+
+  MemoryFileSystem files_;
+  bool fails_ = false;
+  std::unique_ptr<LocalLog> log_;
+  std::future<Status> synced_;
+};
+
+TEST_F(LocalLogSyncTest, AppendsGoOnMeanwhile) {
+  Begin(Hold::kBegin);
+  AppendMeanwhile("b");
+  EXPECT_EQ(ReadAll(*log_).events, (std::vector<std::string>{"a", "b"}));
+  ASSERT_TRUE(End().ok());
+  AppendMeanwhile("c");
+  ASSERT_TRUE(SyncTo(4).ok());
+  EXPECT_EQ(EventsAfterPowerLoss(), (std::vector<std::string>{"a", "b", "c"}));
+}
+
+// Of what came meanwhile nobody knows whether the disk has it.
+TEST_F(LocalLogSyncTest, OnlyWhatWasThereWhenItBeganIsDurable) {
+  Begin(Hold::kReturn);
+  AppendMeanwhile("b");
+  ASSERT_TRUE(End().ok());
+  uint64_t syncs = files_.syncs();
+  ASSERT_TRUE(SyncTo(2).ok());
+  EXPECT_EQ(files_.syncs(), syncs);
+  AppendMeanwhile("c");
+  ASSERT_TRUE(SyncTo(3).ok());
+  EXPECT_EQ(files_.syncs(), syncs + 1);
+  AppendMeanwhile("d");
+  // Genesis, a, b, c, d
+  EXPECT_EQ(AfterSync(), (std::vector<bool>{true, true, false, false, true}));
+}
+
+TEST_F(LocalLogSyncTest, ASegmentThatWasBegunMeanwhileIsNotTheOneThatWasSynced) {
+  Begin(Hold::kReturn, std::string(100, 'a'), 200);
+  AppendMeanwhile(std::string(100, 'b'));  // in a segment of its own, as long as the one before
+  ASSERT_TRUE(End().ok());
+  AppendMeanwhile(std::string(100, 'c'));
+  EXPECT_EQ(EventsAfterPowerLoss(), (std::vector<std::string>{std::string(100, 'a'), std::string(100, 'b')}));
+}
+
+TEST_F(LocalLogSyncTest, IfItFailsTheLogMustBeReopened) {
+  fails_ = true;
+  Begin(Hold::kBegin);
+  AppendMeanwhile("b");
+  EXPECT_EQ(End().code(), Code::kUnavailable);
+  EXPECT_EQ(Append(*log_, {"refused"}).status().code(), Code::kIo);
+  EXPECT_FALSE(SyncTo(2).ok());
+  log_.reset();
+  EXPECT_EQ(ReadAll(*Open(files_)).events, (std::vector<std::string>{"a", "b"}));
+}
+
+// The disk tells of its error once.
+TEST_F(LocalLogSyncTest, WhileOneThatFailedHasNotSaidSoNoOtherSucceeds) {
+  fails_ = true;
+  Begin(Hold::kReturn);
+  AppendMeanwhile("b");
+  auto other = std::async(std::launch::async, [this] { return SyncTo(3); });
+  EXPECT_EQ(other.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  EXPECT_FALSE(End().ok());
+  EXPECT_FALSE(other.get().ok());
 }
 
 TEST_F(LocalLogTest, WhatAKilledProcessWroteIsDurableOnceOpened) {
