@@ -114,6 +114,7 @@ class Runner {
     bool is_sent = true;               // false: nothing was even tried, for the log is not verified
     uint64_t offset = 0;               // if appended
     std::optional<Answered> answered;  // nullopt: it was not folded in time
+    bool more = false;                 // another is told right after, by the same thread
   };
   using Tell = std::function<void(const Judged&)>;
   // Takes an event whose sender waits for what the fold makes of it. `tell` is called once, by any thread, and must not

@@ -14,6 +14,7 @@ constexpr size_t kFoldedAtOnce = 512;
 constexpr int kRoundsMost = 8;
 constexpr int64_t kHurriedWaitUs = kUsPerSecond;
 constexpr int64_t kGatherUsMax = 2'000;
+constexpr int64_t kGatherAboveUs = 2'000;
 // Who asks alone waits for a disk as fast as this itself: two changes of threads would take nearly as long.
 constexpr int64_t kAloneUsMax = 1'000;
 
@@ -94,7 +95,8 @@ void Runner::NoteAsked(size_t judged, int64_t took_us) {
 }
 
 // While it waits for the disk, others ask: they are the next batch. Who has just been answered asks again at once, as a
-// rule: a batch that waits for them for a quarter of what the last one took saves them nearly the whole of another.
+// rule: a batch that waits for them for a quarter of what the last one took saves them nearly the whole of another. Of
+// a quick disk that is less than the wait.
 void Runner::AskerLoop() {
   AskForTurnsOf(kShortTurn);
   size_t expected = 0;
@@ -112,7 +114,7 @@ void Runner::AskerLoop() {
     int64_t begun_us = clock_.MonotonicUs();
     size_t judged = JudgeBatch();
     int64_t took_us = clock_.MonotonicUs() - begun_us;
-    gather_us = std::min(took_us / 4, kGatherUsMax);
+    gather_us = took_us < kGatherAboveUs ? 0 : std::min(took_us / 4, kGatherUsMax);
     std::lock_guard lock(asked_mutex_);
     expected = asked + asked_.size();
     NoteAsked(judged, took_us);
@@ -135,7 +137,7 @@ size_t Runner::JudgeBatch() {
   Result<Appended> appended = Status(Code::kUnavailable, "the log has not been shown to be the one that was folded");
   if (is_sent) appended = log_.AppendQuietly(events);
   if (!appended.ok()) {
-    for (const Asked& each : batch) each.tell({appended.status(), is_sent, 0, std::nullopt});
+    for (const Asked& each : batch) each.tell({appended.status(), is_sent, 0, std::nullopt, false});
     return asked;
   }
   Expect(std::move(batch), appended->first_offset);
@@ -184,7 +186,10 @@ void Runner::Deliver() {
     std::lock_guard lock(mutex_);
     ready.swap(ready_);
   }
-  for (const Ready& each : ready) each.tell(each.judged);
+  for (Ready& each : ready) {
+    each.judged.more = &each != &ready.back();
+    each.tell(each.judged);
+  }
 }
 
 }  // namespace odometer

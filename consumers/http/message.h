@@ -34,7 +34,8 @@ struct HttpResponse {
 
 // Makes an answer. Called once, by the thread of the request's socket; by who replies, when that connection has gone.
 using HttpAnswer = std::function<HttpResponse()>;
-using HttpReply = std::function<void(HttpAnswer)>;
+// With `more` the thread replies again right after: what it replies to one socket's thread goes there together.
+using HttpReply = std::function<void(HttpAnswer, bool more)>;
 
 struct Target {
   std::vector<std::string> segments;  // of the path, percent-decoded one by one, so "%2F" is not a separator

@@ -157,14 +157,16 @@ bool Api::Begin(HttpRequest& request, const HttpReply& reply) {
   begun->reply = reply;
   ParsedEvents parsed;
   if (std::optional<HttpResponse> refused = ReadAsked(begun->call, type, &parsed)) {
-    reply([this, begun, refused = *std::move(refused)] { return Finish(begun->call, begun->begun_us, refused); });
+    reply([this, begun, refused = *std::move(refused)] { return Finish(begun->call, begun->begun_us, refused); },
+          false);
     return true;
   }
   const Event& event = parsed.items.front().event;
   runner.Ask(Encode(event), [this, begun, id = event.id, &runner](const Runner::Judged& judged) {
-    begun->reply([this, begun, id, &runner, judged] {
+    auto answer = [this, begun, id, &runner, judged] {
       return Finish(begun->call, begun->begun_us, AnswerJudged(begun->call, id, runner, judged));
-    });
+    };
+    begun->reply(std::move(answer), judged.more);
   });
   return true;
 }

@@ -305,9 +305,13 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   bool Begin(HttpRequest& request) {
     if (!server_.options.begin) return false;
     waiting_ = shared_from_this();
-    auto reply = [weak = weak_from_this(), number = ++begun_](HttpAnswer answer) {
-      if (auto self = weak.lock()) return self->Reply(number, std::move(answer));
-      answer();
+    auto reply = [weak = weak_from_this(), number = ++begun_](HttpAnswer answer, bool more) {
+      if (auto self = weak.lock()) {
+        Replied().push_back({std::move(self), number, std::move(answer)});
+      } else {
+        answer();
+      }
+      if (!more) SendReplied();
     };
     try {
       if (server_.options.begin(request, reply)) {
@@ -323,11 +327,38 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   }
 
   // From any thread: who has had many judged does not write all their answers, too.
-  void Reply(uint64_t number, HttpAnswer answer) {
-    if (loop_.is_own_thread()) return RespondToBegun(number, answer);
-    asio::post(loop_.io, [self = shared_from_this(), number, answer = std::move(answer)] {
-      self->RespondToBegun(number, answer);
-    });
+  struct Reply {
+    std::shared_ptr<Session> session;
+    uint64_t number = 0;
+    HttpAnswer answer;
+
+    void Respond() const { session->RespondToBegun(number, answer); }
+  };
+  // What this thread has replied and not sent.
+  static std::vector<Reply>& Replied() {
+    static thread_local std::vector<Reply> replied;
+    return replied;
+  }
+
+  // To other threads first: they are at work while this one is.
+  static void SendReplied() {
+    std::vector<Reply> replied = std::exchange(Replied(), {}), own;
+    auto loop_of = [](const Reply& reply) { return &reply.session->loop_; };
+    std::stable_sort(replied.begin(), replied.end(),
+                     [&](const Reply& a, const Reply& b) { return std::less<>()(loop_of(a), loop_of(b)); });
+    for (auto begin = replied.begin(), end = begin; begin != replied.end(); begin = end) {
+      Loop& loop = *loop_of(*begin);
+      end = std::find_if(begin, replied.end(), [&](const Reply& reply) { return loop_of(reply) != &loop; });
+      std::vector<Reply> together(std::make_move_iterator(begin), std::make_move_iterator(end));
+      if (loop.is_own_thread()) {
+        own = std::move(together);
+      } else {
+        asio::post(loop.io, [together = std::move(together)] {
+          for (const Reply& reply : together) reply.Respond();
+        });
+      }
+    }
+    for (const Reply& reply : own) reply.Respond();
   }
 
   // The session stays until its answer is on its way. Nobody answers one that was closed, or a request that has its

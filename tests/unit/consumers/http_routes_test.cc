@@ -393,7 +393,7 @@ TEST_F(ApiTest, OnlyWhatNeedsNoLogIsInstant) {
 std::vector<HttpResponse> AskAll(Api& api, std::vector<HttpRequest> requests) {
   std::vector<std::promise<HttpResponse>> promises(requests.size());
   for (size_t i = 0; i < requests.size(); ++i) {
-    EXPECT_TRUE(api.Begin(requests[i], [&, i](HttpAnswer answer) { promises[i].set_value(answer()); }));
+    EXPECT_TRUE(api.Begin(requests[i], [&, i](HttpAnswer answer, bool) { promises[i].set_value(answer()); }));
   }
   api.EndRound();
   std::vector<HttpResponse> responses;
@@ -431,7 +431,7 @@ TEST_F(ApiTest, ARetryIsToldTheFirstVerdictAlsoInTheSameRound) {
 }
 
 TEST_F(ApiTest, WhatIsNoAskOrTooLongOrNamesNoTenantIsLeftToAHandler) {
-  auto begins = [&](HttpRequest request) { return api_->Begin(request, [](HttpAnswer) { FAIL(); }); };
+  auto begins = [&](HttpRequest request) { return api_->Begin(request, [](HttpAnswer, bool) { FAIL(); }); };
   EXPECT_FALSE(begins({"GET", "/v1/limits/admit", {}, ""}));
   EXPECT_FALSE(begins({"POST", "/v1/limits/admit?x=1", {}, ""}));
   EXPECT_FALSE(begins({"POST", "/v1/limits/check", {}, ""}));
@@ -442,7 +442,7 @@ TEST_F(ApiTest, WhatIsNoAskOrTooLongOrNamesNoTenantIsLeftToAHandler) {
 TEST_F(ApiTest, WhatWasBegunBeforeAStopIsStillJudged) {
   HttpRequest ask{"POST", "/v1/limits/admit", {}, R"({"user":"ann","amounts":{"requests":1}})"};
   std::promise<HttpResponse> answered;
-  ASSERT_TRUE(api_->Begin(ask, [&](HttpAnswer answer) { answered.set_value(answer()); }));
+  ASSERT_TRUE(api_->Begin(ask, [&](HttpAnswer answer, bool) { answered.set_value(answer()); }));
   api_->StopWaiting();
   api_->EndRound();
   EXPECT_EQ(answered.get_future().get().status, 200);

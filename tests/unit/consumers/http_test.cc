@@ -375,7 +375,7 @@ TEST_F(HttpServerTest, WhatIsBegunIsAnsweredByAnotherThreadAndItsRoundIsEnded) {
       begun.emplace_back(std::move(request.body), reply);
       return true;
     }
-    if (request.target == "/now") reply(Saying("now"));
+    if (request.target == "/now") reply(Saying("now"), false);
     return request.target == "/now";
   };
   options_.end_round = [&] {
@@ -386,7 +386,7 @@ TEST_F(HttpServerTest, WhatIsBegunIsAnsweredByAnotherThreadAndItsRoundIsEnded) {
       round.swap(begun);
     }
     std::thread([round = std::move(round)] {
-      for (const auto& [body, reply] : round) reply(Saying("later " + body));
+      for (const auto& each : round) each.second(Saying("later " + each.first), &each != &round.back());
     }).detach();
   };
   Start();
@@ -421,19 +421,19 @@ TEST_F(HttpServerTest, WhoLeavesBeforeItsAnswerIsForgottenAndAStopDoesNotWaitFor
   HttpReply reply = taken.get_future().get();
   server_->Stop();
   EXPECT_TRUE(socket->AtEnd());
-  reply(Saying("too late"));
+  reply(Saying("too late"), false);
   server_.reset();
-  reply(Saying("too late"));
+  reply(Saying("too late"), false);
 }
 
 TEST_F(HttpServerTest, ARequestIsAnsweredOnceHoweverOftenItIsReplied) {
   std::vector<HttpReply> replies;  // of one connection's thread
   options_.begin = [&](HttpRequest& request, const HttpReply& reply) {
     if (request.target == "/throws") throw std::runtime_error("x");
-    for (const HttpReply& earlier : replies) earlier(Saying("again"));
+    for (const HttpReply& earlier : replies) earlier(Saying("again"), false);
     replies.push_back(reply);
-    reply(Saying(request.target));
-    reply(Saying("twice"));
+    reply(Saying(request.target), false);
+    reply(Saying("twice"), false);
     return true;
   };
   options_.end_round = [] {};
