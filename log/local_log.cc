@@ -153,6 +153,7 @@ Status LocalLog::OpenPartition(FileSystem& files, Clock& clock, const std::strin
         files, path, opened->last_header, opened->end, opened->synced_position, options.segment_bytes_max);
     if (!resumed.ok()) return resumed.status();
     writer = std::move(*resumed);
+    if (options.fsync) writer->set_room_bytes(options.room_bytes);
   }
   partitions_[partition] =
       std::make_unique<LocalPartition>(files, clock, LocalPartition::Options{path, log_id_, partition, options.fsync},

@@ -31,6 +31,8 @@ class LocalLog : public EventLog {
     // false ("written"): when the operating system has it; a power loss may take what was not synced since.
     bool fsync = true;
     uint64_t segment_bytes_max = kSegmentBytesMax;
+    // With fsync: SegmentWriter::set_room_bytes().
+    uint64_t room_bytes = 0;
     // Takes no lock, changes nothing, and sees what was there when it was opened or refreshed. Beside a writer it may
     // see records that the writer has not yet acknowledged.
     bool read_only = false;

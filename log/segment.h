@@ -25,8 +25,9 @@
 //     16  8  append time      signed, microseconds since 1970-01-01T00:00Z
 //     24     payload, then zeros up to a multiple of 8
 //
-// A log's last segment may end in the middle of a frame (a torn tail): segment_directory.h says when that is cut off
-// and when it is damage. Everything here is thread-compatible.
+// After the last frame of a log's last segment zeros may follow, which a writer put there to write over. Or it may end
+// in the middle of a frame (a torn tail): segment_directory.h says when that is cut off and when it is damage.
+// Everything here is thread-compatible.
 #pragma once
 
 #include <cstdint>

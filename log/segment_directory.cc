@@ -223,16 +223,32 @@ Result<bool> ReadToEnd(SegmentReader& reader, uint64_t file_bytes, OpenedSegment
   }
 }
 
+// Whether the file holds nothing but zeros from there on, and more than the first bytes of a frame could be.
+Result<bool> IsRoom(const File& file, uint64_t position, uint64_t file_bytes) {
+  if (file_bytes - position < kFrameHeaderBytes) return false;
+  AlignedBuffer chunk(kScanBytes);
+  for (;;) {
+    Result<size_t> got = file.ReadAt(position, chunk.data(), chunk.size());
+    if (!got.ok()) return got.status();
+    if (*got == 0) return true;
+    if (!std::all_of(chunk.data(), chunk.data() + *got, [](char byte) { return byte == 0; })) return false;
+    position += *got;
+  }
+}
+
+// A torn tail, or room, of which there is nothing to tell.
 Status CutTail(FileSystem& files, const Found& last, uint32_t partition, OpenedSegments* opened) {
   Result<std::unique_ptr<File>> file = files.Open(last.path, FileSystem::Mode::kWrite);
   if (!file.ok()) return file.status();
+  Result<bool> is_room = IsRoom(**file, opened->end.position, last.bytes);
+  if (!is_room.ok()) return is_room.status();
   uint64_t bytes = last.bytes - opened->end.position;
   if (PlantedBug("torn_tail_accepted")) {
     opened->end.position += (bytes + 7) / 8 * 8;
     return (*file)->Truncate(opened->end.position);
   }
   ODOMETER_RETURN_IF_ERROR((*file)->Truncate(opened->end.position));
-  opened->cut = TailCut{partition, last.path, opened->end.position, bytes, opened->end.next_offset};
+  if (!*is_room) opened->cut = TailCut{partition, last.path, opened->end.position, bytes, opened->end.next_offset};
   return (*file)->Sync();
 }
 
@@ -274,6 +290,14 @@ Status ReadLast(FileSystem& files, const Found& last, const OpenSegmentsOptions&
   }
   Status damage;
   Result<bool> is_whole = ReadToEnd(**reader, last.bytes, opened, proven, &damage);
+  Status torn = is_whole.ok() && !*is_whole ? CheckTorn(files, last, **reader, damage) : Status::Ok();
+  // Beside a writer: what was half there, or still zeros, may be a frame by now.
+  for (uint64_t seen = 0; options.read_only && !torn.ok() && opened->end.position > seen;) {
+    seen = opened->end.position;
+    (*reader)->Seek({opened->end.next_offset, seen});
+    is_whole = ReadToEnd(**reader, last.bytes, opened, proven, &damage);
+    torn = is_whole.ok() && !*is_whole ? CheckTorn(files, last, **reader, damage) : Status::Ok();
+  }
   if (!is_whole.ok()) return is_whole.status();
   if (opened->end.position < whole_bytes || opened->end.next_offset < options.durable_offset) {
     if (!*is_whole) return damage;
@@ -283,7 +307,7 @@ Status ReadLast(FileSystem& files, const Found& last, const OpenSegmentsOptions&
                                       std::to_string(options.durable_offset));
   }
   if (*is_whole) return Status::Ok();
-  ODOMETER_RETURN_IF_ERROR(CheckTorn(files, last, **reader, damage));
+  if (!torn.ok()) return torn;
   return options.read_only ? Status::Ok() : CutTail(files, last, opened->last_header.partition, opened);
 }
 

@@ -3,6 +3,7 @@
 // Of earlier segments only headers are read: that they belong to this log and partition, that each is the one and as
 // long as the next one's header says. The last segment is read to its end. What may end it:
 //  - whole frames: nothing to do;
+//  - zeros: room that a writer made and did not come to use; it is cut off;
 //  - a torn tail, the trace of a write that a crash cut short: it is cut off, and told;
 //  - anything else is kCorrupt, with file, position and the offset that was expected there.
 // A damaged frame is a torn tail when nothing that was written after it can have been acknowledged: no valid frame

@@ -10,6 +10,8 @@ namespace {
 // would push out those that are.
 constexpr uint64_t kCatchUpBytes = 32 << 20;
 constexpr size_t kKeepBytesMax = 8 << 20;  // of the encoding buffer, from one Write() to the next
+constexpr uint64_t kNoRoom = UINT64_MAX;
+constexpr uint64_t kSmallOfRoom = 16;      // a write of more than this part of the room makes none
 constexpr size_t kAnewBytes = 1 << 20;     // that are read and written back at once
 
 // A file of this name that holds no records is what a failed attempt left behind.
@@ -76,6 +78,10 @@ SegmentWriter::SegmentWriter(FileSystem& files, std::string directory, SegmentHe
       synced_position_(synced_position),
       found_end_(end.position) {}
 
+SegmentWriter::~SegmentWriter() {
+  if (!is_broken()) (void)CutRoom();
+}
+
 Status SegmentWriter::Write(std::span<const Record> records, Durable durable) {
   if (is_broken()) return broken_;
   written_.Clear();
@@ -90,6 +96,7 @@ Status SegmentWriter::Write(std::span<const Record> records, Durable durable) {
     end_.position += frames_.size();
     end_.next_offset = records.back().offset + 1;
     end_.append_time = records.back().append_time;
+    if (durable == Durable::kYes) MakeRoom();
   }
   if (durable == Durable::kNo || is_synced()) return Status::Ok();
   Status status = SyncFile(before.position);
@@ -125,7 +132,9 @@ Status SegmentWriter::RollIfFull(std::span<const Record> records) {
   for (const Record& record : records) bytes += FrameBytes(record.bytes.size());
   bool is_empty = end_.position == kSegmentHeaderBytes;
   if (is_empty || end_.position + bytes <= segment_bytes_max_) return Status::Ok();
-  if (!is_synced()) ODOMETER_RETURN_IF_ERROR(SyncFile(end_.position));
+  bool has_room = room_end_ > end_.position;
+  ODOMETER_RETURN_IF_ERROR(CutRoom());
+  if (has_room || !is_synced()) ODOMETER_RETURN_IF_ERROR(SyncFile(end_.position));
   SegmentHeader next = header_;
   next.base_offset = end_.next_offset;
   next.append_time_before = end_.append_time;
@@ -137,6 +146,7 @@ Status SegmentWriter::RollIfFull(std::span<const Record> records) {
   file_ = std::move(*file);
   end_.base_offset = next.base_offset;
   end_.position = synced_position_ = found_end_ = kSegmentHeaderBytes;
+  room_end_ = 0;
   return Status::Ok();
 }
 
@@ -150,6 +160,21 @@ void SegmentWriter::EncodeAll(std::span<const Record> records) {
     EncodeFrame({record, after_sync}, header_checksum, &frames_);
     after_sync = false;
   }
+}
+
+// No room is no error: the next sync takes longer.
+void SegmentWriter::MakeRoom() {
+  if (room_end_ >= end_.position || frames_.size() > room_bytes_ / kSmallOfRoom) return;
+  if (end_.position + room_bytes_ > segment_bytes_max_) return;
+  room_end_ = end_.position + room_bytes_;
+  if (!file_->WriteAt(end_.position, std::string(room_bytes_, '\0')).ok()) room_end_ = kNoRoom;
+}
+
+Status SegmentWriter::CutRoom() {
+  if (room_end_ <= end_.position) return Status::Ok();
+  ODOMETER_RETURN_IF_ERROR(file_->Truncate(end_.position));
+  room_end_ = 0;
+  return Status::Ok();
 }
 
 // After a failed sync the kernel may have dropped the pages and called them clean, so a second sync that succeeds
@@ -189,6 +214,7 @@ Status SegmentWriter::Undo(uint64_t position) {
   if (status.ok()) status = SyncAll();
   if (!status.ok()) return Break(status);
   synced_position_ = position;
+  room_end_ = room_bytes_ == 0 ? 0 : kNoRoom;  // it may be what the disk had no space for
   return Status::Ok();
 }
 

@@ -42,6 +42,13 @@ class SegmentWriter {
                                                        const SegmentHeader& header, const End& end,
                                                        uint64_t synced_position, uint64_t segment_bytes_max);
 
+  ~SegmentWriter();
+
+  // From now on small writes that are synced find so many bytes of zeros where they go: a sync then has no new length
+  // of the file to write. Zeros that were not used are cut off when the segment is full, and when the writer goes; what
+  // a crash leaves of them is no torn tail. 0, as it is at first: none.
+  void set_room_bytes(uint64_t bytes) { room_bytes_ = bytes; }
+
   // Writes the records, which go on at end().next_offset, and with kYes everything up to them to stable storage.
   //   kDiskFull, kIo  nothing of it is in the segments; a later Write() may succeed unless is_broken()
   //   kUnavailable    what is on the disk is not known (a sync failed); is_broken()
@@ -78,6 +85,8 @@ class SegmentWriter {
 
   Status RollIfFull(std::span<const Record> records);
   void EncodeAll(std::span<const Record> records);
+  void MakeRoom();
+  Status CutRoom();
   Status SyncFile(uint64_t undo_to);
   // Syncs the file, after writing anew what was found in it and is not known to have been synced.
   Status SyncAll();
@@ -92,6 +101,8 @@ class SegmentWriter {
   std::unique_ptr<File> file_;
   End end_;
   uint64_t synced_position_;
+  uint64_t room_bytes_ = 0;
+  uint64_t room_end_ = 0;  // if above end_.position; kNoRoom: none is made in this segment any more
   uint64_t found_end_;  // of what was in the file before the first Write()
   std::string frames_;  // reused
   SparseIndex written_;

@@ -469,7 +469,7 @@ class RawRecords(BadInputTest):
         """The bytes of the newest record; log/segment.h has the form of a frame."""
         segment, = pathlib.Path(self.folder / "data" / "log" / f"p{partition:05}").glob("*.seg")
         data, position, payload = segment.read_bytes(), 64, b""
-        while position < len(data):
+        while any(data[position:position + 24]):  # zeros: room
             length = struct.unpack_from("<I", data, position)[0] & 0x1FFFFFFF
             payload = data[position + 24:position + 24 + length]
             position += 24 + length + 7 & ~7

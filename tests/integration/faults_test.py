@@ -66,9 +66,11 @@ class FaultTest(unittest.TestCase):
 
 
 class FullDisk(FaultTest):
-    def posts(self, round_, count=40):
-        # Larger together than what a disk may have left in the last page of a file.
-        return [turn(f"r{round_}-{i}", metadata={"padding": "x" * 400}) for i in range(count)]
+    COUNT = 400
+
+    def posts(self, round_):
+        # Larger together than the room that a log has made for itself.
+        return [turn(f"r{round_}-{i}", metadata={"padding": "x" * 3900}) for i in range(self.COUNT)]
 
     def assert_round(self, daemon, disk, round_):
         """Fills the disk, looks, frees it, looks. Each round's turns count once."""
@@ -83,16 +85,17 @@ class FullDisk(FaultTest):
         self.assertIn("free some space", answer.json["detail"])
         self.assertIn("Retry-After", answer.headers)
         self.assert_not_ready(daemon, full_at, ("append", "commit"))
-        self.assertEqual(daemon.summary("ana").json["turns"], 1 + 40 * round_)
+        self.assertEqual(daemon.summary("ana").json["turns"], 1 + self.COUNT * round_)
         self.assertEqual(daemon.get("/v1/admin/events?limit=1").status, 200)
         moved = daemon.metrics().moved_from(before, ["odometer_append_errors_total"])
         self.assertGreaterEqual(moved.get(("odometer_append_errors_total", "disk_full"), 0), 1, moved)
         freed_at = disk.free()
         daemon.await_ready(200, READY_WITHIN_S, freed_at)
-        self.assert_taken(daemon.post(posted), applied=40)
-        self.assert_taken(daemon.post(posted), applied=0, duplicate=40)
+        self.assert_taken(daemon.post(posted), applied=self.COUNT)
+        self.assert_taken(daemon.post(posted), applied=0, duplicate=self.COUNT)
         summary = daemon.summary("ana").json
-        self.assertEqual((summary["turns"], summary["total_tokens"]), (1 + 40 * (round_ + 1), 11 + 440 * (round_ + 1)))
+        turns = 1 + self.COUNT * (round_ + 1)
+        self.assertEqual((summary["turns"], summary["total_tokens"]), (turns, 11 * turns))
 
     def test_a_full_disk_refuses_a_request_whole_and_takes_it_once_there_is_room(self):
         disk = self.tmpfs(72)

@@ -61,6 +61,7 @@ class MemoryFileSystem::Handle : public File {
   }
 
   Result<size_t> ReadAt(uint64_t position, char* into, size_t bytes) const override {
+    files_.CallBeforeRead();
     std::lock_guard lock(files_.mutex_);
     ODOMETER_RETURN_IF_ERROR(CheckAlive());
     if (position >= inode_->bytes.size()) return size_t{0};
@@ -271,6 +272,21 @@ void MemoryFileSystem::ReleaseSync() {
   hold_ = Hold::kNothing;
   is_holding_ = false;
   hold_changed_.notify_all();
+}
+
+void MemoryFileSystem::BeforeRead(uint64_t n, std::function<void()> f) {
+  std::lock_guard lock(mutex_);
+  reads_left_ = n;
+  before_read_ = std::move(f);
+}
+
+void MemoryFileSystem::CallBeforeRead() {
+  std::function<void()> f;
+  {
+    std::lock_guard lock(mutex_);
+    if (reads_left_ > 0 && --reads_left_ == 0) f.swap(before_read_);
+  }
+  if (f) f();
 }
 
 void MemoryFileSystem::WaitIfHeld(Hold where) {

@@ -13,6 +13,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -53,6 +54,9 @@ class MemoryFileSystem : public FileSystem {
   void AwaitHeldSync();
   void ReleaseSync();
 
+  // Calls f before the n-th read from now.
+  void BeforeRead(uint64_t n, std::function<void()> f);
+
   // Of what was not synced...
   enum class Survives {
     kNothing,
@@ -86,6 +90,7 @@ class MemoryFileSystem : public FileSystem {
   Status CheckOn(const std::string& path) const;
   uint64_t Random(uint64_t below);
   void WaitIfHeld(Hold where);
+  void CallBeforeRead();
   void CrashInode(Inode& inode, Survives survives);
   void KeepPrefix(Inode& inode);
   void KeepSectors(Inode& inode);
@@ -106,6 +111,8 @@ class MemoryFileSystem : public FileSystem {
   Hold hold_ = Hold::kNothing;
   bool is_holding_ = false;
   std::condition_variable hold_changed_;
+  uint64_t reads_left_ = 0;
+  std::function<void()> before_read_;
   Fault fail_write_;
   Fault fail_sync_;
   Fault fail_truncate_;

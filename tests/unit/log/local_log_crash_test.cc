@@ -93,6 +93,7 @@ class LocalLogCrashTest : public LocalLogTest {
     Create(world.files);
     LocalLog::Options options = SmallSegments(500 + world.Pick(20'000));
     options.fsync = fsync;
+    options.room_bytes = world.Pick(2) * world.Pick(5'000);
     for (int life = 0; life < 6 && !HasFatalFailure(); ++life) {
       Result<std::unique_ptr<LocalLog>> log = TryOpen(world.files, options);
       ASSERT_TRUE(log.ok()) << "seed " << seed << ": " << log.status().ToString();

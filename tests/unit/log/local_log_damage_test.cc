@@ -71,12 +71,23 @@ TEST_F(LocalLogDamageTest, ATailTornAtAnyByteIsCutAndReported) {
   }
 }
 
-TEST_F(LocalLogDamageTest, GarbageAndZerosBehindTheLastFrameAreCut) {
+TEST_F(LocalLogDamageTest, GarbageBehindTheLastFrameIsCutAndReported) {
   Fill({"one", "two"});
-  for (const std::string& tail : {std::string(1, 'x'), std::string(5000, 'x'), std::string(5000, '\0'),
-                                  std::string(7, '\0'), std::string(2'500'001, '\x01')}) {
+  for (const std::string& tail :
+       {std::string(1, 'x'), std::string(5000, 'x'), std::string(5000, '\0') + "x", std::string(7, '\0'),
+        std::string(2'500'000, '\0') + "x", std::string(2'500'001, '\x01')}) {
     std::unique_ptr<MemoryFileSystem> disk = WithSegment(files_, bytes_ + tail);
     EXPECT_EQ(Open(*disk)->tail_cut_bytes(), tail.size());
+    ExpectUsable(*disk, {"one", "two"});
+  }
+}
+
+TEST_F(LocalLogDamageTest, ZerosBehindTheLastFrameAreRoomAndCutWithoutAWord) {
+  Fill({"one", "two"});
+  for (size_t size : {kFrameHeaderBytes, size_t{5000}, size_t{2'500'001}}) {
+    std::unique_ptr<MemoryFileSystem> disk = WithSegment(files_, bytes_ + std::string(size, '\0'));
+    EXPECT_EQ(Open(*disk)->tail_cut_bytes(), 0u);
+    EXPECT_EQ(disk->Contents(SegmentPath(0)), bytes_);
     ExpectUsable(*disk, {"one", "two"});
   }
 }

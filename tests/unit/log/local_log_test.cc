@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -446,6 +447,113 @@ TEST_F(LocalLogSyncTest, WhileOneThatFailedHasNotSaidSoNoOtherSucceeds) {
   EXPECT_EQ(other.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
   EXPECT_FALSE(End().ok());
   EXPECT_FALSE(other.get().ok());
+}
+
+// A log whose appends are synced and find room.
+class LocalLogRoomTest : public LocalLogTest {
+ protected:
+  static constexpr uint64_t kRoom = 4096;
+
+  LocalLogRoomTest() { Create(files_); }
+  static LocalLog::Options WithRoom(uint64_t segment_bytes_max = kSegmentBytesMax) {
+    LocalLog::Options options = SmallSegments(segment_bytes_max);
+    options.room_bytes = kRoom;
+    return options;
+  }
+  size_t FileBytes() const { return files_.Contents(SegmentPath(0)).size(); }
+
+  MemoryFileSystem files_;
+};
+
+TEST_F(LocalLogRoomTest, SmallAppendsGoWhereThereIsRoomAndAStopLeavesNone) {
+  std::unique_ptr<LocalLog> log = Open(files_, WithRoom());
+  ASSERT_TRUE(Append(*log, {"a"}).ok());
+  size_t bytes = FileBytes();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(Append(*log, {"b"}).ok());
+  EXPECT_EQ(FileBytes(), bytes);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(Append(*log, {"c"}).ok());
+  EXPECT_GT(FileBytes(), bytes);
+  EXPECT_EQ(ReadAll(*log).events.size(), 201u);
+  log.reset();
+  size_t frames = 200 * FrameBytes(1);
+  EXPECT_LT(FileBytes(), frames + 1000);
+  EXPECT_EQ(ReadAll(*Open(files_)).events.size(), 201u);
+}
+
+TEST_F(LocalLogRoomTest, ALargeAppendMakesNoneAndUsesWhatThereIs) {
+  std::unique_ptr<LocalLog> log = Open(files_, WithRoom());
+  ASSERT_TRUE(Append(*log, {std::string(1000, 'a')}).ok());
+  size_t bytes = FileBytes();
+  ASSERT_TRUE(Append(*log, {"b"}).ok());
+  EXPECT_EQ(FileBytes(), bytes + FrameBytes(1) + kRoom);
+  ASSERT_TRUE(Append(*log, {std::string(1000, 'c')}).ok());
+  EXPECT_EQ(FileBytes(), bytes + FrameBytes(1) + kRoom);
+}
+
+TEST_F(LocalLogRoomTest, WhatAKillLeavesOfItIsNoTornTail) {
+  std::unique_ptr<LocalLog> log = Open(files_, WithRoom());
+  for (const char* event : {"a", "b", "c"}) ASSERT_TRUE(Append(*log, {event}).ok());
+  files_.Crash(MemoryFileSystem::Survives::kNothing);
+  log.reset();
+  EXPECT_GT(FileBytes(), kRoom);
+  LocalLog::Options read_only;
+  read_only.read_only = true;
+  EXPECT_EQ(ReadAll(*Open(files_, read_only)).events, (std::vector<std::string>{"a", "b", "c"}));
+  log = Open(files_, WithRoom());
+  EXPECT_TRUE(log->tail_cuts().empty());
+  EXPECT_LT(FileBytes(), kRoom);
+  ASSERT_TRUE(Append(*log, {"d"}).ok());
+  EXPECT_EQ(ReadAll(*log).events, (std::vector<std::string>{"a", "b", "c", "d"}));
+}
+
+TEST_F(LocalLogRoomTest, AFullSegmentHasNone) {
+  std::unique_ptr<LocalLog> log = Open(files_, WithRoom(3 * kRoom));
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(Append(*log, {std::string(40, 'e')}).ok());
+  files_.Crash(MemoryFileSystem::Survives::kNothing);
+  log.reset();
+  log = Open(files_);  // each segment is as long as the next one says
+  EXPECT_GT(files_.List(kDirectory + "/p00000").value().size(), 4u);
+  EXPECT_EQ(ReadAll(*log).events.size(), 1000u);
+}
+
+TEST_F(LocalLogRoomTest, ADiskWithoutRoomForItTakesEventsToTheLastByte) {
+  std::unique_ptr<LocalLog> log = Open(files_, WithRoom());
+  files_.SetBytesLeft(10 * FrameBytes(1));
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(Append(*log, {"a"}).ok()) << i;
+  EXPECT_EQ(Append(*log, {"b"}).status().code(), Code::kDiskFull);
+  files_.SetBytesLeft(std::nullopt);
+  ASSERT_TRUE(Append(*log, {"c"}).ok());
+  EXPECT_EQ(ReadAll(*log).events.size(), 11u);
+}
+
+// A file system may say only at the sync that it had no space for the zeros.
+TEST_F(LocalLogRoomTest, IsNotTriedAgainWhereASyncFoundTheDiskFull) {
+  std::unique_ptr<LocalLog> log = Open(files_, WithRoom());
+  files_.FailSync(1, Code::kDiskFull);
+  EXPECT_EQ(Append(*log, {"a"}).status().code(), Code::kDiskFull);
+  size_t bytes = FileBytes();
+  ASSERT_TRUE(Append(*log, {"a"}).ok());
+  EXPECT_EQ(FileBytes(), bytes + FrameBytes(1));
+}
+
+TEST_F(LocalLogRoomTest, WhoOpensItBesideTheWriterFindsNoDamage) {
+  std::unique_ptr<LocalLog> log = Open(files_, WithRoom());
+  ASSERT_TRUE(Append(*log, {"a"}).ok());
+  LocalLog::Options read_only;
+  read_only.read_only = true;
+  int meanwhile = 0;
+  for (uint64_t n = 1; n < 30; ++n) {
+    files_.BeforeRead(n, [&] {
+      ASSERT_TRUE(Append(*log, {"b", "c", "d"}).ok());
+      ++meanwhile;
+    });
+    Result<std::unique_ptr<LocalLog>> reader = TryOpen(files_, read_only);
+    ASSERT_TRUE(reader.ok()) << "before read " << n << ": " << reader.status().ToString();
+    files_.BeforeRead(n, [&] { ASSERT_TRUE(Append(*log, {"e", "f"}).ok()); });
+    ASSERT_TRUE((*reader)->Refresh().ok()) << "before read " << n;
+  }
+  files_.BeforeRead(0, nullptr);
+  EXPECT_GT(meanwhile, 5);
 }
 
 TEST_F(LocalLogTest, WhatAKilledProcessWroteIsDurableOnceOpened) {
