@@ -58,6 +58,8 @@ class LocalLog : public EventLog {
 
   // Of another log: nobody appends to it.
   bool is_copy() const { return is_copy_; }
+  // Of one that it holds: LocalPartition::segments().
+  std::vector<SegmentInfo> segments(uint32_t partition) const { return partitions_[partition]->segments(); }
   // A copy has segments of the partitions that its daemon owned; an embedded log of all.
   bool holds(uint32_t partition) const { return partition < partitions_.size() && partitions_[partition] != nullptr; }
   // What the opening cut off.

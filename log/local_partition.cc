@@ -385,6 +385,11 @@ Result<std::vector<OwnedRecord>> LocalPartition::FetchAll(std::span<const uint64
   return records;
 }
 
+std::vector<SegmentInfo> LocalPartition::segments() const {
+  std::lock_guard lock(mutex_);
+  return segments_;
+}
+
 Status LocalPartition::Refresh() {
   OpenSegmentsOptions options;
   options.read_only = true;

@@ -54,6 +54,8 @@ class LocalPartition : public PartitionLog {
   // For a copy of another log, which nobody appends to: writes records with the offsets and times that they have there,
   // above all that it holds. Not synced. One thread at a time.
   Status CopyIn(std::span<const Record> records);
+  // As they are now, the last one up to the end of its last frame.
+  std::vector<SegmentInfo> segments() const;
   // Read-only: takes in what has been appended since the opening or the last Refresh().
   Status Refresh();
 

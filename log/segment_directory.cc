@@ -223,9 +223,9 @@ Result<bool> ReadToEnd(SegmentReader& reader, uint64_t file_bytes, OpenedSegment
   }
 }
 
-// Whether the file holds nothing but zeros from there on, and more than the first bytes of a frame could be.
+// Whether the file holds nothing but zeros from there on, and more than a frame can begin with.
 Result<bool> IsRoom(const File& file, uint64_t position, uint64_t file_bytes) {
-  if (file_bytes - position < kFrameHeaderBytes) return false;
+  if (file_bytes - position < 8) return false;
   AlignedBuffer chunk(kScanBytes);
   for (;;) {
     Result<size_t> got = file.ReadAt(position, chunk.data(), chunk.size());
@@ -290,13 +290,17 @@ Status ReadLast(FileSystem& files, const Found& last, const OpenSegmentsOptions&
   }
   Status damage;
   Result<bool> is_whole = ReadToEnd(**reader, last.bytes, opened, proven, &damage);
-  Status torn = is_whole.ok() && !*is_whole ? CheckTorn(files, last, **reader, damage) : Status::Ok();
-  // Beside a writer: what was half there, or still zeros, may be a frame by now.
-  for (uint64_t seen = 0; options.read_only && !torn.ok() && opened->end.position > seen;) {
-    seen = opened->end.position;
-    (*reader)->Seek({opened->end.next_offset, seen});
-    is_whole = ReadToEnd(**reader, last.bytes, opened, proven, &damage);
-    torn = is_whole.ok() && !*is_whole ? CheckTorn(files, last, **reader, damage) : Status::Ok();
+  Found now = last;
+  Status torn = is_whole.ok() && !*is_whole ? CheckTorn(files, now, **reader, damage) : Status::Ok();
+  // Beside a writer: what was half there, or still zeros, may be a frame by now, and room may have been cut off.
+  for (uint64_t seen = 0; options.read_only && !torn.ok(); seen = opened->end.position) {
+    Result<uint64_t> size = (*reader)->FileSize();
+    if (!size.ok()) return size.status();
+    if (opened->end.position == seen && *size >= now.bytes) break;
+    now.bytes = std::min(now.bytes, *size);
+    (*reader)->Seek({opened->end.next_offset, opened->end.position});
+    is_whole = ReadToEnd(**reader, now.bytes, opened, proven, &damage);
+    torn = is_whole.ok() && !*is_whole ? CheckTorn(files, now, **reader, damage) : Status::Ok();
   }
   if (!is_whole.ok()) return is_whole.status();
   if (opened->end.position < whole_bytes || opened->end.next_offset < options.durable_offset) {

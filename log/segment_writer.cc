@@ -167,13 +167,15 @@ void SegmentWriter::MakeRoom() {
   if (room_end_ >= end_.position || frames_.size() > room_bytes_ / kSmallOfRoom) return;
   if (end_.position + room_bytes_ > segment_bytes_max_) return;
   room_end_ = end_.position + room_bytes_;
-  if (!file_->WriteAt(end_.position, std::string(room_bytes_, '\0')).ok()) room_end_ = kNoRoom;
+  if (file_->WriteAt(end_.position, std::string(room_bytes_, '\0')).ok()) return;
+  room_end_ = kNoRoom;
+  (void)file_->Truncate(end_.position);  // others may need what it took
 }
 
 Status SegmentWriter::CutRoom() {
   if (room_end_ <= end_.position) return Status::Ok();
   ODOMETER_RETURN_IF_ERROR(file_->Truncate(end_.position));
-  room_end_ = 0;
+  if (room_end_ != kNoRoom) room_end_ = 0;
   return Status::Ok();
 }
 

@@ -9,6 +9,8 @@
 #include "consumers/cli/verbs.h"
 #include "consumers/refold.h"
 #include "log/file_system.h"
+#include "log/local_log.h"
+#include "log/log_manifest.h"
 #include "state/hash.h"
 
 namespace odometer::cli {
@@ -62,7 +64,14 @@ Status CopyFile(const fs::path& from, const fs::path& to, uint64_t size, std::st
   return PosixFileSystem().SyncDirectory(to.parent_path().string());
 }
 
-// Everything below `from`, into `to`; each file into `files`.
+Status AddFile(const fs::path& from, const fs::path& to, const fs::path& name, uint64_t size, ordered_json* files) {
+  std::string hash;
+  ODOMETER_RETURN_IF_ERROR(CopyFile(from, to, size, &hash));
+  files->push_back({{"path", name.string()}, {"size_bytes", size}, {"hash", hash}});
+  return Status::Ok();
+}
+
+// Everything below `from` but segments, into `to`; each file into `files`.
 Status CopyTree(const fs::path& from, const fs::path& to, const std::string& name, ordered_json* files) {
   std::error_code failed;
   std::vector<fs::path> paths;
@@ -73,12 +82,27 @@ Status CopyTree(const fs::path& from, const fs::path& to, const std::string& nam
   std::sort(paths.begin(), paths.end());
   for (const fs::path& path : paths) {
     fs::path relative = fs::relative(path, from);
-    if (relative.filename() == "lock" || relative.filename() == "LOCK") continue;
+    if (relative.filename() == "lock" || relative.filename() == "LOCK" || relative.extension() == ".seg") continue;
     uint64_t size = fs::file_size(path, failed);
     if (failed) return {Code::kIo, "cannot look at " + path.string() + ": " + failed.message()};
-    std::string hash;
-    ODOMETER_RETURN_IF_ERROR(CopyFile(path, to / relative, size, &hash));
-    files->push_back({{"path", (fs::path(name) / relative).string()}, {"size_bytes", size}, {"hash", hash}});
+    ODOMETER_RETURN_IF_ERROR(AddFile(path, to / relative, fs::path(name) / relative, size, files));
+  }
+  return Status::Ok();
+}
+
+// The log's segments as far as they hold whole frames: what lies behind them may be written while it is copied.
+Status CopySegments(const fs::path& from, const fs::path& to, ordered_json* files) {
+  LocalLog::Options options;
+  options.read_only = true;
+  Result<std::unique_ptr<LocalLog>> log = LocalLog::Open(PosixFileSystem(), SystemClock(), from.string(), options);
+  if (!log.ok()) return log.status();
+  for (uint32_t partition = 0; partition < (*log)->partitions(); ++partition) {
+    if (!(*log)->holds(partition)) continue;
+    fs::path directory = fs::path(SegmentsPath("log", partition));
+    for (const SegmentInfo& segment : (*log)->segments(partition)) {
+      fs::path relative = directory / SegmentName(segment.base_offset);
+      ODOMETER_RETURN_IF_ERROR(AddFile(from.parent_path() / relative, to / relative, relative, segment.bytes, files));
+    }
   }
   return Status::Ok();
 }
@@ -119,7 +143,9 @@ int RunBackup(const BackupFlags& flags, Context& context) {
   fs::create_directories(flags.into, failed);
   Status copied = CopyTree(*stores, fs::path(flags.into) / "state", "state", &files);
   if (is_checkpoint) fs::remove_all(*stores, failed);
-  if (copied.ok()) copied = CopyTree(fs::path(flags.data_dir) / "log", fs::path(flags.into) / "log", "log", &files);
+  const fs::path log = fs::path(flags.data_dir) / "log";
+  if (copied.ok()) copied = CopyTree(log, fs::path(flags.into) / "log", "log", &files);
+  if (copied.ok()) copied = CopySegments(log, flags.into, &files);
   if (copied.ok()) copied = WriteManifest(flags.into, {{"format", 1}, {"files", files}});
   if (!copied.ok()) return context.Fail(FailureOf(copied));
   if (context.json) {

@@ -6,6 +6,7 @@
 It mounts small disks, so it must be root's.
 """
 
+import concurrent.futures
 import contextlib
 import errno
 import pathlib
@@ -435,6 +436,41 @@ def flip(path, position):
         byte = file.read(1)[0]
         file.seek(position)
         file.write(bytes([byte ^ 0x10]))
+
+
+class Backup(FaultTest):
+    def test_a_backup_under_load_ends_with_a_whole_record_and_restores_without_drift(self):
+        data_dir = self.folder / "data"
+        daemon = self.daemon(data_dir)
+        self.assert_taken(daemon.post(turn("first")), applied=1)
+        is_over = threading.Event()
+
+        def post():
+            count = 0
+            while not is_over.is_set():
+                self.assert_taken(daemon.post(turn(f"k{count}")), applied=1)
+                count += 1
+
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            posting = threads.submit(post)
+            try:
+                for i in range(3):
+                    self.assert_restorable(data_dir, self.folder / f"backup{i}", self.folder / f"restored{i}")
+            finally:
+                is_over.set()
+            posting.result()
+
+    def assert_restorable(self, data_dir, backup, restored):
+        done = harness.run_cli("backup", "--data-dir", data_dir, backup)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        last = segment_of(backup)
+        start, size = frames_of(last)[-1]
+        self.assertEqual(start + size, last.stat().st_size)
+        self.assertTrue(any(last.read_bytes()[start:start + 24]), "zeros are no record")
+        done = harness.run_cli("restore", backup, "--data-dir", restored)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_no_drift(restored)
+        shutil.rmtree(self.folder / "audit", ignore_errors=True)
 
 
 class CleanStop(FaultTest):

@@ -84,7 +84,7 @@ TEST_F(LocalLogDamageTest, GarbageBehindTheLastFrameIsCutAndReported) {
 
 TEST_F(LocalLogDamageTest, ZerosBehindTheLastFrameAreRoomAndCutWithoutAWord) {
   Fill({"one", "two"});
-  for (size_t size : {kFrameHeaderBytes, size_t{5000}, size_t{2'500'001}}) {
+  for (size_t size : {8, 5000, 2'500'001}) {
     std::unique_ptr<MemoryFileSystem> disk = WithSegment(files_, bytes_ + std::string(size, '\0'));
     EXPECT_EQ(Open(*disk)->tail_cut_bytes(), 0u);
     EXPECT_EQ(disk->Contents(SegmentPath(0)), bytes_);

@@ -556,6 +556,33 @@ TEST_F(LocalLogRoomTest, WhoOpensItBesideTheWriterFindsNoDamage) {
   EXPECT_GT(meanwhile, 5);
 }
 
+TEST_F(LocalLogRoomTest, WhoOpensItWhileItIsCutOffFindsNoDamage) {
+  LocalLog::Options read_only;
+  read_only.read_only = true;
+  int meanwhile = 0;
+  for (uint64_t n = 1; n < 30; ++n) {
+    std::unique_ptr<LocalLog> log = Open(files_, WithRoom());
+    ASSERT_TRUE(Append(*log, {"a"}).ok());
+    files_.BeforeRead(n, [&] {
+      log.reset();
+      ++meanwhile;
+    });
+    Result<std::unique_ptr<LocalLog>> reader = TryOpen(files_, read_only);
+    files_.BeforeRead(0, nullptr);
+    ASSERT_TRUE(reader.ok()) << "before read " << n << ": " << reader.status().ToString();
+    EXPECT_EQ((*reader)->partition(0).range().end, n + 1);
+  }
+  EXPECT_GT(meanwhile, 3);
+}
+
+TEST_F(LocalLogRoomTest, WhatItTookIsGivenBackWhereTheDiskHadNotEnough) {
+  std::unique_ptr<LocalLog> log = Open(files_, WithRoom());
+  files_.SetBytesLeft(kRoom / 2);
+  size_t bytes = FileBytes();
+  ASSERT_TRUE(Append(*log, {"a"}).ok());
+  EXPECT_EQ(FileBytes(), bytes + FrameBytes(1));
+}
+
 TEST_F(LocalLogTest, WhatAKilledProcessWroteIsDurableOnceOpened) {
   MemoryFileSystem files;
   Create(files);
