@@ -293,10 +293,11 @@ Status ReadLast(FileSystem& files, const Found& last, const OpenSegmentsOptions&
   Found now = last;
   Status torn = is_whole.ok() && !*is_whole ? CheckTorn(files, now, **reader, damage) : Status::Ok();
   // Beside a writer: what was half there, or still zeros, may be a frame by now, and room may have been cut off.
-  for (uint64_t seen = 0; options.read_only && !torn.ok(); seen = opened->end.position) {
+  for (uint64_t seen = 0; options.read_only && !torn.ok();) {
     Result<uint64_t> size = (*reader)->FileSize();
     if (!size.ok()) return size.status();
     if (opened->end.position == seen && *size >= now.bytes) break;
+    seen = opened->end.position;
     now.bytes = std::min(now.bytes, *size);
     (*reader)->Seek({opened->end.next_offset, opened->end.position});
     is_whole = ReadToEnd(**reader, now.bytes, opened, proven, &damage);

@@ -71,8 +71,9 @@ Status AddFile(const fs::path& from, const fs::path& to, const fs::path& name, u
   return Status::Ok();
 }
 
-// Everything below `from` but segments, into `to`; each file into `files`.
-Status CopyTree(const fs::path& from, const fs::path& to, const std::string& name, ordered_json* files) {
+// Everything below `from`, into `to`; each file into `files`.
+Status CopyTree(const fs::path& from, const fs::path& to, const std::string& name, bool with_segments,
+                ordered_json* files) {
   std::error_code failed;
   std::vector<fs::path> paths;
   for (fs::recursive_directory_iterator it(from, failed), end; !failed && it != end; it.increment(failed)) {
@@ -82,7 +83,8 @@ Status CopyTree(const fs::path& from, const fs::path& to, const std::string& nam
   std::sort(paths.begin(), paths.end());
   for (const fs::path& path : paths) {
     fs::path relative = fs::relative(path, from);
-    if (relative.filename() == "lock" || relative.filename() == "LOCK" || relative.extension() == ".seg") continue;
+    if (relative.filename() == "lock" || relative.filename() == "LOCK") continue;
+    if (relative.extension() == ".seg" && !with_segments) continue;
     uint64_t size = fs::file_size(path, failed);
     if (failed) return {Code::kIo, "cannot look at " + path.string() + ": " + failed.message()};
     ODOMETER_RETURN_IF_ERROR(AddFile(path, to / relative, fs::path(name) / relative, size, files));
@@ -90,7 +92,7 @@ Status CopyTree(const fs::path& from, const fs::path& to, const std::string& nam
   return Status::Ok();
 }
 
-// The log's segments as far as they hold whole frames: what lies behind them may be written while it is copied.
+// The segments of a log as far as they hold whole frames: what lies behind them may be written while it is copied.
 Status CopySegments(const fs::path& from, const fs::path& to, ordered_json* files) {
   LocalLog::Options options;
   options.read_only = true;
@@ -105,6 +107,15 @@ Status CopySegments(const fs::path& from, const fs::path& to, ordered_json* file
     }
   }
   return Status::Ok();
+}
+
+// Of a copy of another log all that there is: it only grows, and what it lacks is read from its source again.
+Status CopyLog(const fs::path& from, const fs::path& to, ordered_json* files) {
+  Result<LogManifest> manifest = ReadManifest(PosixFileSystem(), from.string());
+  if (!manifest.ok()) return manifest.status();
+  bool is_copy = !manifest->copy_of.empty();
+  ODOMETER_RETURN_IF_ERROR(CopyTree(from, to / "log", "log", is_copy, files));
+  return is_copy ? Status::Ok() : CopySegments(from, to, files);
 }
 
 Status WriteManifest(const fs::path& directory, const ordered_json& manifest) {
@@ -141,11 +152,9 @@ int RunBackup(const BackupFlags& flags, Context& context) {
   if (!stores.ok()) return context.Fail(FailureOf(stores.status()));
   ordered_json files = ordered_json::array();
   fs::create_directories(flags.into, failed);
-  Status copied = CopyTree(*stores, fs::path(flags.into) / "state", "state", &files);
+  Status copied = CopyTree(*stores, fs::path(flags.into) / "state", "state", false, &files);
   if (is_checkpoint) fs::remove_all(*stores, failed);
-  const fs::path log = fs::path(flags.data_dir) / "log";
-  if (copied.ok()) copied = CopyTree(log, fs::path(flags.into) / "log", "log", &files);
-  if (copied.ok()) copied = CopySegments(log, flags.into, &files);
+  if (copied.ok()) copied = CopyLog(fs::path(flags.data_dir) / "log", flags.into, &files);
   if (copied.ok()) copied = WriteManifest(flags.into, {{"format", 1}, {"files", files}});
   if (!copied.ok()) return context.Fail(FailureOf(copied));
   if (context.json) {
