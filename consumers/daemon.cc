@@ -21,7 +21,7 @@ namespace odometer {
 
 namespace {
 
-constexpr uint64_t kRoomBytes = 1 << 20;  // of a log with fsync: some thousands of asks
+constexpr uint64_t kSegmentRoomBytes = 1 << 20;  // of a log with fsync: some thousands of asks
 
 // A partition from which nothing came back for this long is asked with a Tick; a probe that is out this long has
 // failed.
@@ -126,7 +126,7 @@ Status Daemon::ChooseOwned(uint32_t partitions) {
 Status Daemon::OpenLocalLog(FileSystem& files, const std::string& directory) {
   LocalLog::Options log_options;
   log_options.fsync = options_.fsync;
-  log_options.room_bytes = kRoomBytes;
+  log_options.room_bytes = kSegmentRoomBytes;
   log_options.partitions = options_.partitions;
   log_options.open_threads_max = OpenThreadsMax();
   Result<std::unique_ptr<LocalLog>> log = LocalLog::Open(files, clock_, directory, log_options);

@@ -140,13 +140,13 @@ Status LocalPartition::SyncTo(uint64_t offset) {
   synced_.wait(lock, [this] { return !is_syncing_; });
   if (offset <= synced_offset_) return Status::Ok();
   is_syncing_ = true;
-  Status status = SyncAll(lock);
+  Status status = SyncBeside(lock);
   is_syncing_ = false;
   synced_.notify_all();
   return status;
 }
 
-Status LocalPartition::SyncAll(std::unique_lock<std::mutex>& lock) {
+Status LocalPartition::SyncBeside(std::unique_lock<std::mutex>& lock) {
   std::optional<SegmentWriter::Unsynced> unsynced;
   Apart(lock, [&] { unsynced = writer_->BeginSync(); });
   if (!unsynced) {

@@ -70,7 +70,7 @@ class LocalPartition : public PartitionLog {
   };
 
   Result<Appended> AppendAs(Waiter& waiter, std::span<const std::string_view> events);
-  Status SyncAll(std::unique_lock<std::mutex>& lock);
+  Status SyncBeside(std::unique_lock<std::mutex>& lock);
   // Calls f while nobody writes.
   void Apart(std::unique_lock<std::mutex>& lock, const std::function<void()>& f);
   // Returns when the waiter's events are written, by this caller as the leader or by another.

@@ -288,10 +288,14 @@ Status ReadLast(FileSystem& files, const Found& last, const OpenSegmentsOptions&
     opened->end = *options.known_end;
     (*reader)->Seek({opened->end.next_offset, opened->end.position});
   }
-  Status damage;
-  Result<bool> is_whole = ReadToEnd(**reader, last.bytes, opened, proven, &damage);
   Found now = last;
-  Status torn = is_whole.ok() && !*is_whole ? CheckTorn(files, now, **reader, damage) : Status::Ok();
+  Result<bool> is_whole = false;
+  Status damage, torn;
+  auto read_on = [&] {
+    is_whole = ReadToEnd(**reader, now.bytes, opened, proven, &damage);
+    torn = is_whole.ok() && !*is_whole ? CheckTorn(files, now, **reader, damage) : Status::Ok();
+  };
+  read_on();
   // Beside a writer: what was half there, or still zeros, may be a frame by now, and room may have been cut off.
   for (uint64_t seen = 0; options.read_only && !torn.ok();) {
     Result<uint64_t> size = (*reader)->FileSize();
@@ -300,8 +304,7 @@ Status ReadLast(FileSystem& files, const Found& last, const OpenSegmentsOptions&
     seen = opened->end.position;
     now.bytes = std::min(now.bytes, *size);
     (*reader)->Seek({opened->end.next_offset, opened->end.position});
-    is_whole = ReadToEnd(**reader, now.bytes, opened, proven, &damage);
-    torn = is_whole.ok() && !*is_whole ? CheckTorn(files, now, **reader, damage) : Status::Ok();
+    read_on();
   }
   if (!is_whole.ok()) return is_whole.status();
   if (opened->end.position < whole_bytes || opened->end.next_offset < options.durable_offset) {

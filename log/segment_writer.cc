@@ -11,7 +11,7 @@ namespace {
 constexpr uint64_t kCatchUpBytes = 32 << 20;
 constexpr size_t kKeepBytesMax = 8 << 20;  // of the encoding buffer, from one Write() to the next
 constexpr uint64_t kNoRoom = UINT64_MAX;
-constexpr uint64_t kSmallOfRoom = 16;      // a write of more than this part of the room makes none
+constexpr uint64_t kSmallOfRoom = 16;  // a write of more than this part of the room makes none
 constexpr size_t kAnewBytes = 1 << 20;     // that are read and written back at once
 
 // A file of this name that holds no records is what a failed attempt left behind.
