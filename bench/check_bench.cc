@@ -11,6 +11,7 @@
 #include <map>
 #include <thread>
 
+#include "bench/broker.h"
 #include "bench/closed_loop.h"
 #include "bench/die.h"
 #include "bench/feeder.h"
@@ -33,6 +34,7 @@ struct Flags {
   int64_t checks = 2'000'000;
   uint32_t users = 1'000'000;  // of whom is asked while turns of theirs are ingested
   double top_s = 20;           // how long it is measured what can be ingested at most
+  int port = 29495;            // of the broker that it starts
 };
 
 constexpr int kUsers = 1000;
@@ -185,6 +187,7 @@ AnswerEnd AnswerEndOf(const Kind& kind, bool is_redis) {
 struct Server {
   std::string name, address;
   bool is_redis = false;
+  std::string beside = "";  // the name of the Redis that keeps as much; none keeps what a broker does
 };
 struct Figures {
   std::vector<double> p50_ms, p99_ms, per_second;
@@ -219,7 +222,10 @@ std::map<std::string, Figures> MeasureAll(const Flags& flags, const std::vector<
   return figures;
 }
 
-std::string AdmitRows(const Flags& flags) {
+constexpr const char* kForgetting = "redis, kept nowhere";
+constexpr const char* kSyncing = "redis, appendfsync=always";
+
+std::map<std::string, Figures> MeasureEmbedded(const Flags& flags, std::vector<Server>* servers, std::string* version) {
   Redis forgetting(std::filesystem::absolute(flags.work_dir) / "redis", Redis::Kept::kNothing);
   Redis syncing(std::filesystem::absolute(flags.work_dir) / "redis-aof", Redis::Kept::kEachWrite);
   Served written(flags.odometerd, flags.work_dir + "/written", {"--written", "--log-level", "error"});
@@ -228,35 +234,57 @@ std::string AdmitRows(const Flags& flags) {
   Define(fsync.url());
   std::string script = forgetting.Load(kScript);
   syncing.Load(kScript);
-  std::vector<Server> servers = {{"written", written.url().substr(7)},
-                                 {"redis, kept nowhere", forgetting.address(), true},
-                                 {"fsync", fsync.url().substr(7)},
-                                 {"redis, appendfsync=always", syncing.address(), true}};
-  std::map<std::string, Figures> figures = MeasureAll(flags, servers, script);
+  *version = forgetting.Version();
+  *servers = {{"written", written.url().substr(7), false, kForgetting},
+              {kForgetting, forgetting.address(), true},
+              {"fsync", fsync.url().substr(7), false, kSyncing},
+              {kSyncing, syncing.address(), true}};
+  return MeasureAll(flags, *servers, script);
+}
+
+// After the others, which no broker should disturb.
+std::map<std::string, Figures> MeasureKafka(const Flags& flags, std::vector<Server>* servers) {
+  Broker broker((std::filesystem::absolute(flags.work_dir) / "kafka").string(), flags.port);
+  Served kafka(flags.odometerd, flags.work_dir + "/on-kafka",
+               {"--log", broker.MakeTopic("check", 1), "--log-level", "error"});
+  Define(kafka.url());
+  *servers = {{"kafka", kafka.url().substr(7)}};
+  return MeasureAll(flags, *servers, "");
+}
+
+// Prints a row; answers it as JSON.
+std::string Row(const Kind& kind, int connections, const Server& server,
+                const std::map<std::string, Figures>& figures) {
+  const Figures& of = figures.at(Key(kind, connections, server.name));
+  double ratio = 0;
+  if (!server.beside.empty())
+    ratio = Median(of.p50_ms) / Median(figures.at(Key(kind, connections, server.beside)).p50_ms);
+  std::cerr << fmt::format("{:<24} {:>5} {:<26} {:>9.3f} {:>9.3f} {:>10.0f} {:>16}\n", kind.name, connections,
+                           server.name, Median(of.p50_ms), Median(of.p99_ms), Median(of.per_second),
+                           ratio > 0 ? fmt::format("{:.2f} x", ratio) : "");
+  return fmt::format(
+      R"({{"what":"{}","connections":{},"server":"{}","p50_ms":{:.4f},"p99_ms":{:.4f},"per_s":{:.0f},)"
+      R"("p50_ratio":{:.2f}}})",
+      kind.name, connections, server.name, Median(of.p50_ms), Median(of.p99_ms), Median(of.per_second), ratio);
+}
+
+std::string AdmitRows(const Flags& flags) {
+  std::vector<Server> servers, brokers;
+  std::string version;
+  std::map<std::string, Figures> figures = MeasureEmbedded(flags, &servers, &version);
+  figures.merge(MeasureKafka(flags, &brokers));
+  servers.insert(servers.end(), brokers.begin(), brokers.end());
   std::cerr << fmt::format("POST /v1/limits/admit beside Redis {} (EVALSHA); medians of {} runs of {} s, in turn\n",
-                           forgetting.Version(), flags.runs, flags.seconds);
+                           version, flags.runs, flags.seconds);
   std::cerr << fmt::format("{:<24} {:>5} {:<26} {:>9} {:>9} {:>10} {:>16}\n", "", "conn.", "", "p50 ms", "p99 ms",
                            "a second", "p50 of Redis'");
-  std::string json = fmt::format(",\"redis\":\"{}\",\"rows\":[", forgetting.Version());
+  std::string rows;
   for (const Kind& kind : Kinds()) {
     for (int connections : flags.connections) {
-      for (size_t i = 0; i < servers.size(); ++i) {
-        Figures& of = figures[Key(kind, connections, servers[i].name)];
-        double ratio = 0;
-        if (!servers[i].is_redis)
-          ratio = Median(of.p50_ms) / Median(figures[Key(kind, connections, servers[i + 1].name)].p50_ms);
-        std::cerr << fmt::format("{:<24} {:>5} {:<26} {:>9.3f} {:>9.3f} {:>10.0f} {:>16}\n", kind.name, connections,
-                                 servers[i].name, Median(of.p50_ms), Median(of.p99_ms), Median(of.per_second),
-                                 ratio > 0 ? fmt::format("{:.1f} x", ratio) : "");
-        json += fmt::format(
-            R"({}{{"what":"{}","connections":{},"server":"{}","p50_ms":{:.4f},"p99_ms":{:.4f},"per_s":{:.0f},)"
-            R"("p50_ratio":{:.2f}}})",
-            json.back() == '[' ? "" : ",", kind.name, connections, servers[i].name, Median(of.p50_ms),
-            Median(of.p99_ms), Median(of.per_second), ratio);
-      }
+      for (const Server& server : servers) rows += (rows.empty() ? "" : ",") + Row(kind, connections, server, figures);
     }
   }
-  return json + "]";
+  return fmt::format(",\"redis\":\"{}\",\"rows\":[{}]", version, rows);
 }
 
 // --- of a million users, under ingest
@@ -274,16 +302,21 @@ class Ingest {
   Ingest(const Flags& flags, const std::string& url)
       : flags_(flags), client_({.server = url}), traffic_(Kind(flags)), feeder_(url, kPartitions) {}
 
+  // Until nearly every user has been there.
+  void Fill() {
+    while (traffic_.users_seen() < flags_.users / 100 * 99) SendAsFolded(20'000);
+    feeder_.Flush();
+    WaitUntilFolded(client_, 600);
+    std::cerr << fmt::format("{} of {} users seen\n", traffic_.users_seen(), flags_.users);
+  }
   // Events a second as fast as they are folded.
   double Top() {
     auto begun = std::chrono::steady_clock::now();
-    while (Seconds(begun) < flags_.top_s) {
-      Send(20'000);
-      while (AskMetrics(client_).lag() > kLagMost) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
+    uint64_t before = feeder_.sent();
+    while (Seconds(begun) < flags_.top_s) SendAsFolded(20'000);
     feeder_.Flush();
     WaitUntilFolded(client_, 600);
-    return static_cast<double>(feeder_.sent()) / Seconds(begun);
+    return static_cast<double>(feeder_.sent() - before) / Seconds(begun);
   }
   void Hold(double rate, const std::atomic<bool>& over) {
     auto begun = std::chrono::steady_clock::now();
@@ -307,6 +340,11 @@ class Ingest {
     options.users = flags.users;
     options.zipf = false;
     return options;
+  }
+  // What is sent waits while the fold is far behind.
+  void SendAsFolded(uint64_t events) {
+    Send(events);
+    while (AskMetrics(client_).lag() > kLagMost) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   void Send(uint64_t events) {
     for (uint64_t i = 0; i < events; ++i) {
@@ -347,6 +385,7 @@ std::string IngestRows(const Flags& flags) {
     Must(client.Post("/v1/events?wait=folded&wait_ms=10000", kUsersLimits, "application/json").status());
   }
   Ingest ingest(flags, served.url());
+  ingest.Fill();
   double top = ingest.Top();
   std::atomic<bool> over = false;
   std::thread feeding([&] { ingest.Hold(top / 2, over); });
@@ -400,6 +439,7 @@ int main(int argc, char** argv) {
   app.add_option("--checks", flags.checks, "Of a lease, of each thread in each run")->capture_default_str();
   app.add_option("--users", flags.users, "Of whom is asked under ingest; 0: leave that out")->capture_default_str();
   app.add_option("--top-s", flags.top_s, "How long it is measured what can be ingested")->capture_default_str();
+  app.add_option("--port", flags.port, "Of the broker that it starts")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   int code = odometer::Run(flags);
   std::filesystem::remove_all(flags.work_dir);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "bench/allocations.h"
 #include "bench/die.h"
 #include "bench/measure.h"
 #include "bench/traffic.h"
@@ -21,6 +22,7 @@ struct Flags {
   uint64_t events = 1'000'000;
   uint32_t users = 100'000;
   uint64_t commit_every = 0;
+  bool lean = false;
   int runs = 5;
   std::string work_dir = "build/bench-fold";
 };
@@ -36,6 +38,7 @@ void WriteLog(const Flags& flags, const std::string& directory) {
   Must(log.ok() ? Status::Ok() : log.status());
   TrafficOptions traffic_options;
   traffic_options.users = flags.users;
+  traffic_options.lean = flags.lean;
   Traffic traffic(traffic_options);
   std::vector<std::string> batch;
   for (uint64_t sent = 0; sent < flags.events; sent += batch.size()) {
@@ -62,7 +65,7 @@ double Pass(EventLog& log, F&& each) {
   return CpuSeconds() - begun;
 }
 
-double FoldPass(EventLog& log, const Flags& flags, uint64_t* rows) {
+double FoldPass(EventLog& log, const Flags& flags, uint64_t* rows, uint64_t* allocated) {
   std::unique_ptr<rocksdb::Env> env(rocksdb::NewMemEnv(rocksdb::Env::Default()));
   StoreOptions options;
   options.path = flags.commit_every == 0 ? "/fold" : flags.work_dir + "/state";
@@ -74,6 +77,7 @@ double FoldPass(EventLog& log, const Flags& flags, uint64_t* rows) {
   Projection projection(**store, ProjectionOptions());
   std::vector<Outcome> outcomes;
   uint64_t uncommitted = 0;
+  uint64_t before = Allocations();
   double seconds = Pass(log, [&](std::span<const Record> records) {
     outcomes.clear();
     Must(projection.Apply(records, &outcomes));
@@ -87,6 +91,7 @@ double FoldPass(EventLog& log, const Flags& flags, uint64_t* rows) {
         Must(Status(Code::kCorrupt, "an event of the bench was not applied"));
     }
   });
+  *allocated = Allocations() - before;
   *rows = projection.rows_in_memory();
   return seconds;
 }
@@ -99,25 +104,25 @@ int Run(const Flags& flags) {
   Result<std::unique_ptr<LocalLog>> log = LocalLog::Open(PosixFileSystem(), SystemClock(), directory, options);
   Must(log.ok() ? Status::Ok() : log.status());
   std::vector<double> reads, folds;
-  uint64_t rows = 0, bytes = 0;
+  uint64_t rows = 0, bytes = 0, allocated = 0;
   for (int run = 0; run < flags.runs; ++run) {
     bytes = 0;
     reads.push_back(Pass(**log, [&](std::span<const Record> records) {
       for (const Record& record : records) bytes += record.bytes.size();
     }));
-    folds.push_back(FoldPass(**log, flags, &rows));
+    folds.push_back(FoldPass(**log, flags, &rows, &allocated));
     std::cerr << fmt::format("run {}: read alone {:.3f} s, fold {:.3f} s of CPU\n", run + 1, reads.back(),
                              folds.back());
   }
   double events = static_cast<double>(flags.events);
   double read = events / Median(reads), fold = events / Median(folds);
   std::cerr << fmt::format(
-      "{} events of {} bytes: read alone {:.0f}/s, fold {:.0f}/s a core, ratio {:.3f}; {} rows in RAM\n", flags.events,
-      bytes / flags.events, read, fold, fold / read, rows);
+      "{} events of {} bytes: read alone {:.0f}/s, fold {:.0f}/s a core, ratio {:.3f}; {} rows in RAM, {} allocations\n",
+      flags.events, bytes / flags.events, read, fold, fold / read, rows, allocated);
   std::cout << fmt::format(
       "{{\"bench\":\"fold\",\"events\":{},\"users\":{},\"runs\":{},\"event_bytes\":{},\"fold_events_per_s\":{:.0f},"
-      "\"read_events_per_s\":{:.0f},\"ratio\":{:.4f},\"rows\":{}}}\n",
-      flags.events, flags.users, flags.runs, bytes / flags.events, fold, read, fold / read, rows);
+      "\"read_events_per_s\":{:.0f},\"ratio\":{:.4f},\"rows\":{},\"allocations\":{}}}\n",
+      flags.events, flags.users, flags.runs, bytes / flags.events, fold, read, fold / read, rows, allocated);
   std::filesystem::remove_all(flags.work_dir);
   return 0;
 }
@@ -132,6 +137,7 @@ int main(int argc, char** argv) {
   app.add_option("--users", flags.users)->capture_default_str();
   app.add_option("--commit-every", flags.commit_every, "Events between two commits to a store on disk; 0: none at all")
       ->capture_default_str();
+  app.add_flag("--lean", flags.lean, "Turns of 271 bytes: of ids, model, tokens and cost");
   app.add_option("--runs", flags.runs)->capture_default_str();
   app.add_option("--work-dir", flags.work_dir)->capture_default_str();
   CLI11_PARSE(app, argc, argv);

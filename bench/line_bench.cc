@@ -1,11 +1,9 @@
 // bench line: the whole line on a real broker (poll, copy into segments, verify, dedupe, fold, postings, commit)
 // against librdkafka consuming the same records and doing nothing with them. Interleaved runs, medians. With --streams,
-// a Kafka Streams program folds them in each run, too, exactly once (bench/streams). With --all, four kinds of traffic
+// a Kafka Streams program folds them in each run, too, exactly once (bench/streams). With --all, five kinds of traffic
 // one after another.
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
-#include <spawn.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,11 +17,10 @@
 #include "bench/broker.h"
 #include "bench/die.h"
 #include "bench/measure.h"
+#include "bench/streams_peer.h"
 #include "bench/traffic.h"
 #include "consumers/daemon.h"
 #include "log/kafka_log.h"
-
-extern char** environ;
 
 namespace odometer {
 namespace {
@@ -34,6 +31,7 @@ struct Flags {
   uint32_t partitions = 2;
   uint32_t vector_percent = 0;
   bool uniform = false;
+  bool full_turns = false;
   bool streams = false;
   bool all = false;
   int runs = 5;
@@ -45,20 +43,16 @@ struct Run {
   double seconds = 0;
   double cpu_seconds = 0;         // of this process
   double broker_cpu_seconds = 0;  // meanwhile
+  uint64_t broker_bytes = 0;      // that it wrote meanwhile: changelogs, offsets
 };
 
-// What the Kafka Streams program said of one run.
-struct StreamsRun {
-  double events_per_s = 0;
-  double cpu_us_per_event = 0;
-  uint64_t resident_bytes = 0;
-  uint64_t broker_bytes = 0;  // that it had the broker write: changelogs
+// Of each run.
+struct Lists {
+  std::vector<double> seconds, cpu_seconds, resident_bytes, broker_bytes;
 };
-
-double NumberIn(const std::string& json, const std::string& name) {
-  size_t at = json.find("\"" + name + "\":");
-  return at == std::string::npos ? 0 : std::strtod(json.c_str() + at + name.size() + 3, nullptr);
-}
+struct PeerLists {
+  std::vector<double> events_per_s, cpu_us_per_event, resident_bytes, broker_bytes;
+};
 
 class LineBench {
  public:
@@ -69,52 +63,13 @@ class LineBench {
 
   int Run() {
     Produce();
-    std::vector<double> raws, folds, raw_cpu, fold_cpu, streams, streams_cpu;
-    for (int run = 0; run < flags_.runs; ++run) {
-      odometer::Run raw = Measure([this] { ConsumeRaw(); });
-      odometer::Run fold = Measure([this] { Fold(); });
-      raws.push_back(raw.seconds);
-      folds.push_back(fold.seconds);
-      raw_cpu.push_back(raw.cpu_seconds);
-      fold_cpu.push_back(fold.cpu_seconds);
-      std::cerr << fmt::format(
-          "run {}: raw {:.2f} s ({:.2f} s of CPU), fold {:.2f} s ({:.2f} s of CPU, broker {:.2f} s)\n", run + 1,
-          raw.seconds, raw.cpu_seconds, fold.seconds, fold.cpu_seconds, fold.broker_cpu_seconds);
-      if (!flags_.streams) continue;
-      streams_ = Streams(run);
-      streams.push_back(streams_.events_per_s);
-      streams_cpu.push_back(streams_.cpu_us_per_event);
-      std::cerr << fmt::format(
-          "run {}: streams {:.0f}/s, {:.2f} µs of CPU an event, {} MB resident, {} MB to the broker\n", run + 1,
-          streams_.events_per_s, streams_.cpu_us_per_event, streams_.resident_bytes >> 20, streams_.broker_bytes >> 20);
+    for (int run = 1; run <= flags_.runs; ++run) {
+      Note(run, "raw", Measure([this] { ConsumeRaw(); }), &raw_);
+      Note(run, "fold", Measure([this] { Fold(); }), &fold_);
+      if (flags_.streams) Stream(run);
     }
-    double events = static_cast<double>(flags_.events);
-    double raw = events / Median(raws), fold = events / Median(folds);
-    auto [least, most] = std::minmax_element(folds.begin(), folds.end());
-    std::cerr << fmt::format(
-        "{} events of {} bytes in {} partitions: raw {:.0f}/s, fold {:.0f}/s ({:.0f}-{:.0f}), ratio {:.3f}; {:.2f} µs "
-        "of "
-        "CPU an event; {} MB resident, {} MB of state, {} MB of segments\n",
-        flags_.events, event_bytes_, flags_.partitions, raw, fold, events / *most, events / *least, fold / raw,
-        Median(fold_cpu) / events * 1e6, resident_bytes_ >> 20, state_bytes_ >> 20, log_bytes_ >> 20);
-    std::string beside;
-    if (flags_.streams) {
-      double peer = Median(streams);
-      std::cerr << fmt::format("streams {:.0f}/s ({:.2f} µs of CPU an event): the line is {:.1f} times as fast\n", peer,
-                               Median(streams_cpu), fold / peer);
-      beside = fmt::format(
-          ",\"streams_events_per_s\":{:.0f},\"streams_cpu_us_per_event\":{:.3f},\"times_streams\":{:.2f},"
-          "\"streams_resident_bytes\":{},\"streams_broker_bytes\":{}",
-          peer, Median(streams_cpu), fold / peer, streams_.resident_bytes, streams_.broker_bytes);
-    }
-    std::cout << fmt::format(
-        "{{\"bench\":\"{}\",\"events\":{},\"users\":{},\"uniform\":{},\"vector_percent\":{},\"partitions\":{},\"runs\":"
-        "{},\"event_bytes\":{},"
-        "\"raw_events_per_s\":{:.0f},\"fold_events_per_s\":{:.0f},\"ratio\":{:.4f},\"fold_cpu_us_per_event\":{:.3f},"
-        "\"raw_cpu_us_per_event\":{:.3f},\"resident_bytes\":{},\"state_bytes\":{},\"log_bytes\":{}{}}}\n",
-        flags_.streams ? "streams" : "line", flags_.events, flags_.users, flags_.uniform, flags_.vector_percent,
-        flags_.partitions, flags_.runs, event_bytes_, raw, fold, fold / raw, Median(fold_cpu) / events * 1e6,
-        Median(raw_cpu) / events * 1e6, resident_bytes_, state_bytes_, log_bytes_, beside);
+    std::string beside = flags_.streams ? PrintPeer() : "";
+    PrintLine(beside);
     return 0;
   }
 
@@ -129,6 +84,7 @@ class LineBench {
     traffic_options.users = flags_.users;
     traffic_options.zipf = !flags_.uniform;
     traffic_options.vector_percent = flags_.vector_percent;
+    traffic_options.lean = !flags_.full_turns;
     Traffic traffic(traffic_options);
     std::vector<std::vector<std::string>> waiting(flags_.partitions);
     uint64_t bytes = 0;
@@ -145,6 +101,7 @@ class LineBench {
     }
     for (std::vector<std::string>& batch : waiting) Send(*producer, waiting, &batch);
     event_bytes_ = bytes / flags_.events;
+    sums_ = traffic.sums();
   }
 
   static void Send(KafkaProducer& producer, const std::vector<std::vector<std::string>>& all,
@@ -158,10 +115,74 @@ class LineBench {
 
   template <class F>
   odometer::Run Measure(F&& work) {
+    uint64_t bytes = BytesUnder(broker_.data_directory());
     auto begun = std::chrono::steady_clock::now();
     double cpu = CpuSeconds(), broker = broker_.cpu_seconds();
     work();
-    return {Seconds(begun), CpuSeconds() - cpu, broker_.cpu_seconds() - broker};
+    return {Seconds(begun), CpuSeconds() - cpu, broker_.cpu_seconds() - broker,
+            BytesUnder(broker_.data_directory()) - bytes};
+  }
+
+  void Note(int number, const char* name, const odometer::Run& run, Lists* lists) {
+    lists->seconds.push_back(run.seconds);
+    lists->cpu_seconds.push_back(run.cpu_seconds);
+    lists->broker_bytes.push_back(static_cast<double>(run.broker_bytes));
+    std::cerr << fmt::format("run {}: {} {:.2f} s ({:.2f} s of CPU, broker {:.2f} s, {} MB to it)\n", number, name,
+                             run.seconds, run.cpu_seconds, run.broker_cpu_seconds, run.broker_bytes >> 20);
+  }
+
+  void Stream(int number) {
+    StreamsRun peer;
+    odometer::Run run = Measure([&] {
+      peer = RunStreamsPeer({broker_.bootstrap(), address_.topic, flags_.work_dir + "/streams",
+                             fmt::format("peer-{}", number), sums_});
+    });
+    peer_.events_per_s.push_back(peer.events_per_s);
+    peer_.cpu_us_per_event.push_back(peer.cpu_us_per_event);
+    peer_.resident_bytes.push_back(static_cast<double>(peer.resident_bytes));
+    peer_.broker_bytes.push_back(static_cast<double>(run.broker_bytes));
+    std::cerr << fmt::format("run {}: streams {:.0f}/s, {:.2f} µs of CPU an event, {} MB resident, {} MB to it\n",
+                             number, peer.events_per_s, peer.cpu_us_per_event, peer.resident_bytes >> 20,
+                             run.broker_bytes >> 20);
+  }
+
+  double PerSecond(const Lists& lists) const { return static_cast<double>(flags_.events) / Median(lists.seconds); }
+  double CpuUs(const Lists& lists) const {
+    return Median(lists.cpu_seconds) / static_cast<double>(flags_.events) * 1e6;
+  }
+
+  // Answers its fields of the line of JSON.
+  std::string PrintPeer() const {
+    double peer = Median(peer_.events_per_s), times = PerSecond(fold_) / peer;
+    std::cerr << fmt::format(
+        "streams {:.0f}/s ({:.2f} µs of CPU an event, {:.0f} MB resident, {:.0f} MB to the broker): the line is "
+        "{:.1f} times as fast\n",
+        peer, Median(peer_.cpu_us_per_event), Median(peer_.resident_bytes) / (1 << 20),
+        Median(peer_.broker_bytes) / (1 << 20), times);
+    return fmt::format(
+        ",\"streams_events_per_s\":{:.0f},\"streams_cpu_us_per_event\":{:.3f},\"times_streams\":{:.2f},"
+        "\"streams_resident_bytes\":{:.0f},\"streams_broker_bytes\":{:.0f}",
+        peer, Median(peer_.cpu_us_per_event), times, Median(peer_.resident_bytes), Median(peer_.broker_bytes));
+  }
+
+  void PrintLine(const std::string& beside) const {
+    double raw = PerSecond(raw_), fold = PerSecond(fold_), events = static_cast<double>(flags_.events);
+    auto [least, most] = std::minmax_element(fold_.seconds.begin(), fold_.seconds.end());
+    std::cerr << fmt::format(
+        "{} events of {} bytes in {} partitions: raw {:.0f}/s, fold {:.0f}/s ({:.0f}-{:.0f}), ratio {:.3f}; {:.2f} µs "
+        "of CPU an event; {:.0f} MB resident, {:.0f} MB to the broker, {} MB of state, {} MB of segments\n",
+        flags_.events, event_bytes_, flags_.partitions, raw, fold, events / *most, events / *least, fold / raw,
+        CpuUs(fold_), Median(fold_.resident_bytes) / (1 << 20), Median(fold_.broker_bytes) / (1 << 20),
+        state_bytes_ >> 20, log_bytes_ >> 20);
+    std::cout << fmt::format(
+        R"({{"bench":"{}","events":{},"users":{},"uniform":{},"vector_percent":{},"partitions":{},"runs":{},)"
+        R"("event_bytes":{},"raw_events_per_s":{:.0f},"fold_events_per_s":{:.0f},"ratio":{:.4f},)"
+        R"("fold_cpu_us_per_event":{:.3f},"raw_cpu_us_per_event":{:.3f},"resident_bytes":{:.0f},)"
+        R"("broker_bytes":{:.0f},"state_bytes":{},"log_bytes":{}{}}})",
+        flags_.streams ? "streams" : "line", flags_.events, flags_.users, flags_.uniform, flags_.vector_percent,
+        flags_.partitions, flags_.runs, event_bytes_, raw, fold, fold / raw, CpuUs(fold_), CpuUs(raw_),
+        Median(fold_.resident_bytes), Median(fold_.broker_bytes), state_bytes_, log_bytes_, beside)
+              << "\n";
   }
 
   // One handle, all partitions, every message touched and given back.
@@ -223,55 +244,11 @@ class LineBench {
       }
       applied += runner.state().committed.applied_total();
     }
-    resident_bytes_ = std::max(resident_bytes_, ResidentBytes(getpid()));
+    fold_.resident_bytes.push_back(static_cast<double>(ResidentBytes(getpid())));
     if (applied != flags_.events + flags_.partitions) Die("not every event was applied");
     Must((*daemon)->Stop());
     state_bytes_ = BytesUnder(directory + "/state");
     log_bytes_ = BytesUnder(directory + "/log");
-  }
-
-  // The peer in a process of its own, with a fresh state.
-  StreamsRun Streams(int run) {
-    std::string state_dir = flags_.work_dir + "/streams";
-    std::filesystem::remove_all(state_dir);
-    uint64_t before = BytesUnder(broker_.data_directory());
-    std::vector<std::string> words = {"java",
-                                      "-Xms3g",
-                                      "-Xmx3g",
-                                      "-XX:+UseG1GC",
-                                      "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-                                      "-cp",
-                                      "build/streams/classes:build/streams/lib/*",
-                                      "odometer.bench.StreamsPeer",
-                                      broker_.bootstrap(),
-                                      address_.topic,
-                                      std::to_string(flags_.events),
-                                      state_dir,
-                                      fmt::format("peer-{}", run)};
-    std::vector<char*> arguments;
-    for (std::string& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    int ends[2];
-    if (pipe(ends) != 0) Die("no pipe");
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    posix_spawn_file_actions_addclose(&actions, ends[0]);
-    pid_t pid = -1;
-    if (posix_spawnp(&pid, "java", &actions, nullptr, arguments.data(), environ) != 0) Die("java does not start");
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    std::string answer;
-    char buffer[512];
-    for (ssize_t got; (got = read(ends[0], buffer, sizeof buffer)) > 0;)
-      answer.append(buffer, static_cast<size_t>(got));
-    close(ends[0]);
-    int status = 0;
-    rusage usage{};
-    wait4(pid, &status, 0, &usage);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) Die("the Kafka Streams program failed: " + answer);
-    return {NumberIn(answer, "events_per_s"), NumberIn(answer, "cpu_us_per_event"),
-            static_cast<uint64_t>(usage.ru_maxrss) * 1024, BytesUnder(broker_.data_directory()) - before};
   }
 
   static constexpr size_t kProduceEvents = 20'000;
@@ -279,8 +256,10 @@ class LineBench {
   const Flags& flags_;
   Broker broker_;
   KafkaAddress address_;
-  StreamsRun streams_;
-  uint64_t event_bytes_ = 0, resident_bytes_ = 0, state_bytes_ = 0, log_bytes_ = 0;
+  TurnSums sums_;
+  Lists raw_, fold_;
+  PeerLists peer_;
+  uint64_t event_bytes_ = 0, state_bytes_ = 0, log_bytes_ = 0;
 };
 
 // In a process of its own: memory that an earlier row took is not counted here.
@@ -304,14 +283,19 @@ int RunRows(Flags flags) {
     uint32_t users;
     bool uniform;
     uint32_t vector_percent;
+    bool full_turns;
   };
   for (const Row& row :
-       {Row{"Zipf, 100,000 users", 100'000, false, 0}, Row{"uniform, 100,000 users", 100'000, true, 0},
-        Row{"Zipf, 1,000,000 users", 1'000'000, false, 0}, Row{"half vector operations", 100'000, false, 50}}) {
+       {Row{"Zipf, 100,000 users", 100'000, false, 0, false},
+        Row{"uniform, 100,000 users", 100'000, true, 0, false},
+        Row{"Zipf, 1,000,000 users", 1'000'000, false, 0, false},
+        Row{"half vector operations", 100'000, false, 50, false},
+        Row{"Zipf, 100,000 users, full turns", 100'000, false, 0, true}}) {
     std::cerr << "--- " << row.name << "\n";
     flags.users = row.users;
     flags.uniform = row.uniform;
     flags.vector_percent = row.vector_percent;
+    flags.full_turns = row.full_turns;
     if (int failed = RunApart(flags); failed != 0) return failed;
   }
   return 0;
@@ -327,6 +311,8 @@ int main(int argc, char** argv) {
   app.add_option("--users", flags.users)->capture_default_str();
   app.add_option("--partitions", flags.partitions)->capture_default_str();
   app.add_flag("--uniform", flags.uniform, "Users uniform instead of Zipf");
+  app.add_flag("--full-turns", flags.full_turns,
+               "Turns of 395 bytes: with provider, service, operation, duration and source");
   CLI::Option* percent =
       app.add_option("--vector-percent", flags.vector_percent, "Of the events: vector operations instead of turns")
           ->check(CLI::Range(0, 100))
@@ -334,11 +320,12 @@ int main(int argc, char** argv) {
   CLI::Option* streams =
       app.add_flag("--streams", flags.streams, "Beside it a Kafka Streams program (bench/streams/build.sh makes it)");
   streams->excludes(percent);
-  app.add_flag("--all", flags.all, "Zipf and uniform of 100,000 users, Zipf of 1,000,000, half vector operations")
+  app.add_flag("--all", flags.all, "100,000 users by Zipf and uniform, 1,000,000, half vector operations, full turns")
       ->excludes(percent)
       ->excludes(streams)
       ->excludes("--users")
-      ->excludes("--uniform");
+      ->excludes("--uniform")
+      ->excludes("--full-turns");
   app.add_option("--runs", flags.runs)->capture_default_str();
   app.add_option("--port", flags.port, "Of the broker that it starts")->capture_default_str();
   app.add_option("--work-dir", flags.work_dir, "Removed at the end")->capture_default_str();

@@ -13,7 +13,7 @@ Traffic::Traffic(const TrafficOptions& options)
       state_(options.seed * 0x9e3779b97f4a7c15 + 1),
       now_us_(options.start_us),
       turns_(options.users) {
-  for (uint32_t i = 0; i < options.tenants; ++i) tenants_.push_back(fmt::format("tenant-{:02}", i));
+  for (uint32_t i = 0; i < options.tenants; ++i) tenants_.push_back(fmt::format("{}{:02}", options.lean ? "t" : "tenant-", i));
   if (!options.zipf) return;
   // Weight of rank r is 1/r: a ladder of a million rungs is close enough, and integers only.
   constexpr double kRungs = 1'000'000;
@@ -52,7 +52,7 @@ void Traffic::Stamp(const std::string& tenant) {
   event_.id_kind = IdKind::kMinted;
   event_.tenant = tenant;
   event_.event_time = EventTime{now_us_};
-  event_.source = "bench";
+  if (!options_.lean) event_.source = "bench";
   ProducerStamp stamp;
   stamp.id.bytes[0] = 7;
   stamp.epoch = 1;
@@ -63,21 +63,28 @@ void Traffic::Stamp(const std::string& tenant) {
 
 std::string Traffic::NextTurn(uint32_t user) {
   static const char* const kModels[] = {"gpt-4o", "gpt-4o-mini", "claude-sonnet", "llama-70b"};
+  static const char* const kShortModels[] = {"o3", "gpt5", "opus", "qwen"};
   if (turns_[user] == 0) ++users_seen_;
-  std::string name = fmt::format("user-{:07}", user);
-  std::string session = fmt::format("session-{:07}-{}", user, turns_[user]++ / options_.session_turns);
+  std::string name = fmt::format("{}{:07}", options_.lean ? "" : "user-", user);
+  std::string session =
+      fmt::format("{}{:07}-{}", options_.lean ? "" : "session-", user, turns_[user]++ / options_.session_turns);
   event_.type = EventType::kTurnRecorded;
   Turn& turn = event_.turn;
   turn.user = name;
   turn.session = session;
-  turn.turn_number = event_.producer->seq;
-  turn.provider = "openai";
-  turn.model_requested = kModels[Random() % 4];
+  turn.model_requested = (options_.lean ? kShortModels : kModels)[Random() % 4];
   turn.tokens.input_uncached = static_cast<int64_t>(Random() % 4000);
   turn.tokens.output = static_cast<int64_t>(Random() % 900);
+  turn.provided_cost_nano_usd = static_cast<int64_t>(Random() % 40'000'000);
+  ++sums_.turns;
+  sums_.input += turn.tokens.input_uncached;
+  sums_.output += turn.tokens.output;
+  sums_.cost_nano_usd += *turn.provided_cost_nano_usd;
+  if (options_.lean) return Encode(event_);
+  turn.turn_number = event_.producer->seq;
+  turn.provider = "openai";
   turn.llm_calls = 1;
   turn.duration_us = static_cast<int64_t>(Random() % 8'000'000);
-  turn.provided_cost_nano_usd = static_cast<int64_t>(Random() % 40'000'000);
   turn.service = "chat";
   turn.operation = "completion";
   return Encode(event_);
