@@ -117,7 +117,8 @@ int Run(const Flags& flags) {
   double events = static_cast<double>(flags.events);
   double read = events / Median(reads), fold = events / Median(folds);
   std::cerr << fmt::format(
-      "{} events of {} bytes: read alone {:.0f}/s, fold {:.0f}/s a core, ratio {:.3f}; {} rows in RAM, {} allocations\n",
+      "{} events of {} bytes: read alone {:.0f}/s, fold {:.0f}/s a core, ratio {:.3f}; {} rows in RAM, {} "
+      "allocations\n",
       flags.events, bytes / flags.events, read, fold, fold / read, rows, allocated);
   std::cout << fmt::format(
       "{{\"bench\":\"fold\",\"events\":{},\"users\":{},\"runs\":{},\"event_bytes\":{},\"fold_events_per_s\":{:.0f},"

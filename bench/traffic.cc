@@ -13,7 +13,8 @@ Traffic::Traffic(const TrafficOptions& options)
       state_(options.seed * 0x9e3779b97f4a7c15 + 1),
       now_us_(options.start_us),
       turns_(options.users) {
-  for (uint32_t i = 0; i < options.tenants; ++i) tenants_.push_back(fmt::format("{}{:02}", options.lean ? "t" : "tenant-", i));
+  for (uint32_t i = 0; i < options.tenants; ++i)
+    tenants_.push_back(fmt::format("{}{:02}", options.lean ? "t" : "tenant-", i));
   if (!options.zipf) return;
   // Weight of rank r is 1/r: a ladder of a million rungs is close enough, and integers only.
   constexpr double kRungs = 1'000'000;
