@@ -16,6 +16,7 @@
 #include "consumers/refold.h"
 #include "core/placement.h"
 #include "log/local_log.h"
+#include "state/keys.h"
 
 namespace odometer::cli {
 
@@ -169,6 +170,17 @@ Result<std::unique_ptr<LocalLog>> OpenLog(const std::string& data_dir) {
   return LocalLog::Open(PosixFileSystem(), SystemClock(), data_dir + "/log", options);
 }
 
+// Holds and leases that are open at the end of the log, of all tenants.
+Result<uint64_t> OpenHolds(const View& view) {
+  std::string due = KeyBuilder().Begin(RowKind::kHoldDue).str();
+  uint64_t open = 0;
+  ODOMETER_RETURN_IF_ERROR(view.Scan(due, PrefixEnd(due), [&](auto, auto) {
+    ++open;
+    return true;
+  }));
+  return open;
+}
+
 struct Removed {
   std::string path;
   ~Removed() {
@@ -185,7 +197,7 @@ int RunReplay(const ReplayFlags& flags, Context& context) {
   std::error_code ignored;
   std::filesystem::create_directories(into, ignored);
   std::vector<std::shared_ptr<const View>> views;
-  uint64_t applied = 0, duplicate = 0, quarantined = 0;
+  uint64_t applied = 0, duplicate = 0, quarantined = 0, open_holds = 0;
   Progress progress(*context.err, ::isatty(STDERR_FILENO) != 0, "replay", 0, SystemClock());
   for (uint32_t partition = 0; partition < (*log)->partitions(); ++partition) {
     if (!(*log)->holds(partition)) continue;  // another daemon's
@@ -202,6 +214,9 @@ int RunReplay(const ReplayFlags& flags, Context& context) {
     duplicate += meta.duplicate;
     quarantined += meta.quarantined_total();
     views.push_back((*store)->NewView());
+    Result<uint64_t> open = OpenHolds(*views.back());
+    if (!open.ok()) return context.Fail(FailureOf(open.status()));
+    open_holds += *open;
   }
   progress.Finish();
   Result<StateDigests> digests = ComputeDigests(views, std::nullopt);
@@ -210,13 +225,14 @@ int RunReplay(const ReplayFlags& flags, Context& context) {
     ordered_json answer{{"applied", applied},
                         {"duplicate", duplicate},
                         {"quarantined", quarantined},
+                        {"open_holds", open_holds},
                         {"state_digest", digests->state.hex()},
                         {"log_digest", LogDigest(views)},
                         {"into", flags.into}};
     *context.out << Dumped(answer) << "\n";
   } else {
     *context.out << "replay: applied " << applied << ", duplicate " << duplicate << ", quarantined " << quarantined
-                 << "\n"
+                 << ", open holds " << open_holds << "\n"
                  << "digest: " << digests->state.hex() << "\n";
   }
   return kExitFine;

@@ -70,7 +70,17 @@ Result<HttpResponse> HttpClient::Post(const std::string& path, const std::string
 
 Result<HttpResponse> HttpClient::Put(const std::string& path, const std::string& body,
                                      const std::string& content_type) {
-  curl_easy_setopt(curl_, CURLOPT_CUSTOMREQUEST, "PUT");
+  return SendAs("PUT", path, body, content_type);
+}
+
+Result<HttpResponse> HttpClient::Delete(const std::string& path, const std::string& body,
+                                        const std::string& content_type) {
+  return SendAs("DELETE", path, body, content_type);
+}
+
+Result<HttpResponse> HttpClient::SendAs(const char* method, const std::string& path, const std::string& body,
+                                        const std::string& content_type) {
+  curl_easy_setopt(curl_, CURLOPT_CUSTOMREQUEST, method);
   Result<HttpResponse> response = Post(path, body, content_type);
   curl_easy_setopt(curl_, CURLOPT_CUSTOMREQUEST, nullptr);
   return response;

@@ -47,10 +47,13 @@ class HttpClient {
   Result<HttpResponse> Get(const std::string& path);
   Result<HttpResponse> Post(const std::string& path, const std::string& body, const std::string& content_type);
   Result<HttpResponse> Put(const std::string& path, const std::string& body, const std::string& content_type);
+  Result<HttpResponse> Delete(const std::string& path, const std::string& body, const std::string& content_type);
 
   const std::string& server() const { return options_.server; }
 
  private:
+  Result<HttpResponse> SendAs(const char* method, const std::string& path, const std::string& body,
+                              const std::string& content_type);
   Result<HttpResponse> Perform(const std::string& path, std::vector<std::string> headers);
   Result<HttpResponse> Exchange(const std::string& url);
 

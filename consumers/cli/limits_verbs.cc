@@ -57,12 +57,13 @@ std::optional<ordered_json> LimitsOf(const std::vector<std::string>& texts, Fail
   return limits;
 }
 
+using Method = Result<HttpResponse> (HttpClient::*)(const std::string&, const std::string&, const std::string&);
+
 // Sends a body and shows the answer: as JSON, or by `show`.
-int Send(Context& context, bool is_put, const std::string& path, const ordered_json& body,
+int Send(Context& context, Method method, const std::string& path, const ordered_json& body,
          const std::function<int(const json&)>& show) {
   HttpClient client({.server = context.server, .tenant = context.tenant});
-  Result<HttpResponse> response =
-      is_put ? client.Put(path, Dumped(body), "application/json") : client.Post(path, Dumped(body), "application/json");
+  Result<HttpResponse> response = (client.*method)(path, Dumped(body), "application/json");
   if (!response.ok()) return context.Fail(FailureOf(response.status()));
   if (response->status != 200) return context.Fail(FailureOf(*response));
   json answer = json::parse(response->body, nullptr, false);
@@ -122,7 +123,7 @@ int Check(const LimitFlags& flags, Context& context) {
   if (!flags.user.empty()) body["user"] = flags.user;
   if (!flags.project.empty()) body["project"] = flags.project;
   if (!flags.collection.empty()) body["collection"] = flags.collection;
-  return Send(context, false, "/v1/limits/check", body, [&](const json& verdict) {
+  return Send(context, &HttpClient::Post, "/v1/limits/check", body, [&](const json& verdict) {
     bool is_allowed = verdict.value("allowed", false);
     if (!context.json) {
       *context.out << (is_allowed ? "allowed" : "refused");
@@ -136,7 +137,8 @@ int Check(const LimitFlags& flags, Context& context) {
 }
 
 // A definition: what the path does not say, with who and why.
-int Define(const LimitFlags& flags, const std::string& path, ordered_json body, Context& context) {
+int Define(const LimitFlags& flags, const std::string& path, ordered_json body, Context& context,
+           Method method = &HttpClient::Put) {
   Failure failure;
   if (body.contains("limits")) {
     std::optional<ordered_json> limits = LimitsOf(flags.limits, &failure);
@@ -145,7 +147,7 @@ int Define(const LimitFlags& flags, const std::string& path, ordered_json body, 
   }
   body["who"] = flags.who;
   body["why"] = flags.why;
-  return Send(context, true, path, body, [&](const json& answer) {
+  return Send(context, method, path, body, [&](const json& answer) {
     if (!context.json) *context.out << "in force since position " << CellOf(answer, "position") << "\n";
     return kExitFine;
   });
@@ -165,7 +167,8 @@ int ListHolds(const LimitFlags& flags, Context& context) {
 int ReleaseHold(const LimitFlags& flags, Context& context) {
   ordered_json body = ordered_json::object();
   if (!flags.why.empty()) body["reason"] = flags.why;
-  return Send(context, false, "/v1/limits/holds/" + PercentEncoded(flags.id) + "/release", body, [&](const json& hold) {
+  std::string path = "/v1/limits/holds/" + PercentEncoded(flags.id) + "/release";
+  return Send(context, &HttpClient::Post, path, body, [&](const json& hold) {
     if (!context.json) *context.out << "hold " << CellOf(hold, "id") << " is " << CellOf(hold, "state") << "\n";
     return kExitFine;
   });
@@ -191,11 +194,40 @@ int ListProfiles(Context& context) {
   });
 }
 
+// All pages.
+int ListOverrides(Context& context) {
+  HttpClient client({.server = context.server, .tenant = context.tenant});
+  json all = {{"data", json::array()}};
+  for (std::string cursor;;) {
+    Failure failure;
+    std::optional<json> page =
+        GetJson(client, "/v1/overrides" + QueryString({{"limit", "1000"}, {"cursor", cursor}}), &failure);
+    if (!page) return context.Fail(failure);
+    const json rows = page->value("data", json::array()), next = page->value("next_cursor", json());
+    for (const json& row : rows) all["data"].push_back(row);
+    all["as_of"] = page->value("as_of", json());
+    if (!next.is_string()) break;
+    cursor = next.get<std::string>();
+  }
+  if (context.json) {
+    *context.out << Dumped(all) << "\n";
+    return kExitFine;
+  }
+  Table table({{"of"}, {"limits"}, {"who"}, {"why"}});
+  for (const json& row : all["data"]) {
+    std::string user = row.value("user", "");
+    table.Add({user.empty() ? "every user" : "user " + user, ShownLimits(row.value("limits", json::array())),
+               CellOf(row, "who"), CellOf(row, "why")});
+  }
+  table.rows() == 0 ? void(*context.out << "nothing is overridden\n") : table.Print(*context.out);
+  return kExitFine;
+}
+
 int AssignMany(const LimitFlags& flags, Context& context) {
   ordered_json body = {{"users", flags.users}, {"preview", flags.is_preview}, {"who", flags.who}, {"why", flags.why}};
   if (!flags.from_profile.empty()) body["from_profile"] = flags.from_profile;
   std::string path = "/v1/profiles/" + PercentEncoded(flags.profile) + "/assign";
-  return Send(context, false, path, body, [&](const json& answer) {
+  return Send(context, &HttpClient::Post, path, body, [&](const json& answer) {
     int exit_code = IntegerOf(answer.value("refused", json())) == 0 ? kExitFine : kExitPartial;
     if (context.json) return exit_code;
     Table table({{"user"}, {"profile before"}, {"outcome"}, {"used up with it"}});
@@ -268,6 +300,10 @@ void RegisterLimits(::CLI::App& app, Context& context) {
   ::CLI::App* limits = app.add_subcommand("limits", "What applies to whom, and how it stands");
   limits->require_subcommand(1);
   RegisterZone(limits, context);
+  RegisterLimitsSetVerb(*limits, context);
+  limits->add_subcommand("overrides", "All overrides that stand")->callback([&context] {
+    context.exit_code = ListOverrides(context);
+  });
   auto shown = std::make_shared<LimitFlags>();
   ::CLI::App* show = limits->add_subcommand("show", "The limits of a user, a project or both");
   AddSubject(show, shown.get());
@@ -275,7 +311,8 @@ void RegisterLimits(::CLI::App& app, Context& context) {
   show->footer("Example:\n  odometer limits show --user ann");
 
   auto overridden = std::make_shared<LimitFlags>();
-  ::CLI::App* override_of = limits->add_subcommand("override", "Override limits of one user, or of all");
+  ::CLI::App* override_of =
+      limits->add_subcommand("override", "Override limits of one user, or of all, in place of those before");
   override_of->add_option("--user", overridden->user, "Without: every user of the tenant");
   AddLimits(override_of, overridden.get());
   AddWhoAndWhy(override_of, overridden.get());
@@ -334,6 +371,17 @@ void RegisterProfiles(::CLI::App& app, Context& context) {
     std::string path = "/v1/profiles/" + PercentEncoded(defined->profile);
     context.exit_code = Define(*defined, path, {{"limits", ordered_json::array()}}, context);
   });
+  auto deleted = std::make_shared<LimitFlags>();
+  ::CLI::App* remove = profiles->add_subcommand("delete", "Take a profile away that nobody has");
+  remove->add_option("name", deleted->profile)->required();
+  AddWhoAndWhy(remove, deleted.get());
+  remove->callback([deleted, &context] {
+    std::string path = "/v1/profiles/" + PercentEncoded(deleted->profile);
+    context.exit_code = Define(*deleted, path, ordered_json::object(), context, &HttpClient::Delete);
+  });
+  remove->footer(
+      "Who has it must be given another one first: profiles assign NEW --from-profile OLD.\n"
+      "Example:\n  odometer profiles delete Team --who root --why 'nobody is in it'");
   auto assigned = std::make_shared<LimitFlags>();
   ::CLI::App* assign = profiles->add_subcommand("assign", "Give users a profile; without any: all who have none");
   assign->add_option("name", assigned->profile, "Empty: none any more")->required();

@@ -21,6 +21,7 @@ void RegisterQuarantineVerbs(::CLI::App& app, Context& context);
 void RegisterAuditVerbs(::CLI::App& app, Context& context);
 void RegisterBackupVerbs(::CLI::App& app, Context& context);
 void RegisterLimitsVerbs(::CLI::App& app, Context& context);
+void RegisterLimitsSetVerb(::CLI::App& limits, Context& context);  // below `limits`
 void RegisterAlertsVerbs(::CLI::App& app, Context& context);
 void RegisterDoctorVerb(::CLI::App& app, Context& context);
 void RegisterExplainVerbs(::CLI::App& app, Context& context);

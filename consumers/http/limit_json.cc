@@ -36,10 +36,13 @@ int64_t WindowSeconds(Window window) {
   }
 }
 
+// An integer of a structured field has at most 15 digits (RFC 9651): of a greater one, the greatest.
+constexpr int64_t kFieldIntegerMax = 999'999'999'999'999;
+
 void AddParameter(std::string_view name, int64_t value, std::string* to) {
   char digits[24];
   *to += name;
-  to->append(digits, std::to_chars(digits, std::end(digits), value).ptr);
+  to->append(digits, std::to_chars(digits, std::end(digits), std::min(value, kFieldIntegerMax)).ptr);
 }
 
 void WriteMover(JsonWriter& json, const Mover& mover) {
@@ -128,7 +131,7 @@ void AddRateLimits(const Verdict& verdict, HttpResponse* response) {
   states.reserve(128);
   for (const LimitStatus& limit : verdict.limits) {
     auto window = static_cast<Window>(limit.window);
-    if (window >= Window::kLifetime || static_cast<LimitMode>(limit.mode) == LimitMode::kSoft) continue;
+    if (static_cast<LimitMode>(limit.mode) == LimitMode::kSoft) continue;  // nobody has to wait for it
     for (std::string* text : {&policies, &states}) {
       *text += text->empty() ? "\"" : ", \"";
       *text += MeterName(static_cast<Meter>(limit.meter));

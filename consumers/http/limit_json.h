@@ -33,8 +33,9 @@ void WriteVerdict(JsonWriter& json, const Verdict& verdict);
 void WriteAsk(JsonWriter& json, const Uuid& id, const AskRow& ask);
 void WriteExplanation(JsonWriter& json, const Explanation& explanation);
 
-// RateLimit-Policy and RateLimit of draft-ietf-httpapi-ratelimit-headers: q quota, w window in seconds, r what is left,
-// t seconds until it is more; Retry-After of a refusal. Gauges and lifetimes have no window and are left out.
+// RateLimit-Policy and RateLimit of draft-ietf-httpapi-ratelimit-headers: q quota, w window in seconds (none of months,
+// lifetimes and gauges: the draft leaves it free), r what is left, t seconds until it is more, where time makes it so;
+// Retry-After of a refusal that passes. Soft limits refuse nothing and are left out.
 void AddRateLimits(const Verdict& verdict, HttpResponse* response);
 
 }  // namespace odometer

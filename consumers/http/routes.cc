@@ -62,6 +62,7 @@ constexpr Route kRoutes[] = {
     {"PUT", "/v1/users/{u}/override", "", Needs::kTenants, &Api::PutUserOverride},
     {"GET", "/v1/override", "min_position wait_ms", Needs::kTenants, &Api::GetTenantOverride},
     {"PUT", "/v1/override", "", Needs::kTenants, &Api::PutTenantOverride},
+    {"GET", "/v1/overrides", "limit cursor min_position wait_ms", Needs::kTenants, &Api::ListOverrides},
     {"GET", "/v1/quotas", "min_position wait_ms", Needs::kTenants, &Api::ListQuotas},
     {"PUT", "/v1/quotas", "", Needs::kTenants, &Api::PutQuota},
     {"GET", "/v1/policy", "min_position wait_ms", Needs::kTenants, &Api::GetPolicy},

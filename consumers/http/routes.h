@@ -125,6 +125,7 @@ class Api {
   Result<HttpResponse> PutUserOverride(const Call& call);
   Result<HttpResponse> GetTenantOverride(const Call& call);
   Result<HttpResponse> PutTenantOverride(const Call& call);
+  Result<HttpResponse> ListOverrides(const Call& call);
   Result<HttpResponse> ListQuotas(const Call& call);
   Result<HttpResponse> PutQuota(const Call& call);
   Result<HttpResponse> GetPolicy(const Call& call);

@@ -66,6 +66,36 @@ Result<std::string> ExpectedOf(const HttpRequest& request) {
   return fmt::format(R"(,"expected":"{}")", id->ToString());
 }
 
+// Writes the overrides that stand after that user's, at most `limit`; `next`: the last one's user, if more stand.
+Status WriteOverrides(JsonWriter& json, const View& view, const std::string& tenant,
+                      const std::optional<std::string>& after, int64_t limit, std::optional<std::string>* next) {
+  std::string all = KeyBuilder().Begin(RowKind::kOverride).Text(tenant).str();
+  std::string begin = after ? KeyBuilder().Begin(RowKind::kOverride).Text(tenant).Text(*after).str() : all;
+  Status failure;
+  std::string last;
+  int64_t written = 0;
+  Status scanned = view.Scan(begin, PrefixEnd(all), [&](std::string_view key, std::string_view value) {
+    KeyReader reader(key);
+    std::string_view of_tenant, user;
+    LimitsRow row;
+    bool is_read = reader.Text(&of_tenant) && reader.Text(&user) && DecodeRow(value, &row);
+    if (!is_read) failure = Status(Code::kCorrupt, "store: an override's row cannot be read");
+    if (!is_read || row.limits.empty() || (after && user == *after)) return is_read;
+    if (written++ == limit) {
+      *next = last;
+      return false;
+    }
+    json.Object().Field("level", LevelName(user.empty() ? Level::kTenantOverride : Level::kUserOverride));
+    json.Field("user", user);
+    WriteDefined(json, row.defined);
+    WriteLimits(json, LimitsOf(row.limits));
+    json.End();
+    last = user;
+    return true;
+  });
+  return scanned.ok() ? failure : scanned;
+}
+
 std::string TextField(std::string_view name, std::string_view value) {
   JsonWriter json;
   json.Text(value);
@@ -226,6 +256,31 @@ Result<HttpResponse> Api::PutUserOverride(const Call& call) {
 }
 Result<HttpResponse> Api::GetTenantOverride(const Call& call) { return AnswerOverrideOf(call, ""); }
 Result<HttpResponse> Api::PutTenantOverride(const Call& call) { return Define(call, EventType::kLimitOverridden, ""); }
+
+// All that stand, the tenant-wide one before those of users. A page begins after the last user of the one before, as of
+// its own view.
+Result<HttpResponse> Api::ListOverrides(const Call& call) {
+  Result<int64_t> limit = call.Limit(100, 1000);
+  if (!limit.ok()) return limit.status();
+  uint64_t filter = FilterHash({"overrides", call.tenant});
+  std::optional<std::string> after, next;
+  if (std::optional<std::string_view> token = call.Parameter("cursor")) {
+    Result<Cursor> cursor = Cursor::FromToken(*token, filter, 0);
+    if (!cursor.ok()) return cursor.status();
+    after = cursor->text;
+  }
+  Result<Reading> reading = Read(call);
+  if (!reading.ok()) return reading.status();
+  JsonWriter json;
+  json.Object().Field("tenant", call.tenant).Key("data").Array();
+  ODOMETER_RETURN_IF_ERROR(WriteOverrides(json, *reading->view, call.tenant, after, *limit, &next));
+  json.End().Key("next_cursor");
+  next ? json.Text(Cursor{filter, {}, *next}.ToToken()) : json.Null();
+  json.Key("has_more").Bool(next.has_value());
+  WriteAsOf(json, reading->as_of());
+  json.End();
+  return JsonResponse(json);
+}
 
 // All that stand, in the order of their levels.
 Result<HttpResponse> Api::ListQuotas(const Call& call) {

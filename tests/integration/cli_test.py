@@ -210,6 +210,103 @@ class Cli(unittest.TestCase):
         self.expect(BAD_DATA, "emit", text="oops\n")
         self.expect(BAD_DATA, "emit", "--ndjson", self.folder / "nowhere.ndjson")
 
+    # --- limits
+
+    WHO = ("--who", "root", "--why", "a test")
+
+    def set_limit(self, *flags, code=FINE):
+        return self.report(code, "limits", "set", *flags, *self.WHO)
+
+    def overrides(self):
+        rows = self.report(FINE, "limits", "overrides")["data"]
+        return {row["user"]: {(each["meter"], each["window"]): each["cap"] for each in row["limits"]} for row in rows}
+
+    def test_one_limit_is_set_and_those_beside_it_stay(self):
+        self.expect(FINE, "limits", "override", "--user", "ann", "--limit", "requests/rolling_hour=7", "--limit",
+                    "searches/day=none", *self.WHO)
+        hourly = ("--user", "ann", "--meter", "requests", "--window", "rolling_hour")
+        first = self.set_limit(*hourly, "--cap", "0", "--mode", "soft", "--when-unavailable", "allow")
+        self.assertEqual((first["level"], first["before"]["cap"], first["after"]["cap"]), ("user_override", 7, 0))
+        self.expect(FINE, "check", "--user", "ann", "--amount", "requests=1")  # soft lets through
+        second = self.set_limit(*hourly, "--cap", "2", "--mode", "hard")
+        self.assertEqual((second["before"]["mode"], second["before"]["cap"]), ("soft", 0))
+        self.assertEqual(second["after"]["when_unavailable"], "allow")  # what is not said stays
+        self.set_limit("--user", "ann", "--meter", "bytes", "--window", "gauge", "--cap", 2**60)
+        self.assertEqual(self.overrides(), {"ann": {("requests", "rolling_hour"): 2, ("searches", "day"): None,
+                                                    ("bytes", "gauge"): str(2**60)}})
+        shown = self.report(FINE, "limits", "show", "--user", "ann")["limits"]
+        self.assertEqual([(each["cap"], each["level"]) for each in shown],
+                         [(2, "user_override"), (str(2**60), "user_override")])
+        self.expect(1, "check", "--user", "ann", "--amount", "requests=3")
+        shown = self.expect(FINE, "limits", "set", *hourly, "--cap", "none", *self.WHO).stdout
+        self.assertRegex(shown, r"^user_override: requests/rolling_hour was 2, is no limit, in force since position p")
+
+    def test_a_limit_goes_where_it_is_said_of_whom_it_is(self):
+        places = [(["--every-user"], "tenant_override"), (["--user", "ann"], "user_override"), ([], "tenant_quota"),
+                  (["--project", "docs"], "project_quota"),
+                  (["--project", "docs", "--user", "ann"], "user_project_quota"),
+                  (["--project", "docs", "--collection", "c"], "collection_quota")]
+        for cap, (whose, level) in enumerate(places):
+            for again in (cap, cap + 10):
+                report = self.set_limit(*whose, "--meter", "searches", "--window", "day", "--cap", again)
+                self.assertEqual(report["level"], level)
+            self.assertEqual(report["before"]["cap"], cap)
+        quotas = self.report(FINE, "quotas", "list")["quotas"]
+        self.assertEqual({quota["level"]: (quota["user"], quota["project"], quota["collection"],
+                                           quota["limits"][0]["cap"]) for quota in quotas},
+                         {"tenant": ("", "", "", 12), "project": ("", "docs", "", 13),
+                          "user_project": ("ann", "docs", "", 14), "collection": ("", "docs", "c", 15)})
+        self.assertEqual(self.overrides(), {"": {("searches", "day"): 10}, "ann": {("searches", "day"): 11}})
+        shown = self.expect(FINE, "limits", "overrides").stdout
+        self.assertRegex(shown, r"every user +searches/day=10 +root +a test\n")
+
+    def test_a_limit_that_is_removed_lets_through_again(self):
+        whose = ("--user", "ann", "--meter", "requests", "--window", "rolling_hour")
+        done = self.expect(BAD_DATA, "limits", "set", *whose, "--remove", *self.WHO)
+        self.assertIn("stands in the user_override", done.stderr)
+        self.set_limit(*whose, "--cap", "0")
+        self.expect(1, "check", "--user", "ann", "--amount", "requests=1")
+        removed = self.set_limit(*whose, "--remove")
+        self.assertEqual((removed["before"]["cap"], removed["after"]), (0, None))
+        self.expect(FINE, "check", "--user", "ann", "--amount", "requests=1")
+        self.assertIn("nothing is overridden", self.expect(FINE, "limits", "overrides").stdout)
+
+    def test_a_preview_of_a_limit_sets_none(self):
+        for flag in ("--preview", "--dry-run"):
+            report = self.set_limit("--user", "ann", "--meter", "requests", "--window", "day", "--cap", "0", flag)
+            self.assertEqual((report["preview"], report["before"], report["after"]["cap"]), (True, None, 0))
+            self.assertNotIn("position", report)
+        self.assertEqual(self.overrides(), {})
+
+    def test_what_is_no_limit_is_said_before_the_daemon_is_asked(self):
+        day = ("--meter", "requests", "--window", "day")
+        for flags, words in ((("--meter", "request", "--window", "day", "--cap", "1"), "'request' is none"),
+                             (("--meter", "requests", "--window", "fortnight", "--cap", "1"), "'fortnight' is none"),
+                             (("--meter", "vectors", "--window", "day", "--cap", "1"), "--window gauge"),
+                             (("--meter", "requests", "--window", "gauge", "--cap", "1"), "gauge is for vectors"),
+                             (day, "--cap or --remove"), ((*day, "--cap", "1", "--remove"), "--cap or --remove"),
+                             ((*day, "--cap", "-1"), "'-1' is none"), ((*day, "--cap", "many"), "'many' is none"),
+                             ((*day, "--cap", "1", "--mode", "firm"), "--mode"),
+                             (("--cap", "1"), "--meter is required"),
+                             ((*day, "--cap", "1", "--collection", "c"), "say --project"),
+                             ((*day, "--cap", "1", "--every-user", "--user", "ann"), "--every-user"),
+                             ((*day, "--cap", "1", "--collection", "c", "--project", "d", "--user", "e"), "--user")):
+            done = self.expect(USAGE, "limits", "set", *flags, *self.WHO, server="http://127.0.0.1:1")
+            self.assertIn(words, done.stderr, flags)
+        self.expect(UNREACHABLE, "limits", "set", *day, "--cap", "1", *self.WHO, server="http://127.0.0.1:1")
+        self.assertIn("2^60", self.expect(USAGE, "limits", "set", *day, "--cap", 2**60 + 1, *self.WHO).stderr)
+        self.assertIn("--why", self.expect(USAGE, "limits", "set", *day, "--cap", "1", "--who", "root").stderr)
+
+    def test_a_profile_is_deleted_once_nobody_has_it(self):
+        self.expect(FINE, "profiles", "set", "Team", "--limit", "requests/day=5", *self.WHO)
+        self.expect(FINE, "profiles", "assign", "Team", "--user", "ann", *self.WHO)
+        self.assertIn("somebody has this profile: give them another one first",
+                      self.expect(BAD_DATA, "profiles", "delete", "Team", *self.WHO).stderr)
+        self.expect(FINE, "profiles", "assign", "Pro", "--from-profile", "Team", *self.WHO)
+        self.assertIn("position", self.report(FINE, "profiles", "delete", "Team", *self.WHO))
+        names = [profile["name"] for profile in self.report(FINE, "profiles", "list")["profiles"]]
+        self.assertEqual(names, ["Free", "Pro", "Enterprise", "Unlimited"])
+
     # --- the rest
 
     def test_the_whole_log_is_read_from_its_beginning(self):
@@ -238,7 +335,7 @@ class Cli(unittest.TestCase):
 
     def test_every_verb_has_help_with_examples(self):
         for verb in (["import", "azure-llm"], ["import", "jsonl"], ["import", "csv"], ["emit"], ["events", "tail"],
-                     ["users"], ["quarantine", "list"]):
+                     ["users"], ["quarantine", "list"], ["limits", "set"]):
             self.assertIn("Examples:", self.expect(FINE, *verb, "--help").stdout)
 
 

@@ -365,6 +365,8 @@ def limits(client):
     changed("PUT", "/v1/users/ann/profile", {"profile": "Gold"})
     changed("PUT", "/v1/users/ann/profile", {"profile": "None"}, 422)
     changed("DELETE", "/v1/profiles/Gold", {}, 409)
+    changed("PUT", "/v1/profiles/Nobody", {"limits": [hourly]})
+    changed("DELETE", "/v1/profiles/Nobody", {})
     changed("PUT", "/v1/fallback-profile", {"profile": "Free"})
     changed("PUT", "/v1/users/bob/override", {"limits": [{**hourly, "cap": 0}]})
     changed("PUT", "/v1/override", {"limits": []})
@@ -376,7 +378,8 @@ def limits(client):
     assert client.get(f"/v1/profiles/Gold?{at}")["assigned"] == 1
     client.get("/v1/profiles/Nobody", 404)
     assert len(client.get("/v1/profiles")["profiles"]) == 5
-    for target in ("/v1/users/ann/profile", "/v1/fallback-profile", "/v1/users/bob/override", "/v1/override", "/v1/quotas", "/v1/policy"):
+    for target in ("/v1/users/ann/profile", "/v1/fallback-profile", "/v1/users/bob/override", "/v1/override",
+                   "/v1/overrides", "/v1/quotas", "/v1/policy"):
         client.get(target)
 
     def asked(verb, body, expect=200):

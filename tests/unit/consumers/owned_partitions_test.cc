@@ -102,7 +102,7 @@ TEST_F(OwnedPartitionsTest, EveryRouteOfATenantElsewhereAnswers421WithItsPartiti
     }
     ++routes;
   }
-  EXPECT_EQ(routes, 39u);
+  EXPECT_EQ(routes, 40u);
 }
 
 TEST_F(OwnedPartitionsTest, EventsOfATenantElsewhereAreRefusedWholeAndNotAppended) {
