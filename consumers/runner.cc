@@ -89,6 +89,7 @@ Result<size_t> Runner::StepInTurn(int64_t wait_us) {
     ODOMETER_RETURN_IF_ERROR(has_thread_ && behind_us_ > kBehindUs ? CommitBeside() : CommitInTurn());
   } else if (!projection_->dirty() && clock_.MonotonicUs() - verified_us_ >= kVerifyUs) {
     ODOMETER_RETURN_IF_ERROR(Verify());
+    AcknowledgeIfDue();
   }
   Publish();
   return folded;
@@ -368,11 +369,16 @@ Status Runner::FinishCommit(const Status& written, int64_t begun_us) {
     state_.crossings_waiting = projection_->crossings_waiting();
   }
   committed_.notify_all();
-  if (now_us - acknowledged_us_ >= kAcknowledgeUs) {
-    log_.Acknowledge(committed_end_);
-    acknowledged_us_ = now_us;
-  }
+  AcknowledgeIfDue();
   return Status::Ok();
+}
+
+// Also while nothing is committed: what was committed last is told, too, and again when it got lost.
+void Runner::AcknowledgeIfDue() {
+  int64_t now_us = clock_.MonotonicUs();
+  if (now_us - acknowledged_us_ < kAcknowledgeUs) return;
+  log_.Acknowledge(committed_end_);
+  acknowledged_us_ = now_us;
 }
 
 void Runner::RecordOutcomes(std::span<const Record> records, const std::vector<Outcome>& outcomes) {

@@ -166,6 +166,7 @@ class Runner {
   Status EndBeside();
   void BeginWriting();
   Status FinishCommit(const Status& written, int64_t begun_us);
+  void AcknowledgeIfDue();
   Status Verified(const Status& synced);
   // Lets it go, once those have been folded for who wanted it meanwhile.
   void EndTurn();

@@ -29,6 +29,8 @@ done
 
 readonly TRACES=(examples/data/azure-llm-2023/code.csv examples/data/azure-llm-2023/conv.csv)
 readonly EVENTS=examples/data/demo/events.ndjson
+# The same on every machine and on either log, for what is imported never changes.
+readonly EXPECTED=examples/demo.digest
 WORK="$(mktemp -d "${TMPDIR:-/tmp}/odometer-demo.XXXXXX")"
 DAEMON_PID=""
 HELD=1
@@ -93,6 +95,21 @@ figure() { python3 -c "import json, sys; report = json.load(sys.stdin); print($1
 
 digest() { "$BIN/odometer" digest --json | figure 'report["state_digest"]'; }
 
+# is_expected DIGEST: whether it is the one that was written down, and what to do when it is not.
+is_expected() {
+  local expected
+  expected="$(cat "$EXPECTED")"
+  [[ "$1" != "$expected" ]] || return 0
+  cat <<TEXT
+      $EXPECTED says $expected,
+      the state's is $1.
+      The same events fold to other figures than before. If a change of the fold means them to (a new fold version,
+      see docs/formats.md, or an encoding of the digest), write the new digest into $EXPECTED with that change.
+      If nothing was to change, this is a bug: find it before anything is released.
+TEXT
+  return 1
+}
+
 # The reports go to files, so that figures can be checked; what people see is printed by the tool itself.
 import_all() {
   "$BIN/odometer" import azure-llm "${TRACES[@]}" --rejects "$WORK/rejected.jsonl" --json >"$WORK/traces-$1.json" &&
@@ -135,6 +152,7 @@ main() {
   check "all $rows were duplicates" test "$(sent 2 duplicates)" = "$rows"
   after="$(digest)"
   check "the state's digest is the same" test -n "$before" -a "$before" = "$after"
+  check "and the one that $EXPECTED says" is_expected "$after"
   check "the audit folds the log again and finds no drift" "$BIN/odometer" audit --data-dir "$WORK/data"
   echo "digest: $after"
 

@@ -127,7 +127,10 @@ Result<OwnedRecord> KafkaPartition::Fetch(uint64_t offset) {
 }
 
 Status KafkaPartition::SyncTo(uint64_t offset) {
-  if (offset > range().end) ODOMETER_RETURN_IF_ERROR(Refresh(offset));
+  if (offset > range().end) {
+    ODOMETER_RETURN_IF_ERROR(log_.CheckPartitions());  // a topic that is gone has no end to ask for
+    ODOMETER_RETURN_IF_ERROR(Refresh(offset));
+  }
   return CheckIdentity();
 }
 
@@ -228,7 +231,8 @@ Status KafkaLog::CheckPartitions() {
                                         " partitions now, the log has " + std::to_string(partitions()) +
                                         ": their number is fixed for ever");
   }
-  if (!found.ok() && found.status().code() == Code::kNotFound) status = Status(Code::kCorrupt, status.message());
+  if (found.status().code() == Code::kNotFound)
+    status = Status(Code::kCorrupt, address_.ToString() + ": there is no such topic any more: it was deleted");
   std::lock_guard lock(checked_mutex_);
   partitions_status_ = status;
   if (!status.ok()) checked_at_ = {};

@@ -56,6 +56,50 @@ Result<AdminEvent> AskBroker(KafkaClient& client, rd_kafka_admin_op_t operation,
   return event;
 }
 
+using Settings = std::map<std::string, std::string>;
+
+Result<Settings> SettingsOf(KafkaClient& client, const KafkaAddress& address) {
+  std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)> resource(
+      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, address.topic.c_str()), &rd_kafka_ConfigResource_destroy);
+  rd_kafka_ConfigResource_t* resources[] = {resource.get()};
+  Result<AdminEvent> event = AskBroker(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe " + address.ToString(),
+                                       [&](rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+                                         rd_kafka_DescribeConfigs(client.get(), resources, 1, options, queue);
+                                       });
+  if (!event.ok()) return event.status();
+  size_t count = 0;
+  const rd_kafka_ConfigResource_t** found =
+      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event->get()), &count);
+  if (count != 1) return Status(Code::kUnavailable, "describe " + address.ToString() + ": no answer");
+  rd_kafka_resp_err_t failed = rd_kafka_ConfigResource_error(found[0]);
+  if (failed == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+    return Status(Code::kNotFound, address.ToString() + ": there is no such topic; make it: odometer topics create");
+  if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) return KafkaUnavailable(client, "describe " + address.ToString(), failed);
+  Settings settings;
+  size_t entries = 0;
+  const rd_kafka_ConfigEntry_t** entry = rd_kafka_ConfigResource_configs(found[0], &entries);
+  for (size_t i = 0; i < entries; ++i) {
+    const char* value = rd_kafka_ConfigEntry_value(entry[i]);
+    settings[rd_kafka_ConfigEntry_name(entry[i])] = value != nullptr ? value : "";
+  }
+  return settings;
+}
+
+// Of the partition with the most: a setting is the whole topic's.
+Result<uint32_t> ReplicasOf(KafkaClient& client, const KafkaAddress& address) {
+  KafkaTopic topic = KafkaTopicOf(client, address.topic);
+  const rd_kafka_metadata_t* metadata = nullptr;
+  rd_kafka_resp_err_t failed = rd_kafka_metadata(client.get(), 0, topic.get(), &metadata, kTimeoutMs);
+  if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) return KafkaUnavailable(client, address.ToString(), failed);
+  std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)> owned(metadata,
+                                                                                         &rd_kafka_metadata_destroy);
+  int replicas = 0;
+  for (int i = 0; metadata->topic_cnt == 1 && i < metadata->topics[0].partition_cnt; ++i)
+    replicas = std::max(replicas, metadata->topics[0].partitions[i].replica_cnt);
+  if (replicas > 0) return static_cast<uint32_t>(replicas);
+  return Status(Code::kUnavailable, address.ToString() + ": no broker says how many replicas it has");
+}
+
 Status MakeTopic(KafkaClient& client, const KafkaAddress& address, const TopicOptions& options) {
   char error[512];
   std::unique_ptr<rd_kafka_NewTopic_t, decltype(&rd_kafka_NewTopic_destroy)> topic(
@@ -169,35 +213,17 @@ Status CreateTopic(const KafkaAddress& address, const TopicOptions& options, Clo
 Result<std::vector<std::string>> CheckTopic(const KafkaAddress& address) {
   Result<std::unique_ptr<KafkaClient>> admin = OpenAdmin(address);
   if (!admin.ok()) return admin.status();
-  std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)> resource(
-      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, address.topic.c_str()), &rd_kafka_ConfigResource_destroy);
-  rd_kafka_ConfigResource_t* resources[] = {resource.get()};
-  Result<AdminEvent> event = AskBroker(**admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describe " + address.ToString(),
-                                       [&](rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
-                                         rd_kafka_DescribeConfigs((*admin)->get(), resources, 1, options, queue);
-                                       });
-  if (!event.ok()) return event.status();
-  size_t count = 0;
-  const rd_kafka_ConfigResource_t** found =
-      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event->get()), &count);
-  if (count != 1) return Status(Code::kUnavailable, "describe " + address.ToString() + ": no answer");
-  rd_kafka_resp_err_t failed = rd_kafka_ConfigResource_error(found[0]);
-  if (failed == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-    return Status(Code::kNotFound, address.ToString() + ": there is no such topic; make it: odometer topics create");
-  if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) return KafkaUnavailable(**admin, "describe " + address.ToString(), failed);
-  std::map<std::string, std::string> settings;
-  size_t entries = 0;
-  const rd_kafka_ConfigEntry_t** entry = rd_kafka_ConfigResource_configs(found[0], &entries);
-  for (size_t i = 0; i < entries; ++i) {
-    const char* value = rd_kafka_ConfigEntry_value(entry[i]);
-    settings[rd_kafka_ConfigEntry_name(entry[i])] = value != nullptr ? value : "";
-  }
+  Result<Settings> settings = SettingsOf(**admin, address);
+  if (!settings.ok()) return settings.status();
+  Result<uint32_t> replicas = ReplicasOf(**admin, address);
+  if (!replicas.ok()) return replicas.status();
   std::vector<std::string> wrong;
-  // How many replicas there are is the operator's choice; one in sync is enough where there is one only.
-  for (const auto& [name, value] : RequiredSettings(1)) {
+  for (const auto& [name, value] : RequiredSettings(*replicas)) {
+    const std::string& found = (*settings)[name];
     bool is_more = name == "min.insync.replicas" || name == "max.message.bytes";
-    bool is_right = is_more ? std::atoll(settings[name].c_str()) >= std::atoll(value.c_str()) : settings[name] == value;
-    if (!is_right) wrong.push_back(name + " is " + settings[name] + ", and must be " + value);
+    bool is_right = is_more ? std::atoll(found.c_str()) >= std::atoll(value.c_str()) : found == value;
+    if (is_right) continue;
+    wrong.push_back(name + " is " + found + ", and must be " + value + (is_more ? " or more" : ""));
   }
   return wrong;
 }

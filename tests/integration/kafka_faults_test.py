@@ -4,78 +4,22 @@ Never a wrong figure: what was committed before is what is answered after."""
 import json
 import os
 import pathlib
+import signal
 import time
-import unittest
 
-import confluent_kafka
 import confluent_kafka.admin
 
 import harness
+import kafka_case
 import with_kafka
+from kafka_case import turn
+
+setUpModule = kafka_case.start_broker
+
+AWAY_S = 600 if os.environ.get("ODOMETER_FULL") else 5  # besides what it takes to notice
 
 
-AWAY_S = 600 if os.environ.get("ODOMETER_FULL") else 0  # besides what it takes to notice
-
-
-def turn(key):
-    return harness.turn(key, user="ann", tokens=1)
-
-
-def setUpModule():
-    folder = harness.Folder()
-    KafkaTest.root = folder.__enter__()
-    unittest.addModuleCleanup(folder.__exit__)
-    KafkaTest.kafka = with_kafka.Kafka(KafkaTest.root / "kafka")
-    unittest.addModuleCleanup(KafkaTest.kafka.stop)
-
-
-class KafkaTest(unittest.TestCase):
-    """One broker for all tests, a topic and a data directory for each test."""
-
-    def setUp(self):
-        self.kafka.start()  # where the last test took it away and failed before it was back
-        self.topic = self.id().rsplit(".", 1)[-1].replace("_", "-")
-        self.log = f"kafka://{self.kafka.bootstrap}/{self.topic}"
-        self.data = self.root / self.topic
-        self.admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": self.kafka.bootstrap, "log_level": 0})
-
-    def create(self, partitions=1):
-        done = harness.run_cli("topics", "create", "--log", self.log, "--partitions", partitions)
-        self.assertEqual(done.returncode, 0, done.stderr)
-
-    def start(self, data=None):
-        daemon = harness.Daemon(data or self.data, "--log", self.log)
-        self.addCleanup(daemon.close)
-        return daemon
-
-    def refused(self, *words):
-        """A start that ends with exit code 5 and says all of this."""
-        daemon = harness.Daemon(self.data, "--log", self.log, start=False)
-        self.addCleanup(daemon.close)
-        daemon.launch()
-        self.assertEqual(daemon.wait(), 5, daemon.text())
-        for word in words:
-            self.assertIn(word, daemon.text())
-
-    def post(self, daemon, *keys):
-        answer = daemon.post([turn(key) for key in keys])
-        self.assertEqual(answer.status, 202, answer)
-        self.assertEqual(answer.json["outcomes"]["pending"], 0, answer)
-
-    def turns(self, daemon):
-        return daemon.summary("ann").json["turns"]
-
-    def await_topic(self, is_there):
-        def seen():
-            return (self.topic in self.admin.list_topics(timeout=10).topics) == is_there
-        harness.await_true(f"the topic is there: {is_there}", seen)
-
-    def delete_topic(self):
-        self.admin.delete_topics([self.topic], operation_timeout=30)[self.topic].result()
-        self.await_topic(False)
-
-
-class TheLogIsAnotherOne(KafkaTest):
+class TheLogIsAnotherOne(kafka_case.KafkaTest):
     def test_made_anew_while_it_runs_nothing_of_the_new_one_is_counted(self):
         self.create()
         daemon = self.start()
@@ -111,9 +55,15 @@ class TheLogIsAnotherOne(KafkaTest):
         daemon = self.start()
         self.post(daemon, "a")
         self.delete_topic()
-        daemon.await_ready(503, 60)
+        answer = daemon.await_ready(503, 60, words="topic any more")
+        self.assertEqual(answer.json["failing_step"], "verify")
+        self.assertEqual(answer.json["detail"], f"{self.log}: there is no such topic any more: it was deleted")
+        # That is not forgotten while it is asked again.
+        time.sleep(5)
+        self.assertEqual(daemon.ready().json, answer.json)
         self.assertEqual(self.turns(daemon), 1)
-        self.assertNotEqual(daemon.post([turn("b")]).status, 202)
+        refused = daemon.post([turn("b")])
+        self.assertEqual((refused.status, refused.json["type"]), (503, "urn:odometer:problem:unavailable"), refused)
 
     def test_with_more_partitions_than_it_was_made_with_both_numbers_are_named(self):
         self.create(2)
@@ -127,17 +77,6 @@ class TheLogIsAnotherOne(KafkaTest):
         daemon.close()
         self.refused("3 partitions", "expected 2")
 
-    def test_with_settings_that_lose_records_it_is_refused_and_they_are_named(self):
-        self.create()
-        resource = confluent_kafka.admin.ConfigResource(confluent_kafka.admin.RESOURCE_TOPIC, self.topic)
-        resource.set_config("retention.ms", "1000")
-        resource.set_config("message.timestamp.type", "CreateTime")
-        self.admin.alter_configs([resource])[resource].result()
-        self.refused("retention.ms is 1000", "message.timestamp.type is CreateTime")
-        done = harness.run_cli("topics", "check", "--log", self.log)
-        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
-        self.assertIn("retention.ms", done.stdout)
-
     def test_trimmed_past_the_cursor_it_is_refused(self):
         self.create()
         daemon = self.start()
@@ -146,11 +85,57 @@ class TheLogIsAnotherOne(KafkaTest):
         other = self.start(self.root / "trimmed-other")
         self.post(other, "b", "c", "d")
         other.close()
+        self.trim(4)
+        self.refused("Genesis", "trimmed")
+
+    def test_trimmed_past_the_cursor_while_it_runs_it_says_so_and_the_figures_stay(self):
+        self.create()
+        daemon = self.start()
+        self.post(daemon, "a")
+        other = self.start(self.root / "trimmed-beyond")
+        daemon.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(daemon.process.send_signal, signal.SIGCONT)
+        self.post(other, "b", "c", "d")
+        self.trim(4)
+        daemon.process.send_signal(signal.SIGCONT)
+        answer = daemon.await_ready(503, 60, words="trimmed")
+        self.assertEqual(answer.json["failing_step"], "verify")
+        self.assertIn(f"{self.log} partition 0: record 0, Genesis, is gone", answer.json["detail"])
+        self.post_is_refused(daemon)
+        self.assertEqual(self.turns(daemon), 1)
+        self.assertEqual(daemon.metrics()["odometer_cursor", "0"], 2)
+        daemon.close()
+        self.refused("Genesis", "trimmed")
+
+    def trim(self, offset):
+        """What lies below it is deleted."""
         offsets = self.root / "offsets.json"
         offsets.write_text(json.dumps({"version": 1, "partitions": [
-            {"topic": self.topic, "partition": 0, "offset": 4}]}))
+            {"topic": self.topic, "partition": 0, "offset": offset}]}))
         self.kafka.run("tool", "org.apache.kafka.tools.DeleteRecordsCommand", "--offset-json-file", offsets)
-        self.refused("Genesis", "trimmed")
+
+    def test_copied_record_by_record_to_another_cluster_it_is_refused_and_both_clusters_are_named(self):
+        self.create()
+        daemon = self.start()
+        self.post(daemon, "a", "b")
+        self.assertEqual(daemon.stop(), 0)
+        mirror = with_kafka.Kafka(self.root / "mirror")
+        self.addCleanup(mirror.stop)
+        mirror.start()
+        self.make_empty(1, mirror)
+        self.put(*self.records(), kafka=mirror)
+        clusters = [(kafka.folder / "cluster.id").read_text().strip() for kafka in (self.kafka, mirror)]
+        self.assertNotEqual(*clusters)
+        log = self.log_on(mirror)
+        self.refused(f"is a copy of topic {self.topic} of cluster {clusters[0]}",
+                     f"{log} is topic {self.topic} of cluster {clusters[1]}", log=log)
+        # Nothing else is wrong with it, and the data directory is as it was.
+        other = self.start(self.root / "mirror-data", log)
+        other.await_ready(200, 60)
+        self.assertEqual(self.turns(other), 2)
+        daemon = self.start()
+        self.post(daemon, "c")
+        self.assertEqual(self.turns(daemon), 3)
 
     def test_of_another_cluster_at_the_same_address_nothing_is_counted_and_back_again_it_goes_on(self):
         self.create()
@@ -179,7 +164,7 @@ class TheLogIsAnotherOne(KafkaTest):
         self.assertEqual(harness.audit(self.data, self.root / "work")[0], 0)
 
 
-class TheLogWasCut(KafkaTest):
+class TheLogWasCut(kafka_case.KafkaTest):
     def test_below_what_was_folded_it_halts_and_names_the_offset(self):
         self.create()
         daemon = self.start()
@@ -198,12 +183,16 @@ class TheLogWasCut(KafkaTest):
         answer = daemon.await_ready(503, 90, words="offset 2")
         self.assertEqual(answer.json["failing_step"], "verify")
         self.assertEqual(self.turns(daemon), 2)
-        # What takes its place is not taken for it.
-        done = daemon.post([turn("c")])
-        self.assertEqual(self.turns(daemon), 2, done)
+        # Nothing takes its place, neither now nor by a daemon that is started anew.
+        self.assertEqual(self.end(), 2)
+        self.post_is_refused(daemon)
+        self.assertEqual(self.turns(daemon), 2)
+        daemon.close()
+        self.refused("the log ends at offset 2 now, and reached to 3")
+        self.assertEqual(self.end(), 2)
 
 
-class TheBrokerIsAway(KafkaTest):
+class TheBrokerIsAway(kafka_case.KafkaTest):
     def test_at_the_start_readyz_says_what_is_waited_for_and_it_starts_by_itself(self):
         self.create()
         self.kafka.stop()
@@ -214,7 +203,8 @@ class TheBrokerIsAway(KafkaTest):
         daemon.host = harness.await_true("an address", lambda: self.address_of(daemon))
         answer = daemon.ready()
         self.assertEqual(answer.status, 503)
-        self.assertIn(self.kafka.bootstrap, answer.json["detail"])
+        self.assertEqual(answer.json["failing_step"], "poll")
+        self.assertIn(self.log, answer.json["detail"])
         self.assertEqual(daemon.get("/livez").status, 200)
         self.assertEqual(daemon.get("/v1/consumption/users").status, 503)
         self.kafka.start()
@@ -231,13 +221,16 @@ class TheBrokerIsAway(KafkaTest):
         daemon = self.start()
         self.post(daemon, "a")
         self.kafka.stop()
-        daemon.await_ready(503, 30)
+        daemon.await_ready(503, 30, words=self.kafka.bootstrap)
         self.assertEqual(self.turns(daemon), 1)
         refused = daemon.post([turn("b")])
         self.assertEqual(refused.status, 503, refused)
         back = time.monotonic() + AWAY_S
         while time.monotonic() < back:
-            self.assertEqual(daemon.ready().status, 503)
+            answer = daemon.ready()
+            self.assertEqual(answer.status, 503)
+            self.assertIn(answer.json["failing_step"], ("append", "poll", "verify"))
+            self.assertIn(self.kafka.bootstrap, answer.json["detail"])
             self.assertEqual(self.turns(daemon), 1)
             time.sleep(1)
         self.kafka.start()
@@ -262,50 +255,7 @@ class TheBrokerIsAway(KafkaTest):
         self.assertEqual(self.address_of(first), address)
 
 
-class ATopicLeftHalfMade(KafkaTest):
-    SETTINGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",
-                "message.timestamp.type": "LogAppendTime", "max.message.bytes": "1048576",
-                "min.insync.replicas": "1", "unclean.leader.election.enable": "false"}
-
-    def make_empty(self, partitions):
-        new = confluent_kafka.admin.NewTopic(self.topic, partitions, 1, config=self.SETTINGS)
-        self.admin.create_topics([new])[self.topic].result()
-        self.await_topic(True)
-
-    def put(self, value):
-        producer = confluent_kafka.Producer({"bootstrap.servers": self.kafka.bootstrap})
-        producer.produce(self.topic, value, partition=0)
-        self.assertEqual(producer.flush(30), 0)
-
-    def first_record(self):
-        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "first"})
-        try:
-            consumer.assign([confluent_kafka.TopicPartition(self.topic, 0, 0)])
-            return consumer.poll(30).value()
-        finally:
-            consumer.close()
-
-    def test_is_finished_as_the_log_that_it_began_as(self):
-        self.create(2)
-        genesis = self.first_record()
-        self.delete_topic()
-        self.make_empty(2)
-        self.put(genesis)
-        self.create(2)
-        self.assertEqual(self.first_record(), genesis)
-        self.post(self.start(), "a")
-        done = harness.run_cli("topics", "create", "--log", self.log, "--partitions", 2)
-        self.assertNotEqual(done.returncode, 0, done.stdout)
-
-    def test_with_a_record_of_somebody_else_is_left_alone(self):
-        self.make_empty(1)
-        self.put(b"theirs")
-        done = harness.run_cli("topics", "create", "--log", self.log, "--partitions", 1)
-        self.assertNotEqual(done.returncode, 0, done.stdout)
-        self.assertEqual(self.first_record(), b"theirs")
-
-
-class ABackup(KafkaTest):
+class ABackup(kafka_case.KafkaTest):
     def digest(self, daemon):
         return daemon.get("/v1/admin/digest").json["state_digest"]
 
@@ -323,6 +273,9 @@ class ABackup(KafkaTest):
         self.assertEqual(daemon.stop(), 0)
         done = harness.run_cli("restore", backup, "--data-dir", restored)
         self.assertEqual(done.returncode, 0, done.stderr)
+        # Before anything runs on it: the very figures of the backup.
+        done = harness.run_cli("digest", "--data-dir", restored, "--json")
+        self.assertEqual((done.returncode, json.loads(done.stdout)["state_digest"]), (0, before), done.stderr)
         self.assertEqual(harness.audit(restored, self.root / "restored-work")[0], 0)
         # The log has gone on since: so does the restored daemon.
         second = self.start(restored)
@@ -341,131 +294,6 @@ class ABackup(KafkaTest):
         embedded.launch()
         self.assertEqual(embedded.wait(), 5, embedded.text())
         self.assertIn("copy of", embedded.text())
-
-
-class ForeignProducers(KafkaTest):
-    """What others put into the topic is set aside with its place and reason, and the line goes on."""
-
-    def quarantined(self, daemon):
-        rows = daemon.get("/v1/admin/quarantine").json["data"]
-        return {int(row["offset"]): row["reason"] for row in rows}
-
-    def drained(self, daemon):
-        def level():
-            metrics = daemon.metrics()
-            return metrics["odometer_cursor", "0"] == self.end() and metrics
-        return harness.await_true("the fold is at the log's end", level)
-
-    def end(self):
-        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "end"})
-        try:
-            return consumer.get_watermark_offsets(confluent_kafka.TopicPartition(self.topic, 0), timeout=10)[1]
-        finally:
-            consumer.close()
-
-    def producer(self, **settings):
-        return confluent_kafka.Producer({"bootstrap.servers": self.kafka.bootstrap,
-                                         "message.max.bytes": 2_000_000, **settings})
-
-    def test_null_payloads_large_records_and_other_times_are_quarantined(self):
-        self.create()
-        daemon = self.start()
-        self.post(daemon, "a")
-        producer = self.producer()
-        producer.produce(self.topic, None, key=b"user-1", partition=0)
-        producer.produce(self.topic, b"x" * 1_000_000, partition=0)
-        producer.produce(self.topic, b"not an event", partition=0, timestamp=1)
-        producer.flush(30)
-        self.post(daemon, "b")
-        self.drained(daemon)
-        self.assertEqual(self.turns(daemon), 2)
-        reasons = self.quarantined(daemon)
-        self.assertEqual(reasons[2], "null_payload")
-        self.assertEqual(reasons[3], "too_large")
-        self.assertEqual(sorted(reasons), [2, 3, 4])
-        # The broker's time counts, not the producer's.
-        row = [row for row in daemon.get("/v1/admin/quarantine").json["data"] if int(row["offset"]) == 4][0]
-        self.assertGreater(row["append_time"], "2026")
-
-    def test_control_records_and_aborted_transactions_are_holes(self):
-        self.create()
-        daemon = self.start()
-        self.post(daemon, "a")
-        producer = self.producer(**{"transactional.id": self.topic})
-        producer.init_transactions(60)
-        producer.begin_transaction()
-        producer.produce(self.topic, b"committed", partition=0)
-        producer.commit_transaction(60)
-        producer.begin_transaction()
-        producer.produce(self.topic, b"aborted", partition=0)
-        producer.flush(30)
-        producer.abort_transaction(60)
-        self.post(daemon, "b")
-        metrics = self.drained(daemon)
-        # Genesis, a, committed and its marker, aborted, and then its marker and b in either order.
-        self.assertEqual(self.turns(daemon), 2)
-        self.assertEqual(metrics["odometer_cursor", "0"], 7)
-        self.assertEqual(metrics["odometer_holes", "0"], 3)
-        self.assertEqual(list(self.quarantined(daemon)), [2])
-        self.assertEqual(daemon.stop(), 0)
-        self.assertEqual(harness.audit(self.data, self.root / "holes-work")[0], 0)
-        daemon.start()
-        self.post(daemon, "c")
-        self.assertEqual(self.turns(daemon), 3)
-
-    def test_an_open_transaction_holds_the_fold_up_and_is_not_taken_for_a_cut(self):
-        self.create()
-        daemon = self.start()
-        self.post(daemon, "a")
-        producer = self.producer(**{"transactional.id": self.topic})
-        producer.init_transactions(60)
-        producer.begin_transaction()
-        producer.produce(self.topic, b"open", partition=0)
-        producer.flush(30)
-        answer = daemon.post([turn("b")])
-        self.assertEqual((answer.status, answer.json["outcomes"]["pending"]), (202, 1), answer)
-        self.assertEqual(daemon.stop(), 0)
-        daemon.start()
-        metrics = daemon.metrics()
-        self.assertEqual(metrics["odometer_log_end_offset", "0"], 4)
-        self.assertEqual(metrics["odometer_cursor", "0"], 2)
-        self.assertNotEqual(daemon.ready().json.get("failing_step"), "verify")
-        producer.abort_transaction(60)
-        harness.await_true("the turn behind it is folded", lambda: self.turns(daemon) == 2)
-        daemon.await_ready(200, 30)
-
-    def test_a_log_that_ends_with_a_marker_is_drained(self):
-        self.create()
-        daemon = self.start()
-        producer = self.producer(**{"transactional.id": self.topic})
-        producer.init_transactions(60)
-        producer.begin_transaction()
-        producer.produce(self.topic, b"committed", partition=0)
-        producer.commit_transaction(60)
-        # The marker comes some time after the commit is answered.
-        harness.await_true("the marker is a hole", lambda: daemon.metrics()["odometer_holes", "0"] == 1)
-        self.assertEqual(daemon.metrics()["odometer_consumer_lag_records", "0"], 0)
-        self.assertEqual(daemon.stop(), 0)
-        self.assertEqual(harness.audit(self.data, self.root / "marker-work")[0], 0)
-        daemon.start()
-        self.assertEqual(daemon.metrics()["odometer_holes", "0"], 1)
-
-    def test_events_that_another_partitioner_placed_are_quarantined_as_misplaced(self):
-        self.create(2)
-        daemon = self.start()
-        self.post(daemon, "a")
-        partition, offset = 1, 1
-        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "copy",
-                                             "auto.offset.reset": "earliest"})
-        self.addCleanup(consumer.close)
-        # Tenant "default" has slot 123, so it lives in partition 1 of 2; its event is copied into the other one.
-        consumer.assign([confluent_kafka.TopicPartition(self.topic, partition, offset)])
-        event = consumer.poll(30).value()
-        producer = self.producer()
-        producer.produce(self.topic, event, partition=0)
-        producer.flush(30)
-        harness.await_true("it is quarantined", lambda: self.quarantined(daemon) == {1: "misplaced"})
-        self.assertEqual(self.turns(daemon), 1)
 
 
 if __name__ == "__main__":

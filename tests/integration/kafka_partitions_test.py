@@ -51,6 +51,20 @@ class TwoDaemons(unittest.TestCase):
         finally:
             client.close()
 
+    def acknowledged(self):
+        """What the group tells lag tools."""
+        client = confluent_kafka.Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "odometer"})
+        try:
+            asked = [confluent_kafka.TopicPartition(self.topic, p) for p in range(PARTITIONS)]
+            return [place.offset for place in client.committed(asked, timeout=20)]
+        finally:
+            client.close()
+
+    def cursors(self, daemons):
+        found = {int(key[1]): value for daemon in daemons.values()
+                 for key, value in daemon.metrics().samples.items() if key[0] == "odometer_cursor"}
+        return [found[p] for p in range(PARTITIONS)]
+
     def partition_refused(self, answer, method, path):
         """The partition that a 421 names."""
         self.assertEqual(answer.status, 421, answer)
@@ -62,8 +76,8 @@ class TwoDaemons(unittest.TestCase):
         """A turn of each tenant at both daemons; gives which took each, and where the other says it lives."""
         homes = {}
         for tenant in TENANTS:
-            took = [name for name, daemon in daemons.items()
-                    if daemon.post([harness.turn(key, "ann"), harness.turn(key + "-more", "ann")], tenant).status == 202]
+            turns = [harness.turn(key, "ann"), harness.turn(key + "-more", "ann")]
+            took = [name for name, daemon in daemons.items() if daemon.post(turns, tenant).status == 202]
             self.assertEqual(len(took), 1, tenant)
             other, = (daemon for name, daemon in daemons.items() if name != took[0])
             partition = self.partition_refused(other.post(harness.turn(key, "ann"), tenant), "POST", "/v1/events")
@@ -102,6 +116,17 @@ class TwoDaemons(unittest.TestCase):
         self.assertEqual({key[1] for key in metrics.samples if key[0] == "odometer_cursor"}, {str(n) for n in numbers})
         code, report = harness.audit(self.data(name), self.root / f"work-{name}")
         self.assertEqual((code, len(report.get("positions", []))), (0, len(numbers)), report)
+
+    def test_lag_tools_find_in_the_group_how_far_each_of_them_is_also_when_nothing_comes_any_more(self):
+        daemons = self.start_both()
+        for key in ("a", "b"):
+            self.post_everywhere(daemons, key)
+            # What was posted is folded, and nobody asks for readiness: so nothing moves the log from here on.
+            cursors = self.cursors(daemons)
+            self.assertEqual(cursors, self.ends())
+            harness.await_true(f"the group is told {cursors}", lambda: self.acknowledged() == self.cursors(daemons),
+                               seconds=60, pause_s=0.5)
+            self.assertEqual(self.cursors(daemons), cursors)
 
     def test_the_command_line_at_the_wrong_daemon_says_the_partition(self):
         daemons = self.start_both()

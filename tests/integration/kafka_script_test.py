@@ -1,4 +1,4 @@
-"""deploy/kafka/kafka.sh with a java that only says what a broker would say."""
+"""deploy/kafka/kafka.sh with a java that only says what a broker would say, and `./dev kafka` with a real one."""
 
 import argparse
 import os
@@ -9,7 +9,10 @@ import sys
 import tempfile
 import unittest
 
-SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "deploy/kafka/kafka.sh"
+import with_kafka
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "deploy/kafka/kafka.sh"
 
 BROKER = """#!/bin/sh
 case "$*" in
@@ -66,6 +69,51 @@ class Start(unittest.TestCase):
         self.assertEqual(started.returncode, 1)
         self.assertIn("node 1 ended at its start", started.stderr)
         self.assertIn("the port is taken", started.stderr)
+
+
+class ARealBroker(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="odometer-test-")
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name).resolve()
+        self.port = with_kafka.free_ports(2)
+        self.addCleanup(self.dev_kafka, "stop")
+
+    def dev_kafka(self, *words):
+        command = [str(ROOT / "dev"), "kafka", *words, "--dir", str(self.root), "--port", str(self.port), "--heap",
+                   "256", "--fast"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def processes(self):
+        """The numbers of all that were started with this broker's folder in their command."""
+        folder = f"{self.root}/node1/server.properties".encode()
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                command = path.read_bytes()
+            except OSError:  # it has ended meanwhile
+                continue
+            if folder in command:
+                found.append(int(path.parent.name))
+        return found
+
+    def state(self, pid):
+        return (pathlib.Path("/proc") / str(pid) / "stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
+
+    def test_stop_leaves_no_process_behind_that_was_paused_and_status_says_so(self):
+        code, started, errors = self.dev_kafka("start")
+        self.assertEqual((code, started), (0, f"127.0.0.1:{self.port}\n"), errors)
+        pid, = self.processes()
+        running = f"node 1: process {pid} on 127.0.0.1:{self.port}\n"
+        self.assertEqual(self.dev_kafka("status"), (0, running, ""))
+        self.assertEqual(self.dev_kafka("pause", "1"), (0, "", ""))
+        self.assertEqual(self.state(pid), "T")
+        self.assertEqual(self.dev_kafka("status"), (0, running, ""))
+        self.assertEqual(self.dev_kafka("stop"), (0, "", ""))
+        self.assertEqual(self.processes(), [])
+        self.assertEqual(self.dev_kafka("status"), (1, "node 1: not running\n", ""))
+        self.assertTrue(with_kafka.are_free([self.port, self.port + 1]))
 
 
 if __name__ == "__main__":
