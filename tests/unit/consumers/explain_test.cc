@@ -26,20 +26,43 @@ TEST_F(ExplainTest, OfAnAskItSaysWhatTheAskWasAnswered) {
 }
 
 TEST_F(ExplainTest, TheEventsThatMovedALimitMostComeFirstAndThoseThatLeftTheWindowAreNotNamed) {
-  DefineProfile("Tiny", 200, kStart);
+  Event profile = ProfileOf("Tiny", 200, kStart);
+  profile.definition.limits[0].meter = Meter::kTotalTokens;
+  profile.definition.limits[0].cap = 1'000'000;
+  Append(profile, kStart);
   Assign("ann", "Tiny", kStart);
-  Ask("ann", {{Meter::kRequests, 1}}, kStart + 1);
-  for (int i = 0; i < 20; ++i) Append(make_.Turn("ann", kStart + kUsPerHour * 2 + i, "s"), kStart + kUsPerHour * 2 + i);
+  auto turn_of = [&](int64_t tokens, int64_t at_us) {
+    Event turn = make_.Turn("ann", at_us, "s");
+    turn.turn.tokens.output = tokens;
+    Append(turn, at_us);
+    return turn;
+  };
+  turn_of(9'000, kStart + 1);  // the greatest, and gone two hours later
+  int64_t at_us = kStart + kUsPerHour * 2, used = 0;
+  Event amended;
+  for (int64_t tokens : {5, 300, 70, 2'000, 300, 11, 900, 40, 1, 60, 150, 8}) {
+    Event turn = turn_of(tokens, ++at_us);
+    used += tokens;
+    if (tokens == 2'000) amended = turn;
+  }
+  Event correction = make_.Amendment(amended, ++at_us);
+  correction.amendment.tokens_delta.output = -1'200;
+  Append(correction, at_us);
   ExplainRequest request = RequestOf("acme");
   request.user = "ann";
   request.at_us = kStart + kUsPerHour * 2 + kUsPerSecond;
   Explanation why = Explain(source_, request, nullptr).value();
   ASSERT_EQ(why.limits.size(), 1u);
-  EXPECT_EQ(why.limits[0].events, 20u);
-  ASSERT_EQ(why.limits[0].movers.size(), request.movers_max);
+  EXPECT_EQ(why.limits[0].events, 13u);
+  std::vector<int64_t> amounts;
+  for (const Mover& mover : why.limits[0].movers) amounts.push_back(mover.amount);
+  EXPECT_EQ(amounts, (std::vector<int64_t>{2'000, -1'200, 900, 300, 300, 150, 70, 60, 40, 11}));
+  EXPECT_LT(why.limits[0].movers[3].offset, why.limits[0].movers[4].offset) << "of two of a size the earlier";
+  EXPECT_EQ(why.limits[0].movers[0].id, amended.id);
   EXPECT_EQ(why.limits[0].movers[0].type, EventType::kTurnRecorded);
-  EXPECT_EQ(why.limits[0].movers[0].amount, 1);
-  EXPECT_EQ(why.verdict.limits[0].used, 20);
+  EXPECT_EQ(why.limits[0].movers[1].id, correction.id);
+  EXPECT_EQ(why.limits[0].movers[1].type, EventType::kTurnAmended);
+  EXPECT_EQ(why.verdict.limits[0].used, used - 1'200);
 }
 
 TEST_F(ExplainTest, AtAPositionOrATimeOnlyWhatWasBeforeItCounts) {

@@ -1,5 +1,5 @@
-// A host whose clock is wrong evades no limit, and expires nobody's hold: asks go by the log's time, and a fact that
-// names its ask is placed no earlier than that.
+// A host whose clock is wrong and that asks evades no limit, and expires nobody's hold: asks go by the log's time, and
+// a fact that names its ask is placed no earlier than that. A fact that names none is where the bill has it.
 #include "tests/unit/state/limit_fixture.h"
 
 namespace odometer {
@@ -51,6 +51,30 @@ TEST_P(HostClock, PutsAFactThatNamesItsAskNowhereElse) {
   ASSERT_EQ(Send(turn, kNoon + kUsPerSecond), "applied");
   EXPECT_EQ(UsedBy("ann", Meter::kTotalTokens, Window::kRollingMinute, kNoon + kUsPerSecond), 90);
   EXPECT_FALSE(IsAllowed(Hold("ann", {{Meter::kTotalTokens, 11}}, kNoon), kNoon + 2 * kUsPerSecond));
+}
+
+// As docs/limits.md, section 8, says of a host that does not ask: one that is behind keeps its turns out of the windows
+// that they had left by then, one that is ahead keeps them out of none.
+TEST_P(HostClock, PutsAFactThatNamesNoAskWhereTheBillHasIt) {
+  struct Case {
+    Window window;
+    int64_t reaches_back_us;  // from noon of the 15th
+  };
+  for (const Case& each :
+       {Case{Window::kRollingMinute, 0}, Case{Window::kRollingHour, 5 * kMinute}, Case{Window::kRolling24h, kUsPerDay},
+        Case{Window::kHour, 0}, Case{Window::kDay, 5 * kMinute}, Case{Window::kMonth, kUsPerDay},
+        Case{Window::kLifetime, kUsPerDay}}) {
+    std::string user = "u" + std::to_string(static_cast<int>(each.window));
+    ASSERT_EQ(Override(user, {LimitOf(Meter::kRequests, each.window, 3)}), "applied");
+    for (int i = 0; i < 2; ++i) ASSERT_EQ(Send(make_.Turn(user, kNoon, "s"), kNoon), "applied");
+    int64_t ago_us = std::max<int64_t>(0, -GetParam());
+    EXPECT_EQ(partition_.Get(DayName(user, kNoon - ago_us), "requests"), "2");
+    int64_t counted = ago_us <= each.reaches_back_us ? 2 : 0;
+    EXPECT_EQ(UsedBy(user, Meter::kRequests, each.window, kNoon), counted) << WindowName(each.window);
+    int allowed = 0;
+    for (int i = 0; i < 4; ++i) allowed += IsAllowed(AdmitOf(user), kNoon + i) ? 1 : 0;
+    EXPECT_EQ(allowed, 3 - counted) << WindowName(each.window);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(By, HostClock, testing::Values(-kUsPerDay, -5 * kMinute, int64_t{0}, 5 * kMinute, kUsPerDay));

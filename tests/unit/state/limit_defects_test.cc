@@ -29,18 +29,14 @@ TEST_F(TokenDefectD11, AnEditedProfileBindsThoseWhoHaveItAndATenantsOverrideBind
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(Admit("ann", kNoon + 6 + i));
 }
 
-// --- D12: limiters that never refused, and a warning that never warned.
+// --- D12: limiters that never refused. That the warning warns: tests/unit/consumers/limit_answers_test.cc.
 
 class TokenDefectD12 : public LimitTest {};
 
-TEST_F(TokenDefectD12, AfterFiftyRequestsFreeRefusesAndBeforeThatItWarns) {
+TEST_F(TokenDefectD12, AfterFiftyRequestsFreeRefuses) {
   ASSERT_EQ(Assign("ann", "Free"), "applied");
-  for (int i = 0; i < 48; ++i) ASSERT_TRUE(Admit("ann", kNoon + i));
-  Verdict near = Check({"acme", "ann", {}, {}}, {}, kNoon + 50);
-  EXPECT_EQ(near.limits[0].used * 100 / near.limits[0].cap, 96) << "which is urgent";
-  EXPECT_TRUE(Admit("ann", kNoon + 51));
-  EXPECT_TRUE(Admit("ann", kNoon + 52));
-  EXPECT_FALSE(Admit("ann", kNoon + 53));
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(Admit("ann", kNoon + i));
+  EXPECT_FALSE(Admit("ann", kNoon + 50));
 }
 
 TEST_F(TokenDefectD12, WithinAnyHourNoMoreThanTheCapIsLetThrough) {
@@ -83,7 +79,8 @@ TEST_F(TokenDefectD18, ACapOfZeroAllowsNothingAndAnAbsentOneLimitsNothing) {
   EXPECT_TRUE(Check({"acme", "bob", {}, {}}, {}, kNoon).limits.empty());
 }
 
-// --- D19: who is near a limit was last month's, and only of tokens.
+// --- D19: who is near a limit was last month's, and only of tokens. The listing of all who are near one:
+// tests/unit/consumers/limit_answers_test.cc.
 
 class TokenDefectD19 : public LimitTest {};
 
@@ -104,7 +101,26 @@ TEST_F(TokenDefectD19, LastMonthsUsageIsNotThisMonthsAndRequestsAreLimitsToo) {
 
 // --- D23: refused edits were half applied.
 
-class TokenDefectD23 : public LimitTest {};
+class TokenDefectD23 : public LimitTest {
+ protected:
+  // Of the profile of Team, the override of bob, or the quota of cy.
+  Event Edit(EventType type, std::vector<Limit> limits) {
+    Event event = Define(type, kNoon);
+    if (type == EventType::kProfileDefined) event.definition.name = "Team";
+    if (type == EventType::kLimitOverridden) event.definition.user = "bob";
+    if (type == EventType::kQuotaSet) {
+      event.definition.level = QuotaLevel::kUser;
+      event.definition.user = "cy";
+    }
+    event.definition.limits = std::move(limits);
+    return event;
+  }
+  int64_t OnlyCapOf(std::string_view user) {
+    Verdict verdict = Check({"acme", user, {}, {}}, {}, kNoon);
+    EXPECT_EQ(verdict.limits.size(), 1u);
+    return verdict.limits.empty() ? -1 : verdict.limits[0].cap;
+  }
+};
 
 TEST_F(TokenDefectD23, ARefusedDefinitionChangesNothingAtAll) {
   ASSERT_EQ(Profile("Team", {LimitOf(Meter::kRequests, Window::kRollingHour, 5)}), "applied");
@@ -122,6 +138,34 @@ TEST_F(TokenDefectD23, ARefusedDefinitionChangesNothingAtAll) {
   EXPECT_EQ(partition_.Apply(deletion), "profile_in_use");
   EXPECT_EQ(partition_.Digest(), before);
   EXPECT_EQ(Check({"acme", "whoever", {}, {}}, {}, kNoon).limits.at(0).source, "Team") << "the fallback still stands";
+}
+
+TEST_F(TokenDefectD23, OfTwoLimitsOfWhichTheSecondIsBadNeitherIsTaken) {
+  Limit good = LimitOf(Meter::kRequests, Window::kRollingHour, 1);
+  int64_t cap = 5;
+  for (EventType type : {EventType::kProfileDefined, EventType::kLimitOverridden, EventType::kQuotaSet})
+    ASSERT_EQ(partition_.Apply(Edit(type, {LimitOf(Meter::kRequests, Window::kRollingHour, cap++)})), "applied");
+  ASSERT_EQ(Assign("ann", "Team", kNoon), "applied");
+  std::string before = partition_.Digest();
+  struct Case {
+    Limit bad;
+    const char* reason;
+  };
+  // As bytes that none of the doors would have taken.
+  for (const Case& each : {Case{LimitOf(Meter::kInputTokens, Window::kMonth, -1), "negative_amount"},
+                           Case{LimitOf(Meter::kInputTokens, Window::kMonth, kCapMax + 1), "inconsistent_amounts"},
+                           Case{LimitOf(Meter::kInputTokens, Window::kGauge, 9), "inconsistent_amounts"},
+                           Case{LimitOf(Meter::kInputTokens, static_cast<Window>(99), 9), "invalid_enum"},
+                           Case{LimitOf(Meter::kRequests, Window::kRollingHour, 9), "inconsistent_amounts"}}) {
+    for (EventType type : {EventType::kProfileDefined, EventType::kLimitOverridden, EventType::kQuotaSet}) {
+      std::string bytes = Encode(Edit(type, {good, each.bad}));
+      EXPECT_EQ(partition_.ApplyBytes(bytes, kNoon), each.reason) << TypeName(type);
+    }
+    EXPECT_EQ(partition_.Digest(), before) << each.reason;
+  }
+  EXPECT_EQ(OnlyCapOf("ann"), 5);
+  EXPECT_EQ(OnlyCapOf("bob"), 6);
+  EXPECT_EQ(OnlyCapOf("cy"), 7);
 }
 
 // --- the vector database's
@@ -240,6 +284,31 @@ TEST_F(VectorDefectV8, NoAmountIsNegative) {
   EXPECT_NE(CheckMeaning(ask), Reason::kNone);
 }
 
+TEST_F(VectorDefectV8, ADurationOfNothingIsOneAndNoDurationIsNone) {
+  using Duration = std::optional<int64_t>;
+  for (Duration duration_us : {Duration(0), Duration(800), Duration()}) {
+    Event search = Operation(EventType::kVectorsSearched, "ann", "docs", 0, kNoon);
+    search.operation.duration_us = duration_us;
+    ASSERT_EQ(partition_.Apply(search), "applied");
+  }
+  EXPECT_EQ(partition_.Get("project[acme,docs]", "search.success"), "3");
+  EXPECT_EQ(partition_.Get("project[acme,docs]", "search.duration_us"), "800");
+  EXPECT_EQ(partition_.Get("project[acme,docs]", "search.timed"), "2") << "an average of 400";
+}
+
+// Whose operations are listed: tests/unit/consumers/limit_answers_test.cc.
+TEST_F(VectorDefectV8, TheUserZeroIsAUserAndNobodyElsesQuotaIsTheirs) {
+  Limit one = LimitOf(Meter::kSearches, Window::kRolling24h, 1);
+  ASSERT_EQ(Quota(QuotaLevel::kUser, {"acme", "0", {}, {}}, {one}), "applied");
+  EXPECT_TRUE(MaySearch("0", "docs", kNoon));
+  EXPECT_FALSE(MaySearch("0", "docs", kNoon + 1));
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(MaySearch("ann", "docs", kNoon + 2 + i)) << "the quota speaks of one user";
+  ASSERT_EQ(partition_.Apply(Operation(EventType::kVectorsAdded, "0", "docs", 4, kNoon)), "applied");
+  ASSERT_EQ(partition_.Apply(Operation(EventType::kVectorsAdded, "ann", "docs", 9, kNoon)), "applied");
+  EXPECT_EQ(partition_.Get("project_user[acme,0,docs]", "vectors"), "4");
+  EXPECT_EQ(partition_.Get("project[acme,docs]", "vectors"), "13");
+}
+
 class VectorDefectV9Limit : public VectorDefect {};
 TEST_F(VectorDefectV9Limit, AskingAndCountingAreOneAndAPartlyFailedBatchUsesWhatItAdded) {
   ASSERT_EQ(ProjectQuota("docs", {LimitOf(Meter::kVectors, Window::kGauge, 10)}), "applied");
@@ -255,6 +324,23 @@ TEST_F(VectorDefectV9Limit, AskingAndCountingAreOneAndAPartlyFailedBatchUsesWhat
   ASSERT_EQ(partition_.Apply(partly), "applied");
   EXPECT_TRUE(MayHold("ann", "docs", 7, kNoon + 3));
   EXPECT_FALSE(MayHold("ann", "docs", 8, kNoon + 3));
+}
+
+TEST_F(VectorDefectV9Limit, AnUpsertUsesWhatItInsertedAndNothingForWhatItReplaced) {
+  ASSERT_EQ(ProjectQuota("docs", {LimitOf(Meter::kVectors, Window::kGauge, 10),
+                                  LimitOf(Meter::kOperations, Window::kRollingHour, 100)}),
+            "applied");
+  ASSERT_EQ(partition_.Apply(Operation(EventType::kVectorsAdded, "ann", "docs", 6, kNoon)), "applied");
+  Event upsert = Operation(EventType::kVectorsUpserted, "ann", "docs", 0, kNoon + 1);
+  upsert.operation.requested = upsert.operation.succeeded = 5;
+  upsert.operation.inserted = upsert.operation.vectors_delta = 2;  // three were there before
+  ASSERT_EQ(partition_.Apply(upsert), "applied");
+  Verdict after = Check({"acme", "ann", "docs", {}}, {}, kNoon + 2);
+  ASSERT_EQ(after.limits.size(), 2u);
+  EXPECT_EQ(after.limits[0].used, 2) << "operations";
+  EXPECT_EQ(after.limits[1].used, 8) << "vectors";
+  EXPECT_TRUE(MayHold("ann", "docs", 2, kNoon + 2));
+  EXPECT_FALSE(MayHold("ann", "docs", 3, kNoon + 2));
 }
 
 }  // namespace

@@ -189,12 +189,41 @@ TEST_F(Limits, WhatIsSettledOrReleasedTwiceOrUnknownChangesNothing) {
 }
 
 TEST_F(Limits, AUserHasABoundedNumberOfOpenHolds) {
-  for (int64_t i = 0; i < kOpenHoldsMax; ++i)
-    ASSERT_EQ(partition_.Apply(Hold("ann", {{Meter::kOutputTokens, 1}}, kNoon + i)), "applied");
-  AskRow refused = Asked(Hold("ann", {{Meter::kOutputTokens, 1}}, kNoon + kOpenHoldsMax));
+  int64_t holds = IsFullRun() ? 1'000'000 : 3'000;
+  Event last;
+  for (int64_t i = 0; i < holds; ++i) {
+    last = Hold("ann", {{Meter::kOutputTokens, 1}}, kNoon + i);
+    ASSERT_EQ(partition_.Apply(last), "applied");
+    if (i == kOpenHoldsMax - 1 || i % 10'000 == kOpenHoldsMax) {
+      ASSERT_EQ(Ask(last.id).verdict.allowed, i < kOpenHoldsMax) << i;
+    }
+  }
+  EXPECT_EQ(static_cast<Refusal>(Ask(last.id).verdict.refusal), Refusal::kTooManyHolds);
+  LimitUseRow use = UseOfUser("ann");
+  EXPECT_EQ(use.admitted, kOpenHoldsMax);
+  EXPECT_EQ(use.open_holds, kOpenHoldsMax);
+  EXPECT_EQ(use.refused, holds - kOpenHoldsMax);
+  EXPECT_EQ(Held("ann", Meter::kOutputTokens), kOpenHoldsMax);
+  EXPECT_TRUE(Asked(Hold("bob", {{Meter::kOutputTokens, 1}}, kNoon + holds)).verdict.allowed);
+}
+
+TEST_F(Limits, AProjectThatAsksForNoUserHasABoundedNumberOfOpenHoldsOfItsOwn) {
+  auto hold = [&](const Subject& of, int64_t at_us) {
+    return AskOf(EventType::kHoldAsked, of, {{Meter::kOperations, 1}}, at_us, kUsPerHour);
+  };
+  Subject project{"acme", {}, "docs", {}};
+  Event first = hold(project, kNoon);
+  ASSERT_TRUE(Asked(first).verdict.allowed);
+  for (int64_t i = 1; i < kOpenHoldsMax; ++i) ASSERT_TRUE(Asked(hold(project, kNoon + i)).verdict.allowed) << i;
+  AskRow refused = Asked(hold(project, kNoon + kOpenHoldsMax));
   EXPECT_FALSE(refused.verdict.allowed);
   EXPECT_EQ(static_cast<Refusal>(refused.verdict.refusal), Refusal::kTooManyHolds);
-  EXPECT_TRUE(Asked(Hold("bob", {{Meter::kOutputTokens, 1}}, kNoon + kOpenHoldsMax)).verdict.allowed);
+  int64_t later = kNoon + kOpenHoldsMax + 1;
+  EXPECT_TRUE(Asked(hold({"acme", "ann", "docs", {}}, later)).verdict.allowed) << "one of the user's own";
+  EXPECT_TRUE(Asked(hold({"acme", {}, "wiki", {}}, later)).verdict.allowed) << "another project's";
+  ASSERT_EQ(partition_.Apply(End(EventType::kHoldReleased, first.id, {}, later)), "applied");
+  EXPECT_TRUE(Asked(hold(project, later + 1)).verdict.allowed) << "one came back";
+  EXPECT_FALSE(Asked(hold(project, later + 2)).verdict.allowed);
 }
 
 // --- leases

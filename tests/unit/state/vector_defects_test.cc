@@ -92,6 +92,30 @@ TEST_F(VectorDefectV9, APartlyFailedBatchCountsTheVectorsThatWereStored) {
   EXPECT_EQ(partition_.Get(hour, "add.partial_failure.vectors_delta"), "60");
 }
 
+TEST_F(VectorDefectV9, AnUpsertIsOneOperationThatSaysWhatItWroteAndHowMuchOfItIsNew) {
+  ASSERT_EQ(partition_.Apply(make_.Vectors("ann", "p", 6, kNoon)), "applied");
+  Event upsert = make_.Operation(EventType::kVectorsUpserted, "ann", "p", kNoon);
+  upsert.operation.collection = "c";
+  upsert.operation.requested = 6;
+  upsert.operation.succeeded = 5;
+  upsert.operation.inserted = upsert.operation.vectors_delta = 2;  // three took the place of what was there
+  upsert.operation.status = OperationStatus::kPartialFailure;
+  ASSERT_EQ(partition_.Apply(upsert), "applied");
+  for (std::string row : {"project[acme,p]", "project_user[acme,ann,p]"}) {
+    EXPECT_EQ(partition_.Get(row, "upsert.partial_failure"), "1");
+    EXPECT_EQ(partition_.Get(row, "upsert.requested"), "6");
+    EXPECT_EQ(partition_.Get(row, "upsert.succeeded"), "5");
+    EXPECT_EQ(partition_.Get(row, "inserted"), "2");
+    EXPECT_EQ(partition_.Get(row, "vectors"), "8");
+    EXPECT_EQ(partition_.Get(row, "add.success"), "1") << "an upsert is no second add";
+    EXPECT_EQ(partition_.Get(row, "delete.success"), "0") << "and no delete";
+  }
+  EXPECT_EQ(partition_.Get("collection[acme,p,c]", "vectors"), "2");
+  std::string hour = "project_hour[acme,p," + std::to_string(HourAt(kNoon)) + ",ann]";
+  EXPECT_EQ(partition_.Get(hour, "upsert.partial_failure.inserted"), "2");
+  EXPECT_EQ(partition_.Get(hour, "upsert.partial_failure.succeeded"), "5");
+}
+
 TEST_F(VectorDefectV9, ARefusedOperationMovesNoGauge) {
   Event refused = make_.Operation(EventType::kVectorsAdded, "ann", "p", kNoon);
   refused.operation.status = OperationStatus::kQuotaExceeded;
