@@ -202,8 +202,10 @@ std::string AsDefinition(json definition) {
     definition["name"] = definition["profile"];
     definition.erase("profile");
   }
+  std::optional<EventType> type;
+  if (definition["type"].is_string()) type = TypeFromName(definition["type"].get<std::string>());
   for (const char* member : {"who", "why"}) {
-    if (!definition.contains(member)) definition[member] = "backtest";
+    if (type && IsDefinition(*type) && !definition.contains(member)) definition[member] = "backtest";
   }
   return definition.dump();
 }

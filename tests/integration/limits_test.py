@@ -1,64 +1,15 @@
 #!/usr/bin/env python3
-"""May this user proceed? Asked over HTTP by many at once, while the daemon is killed.
+"""May this user proceed? Asked over HTTP and by the command line; what many ask at once is in overshoot_test.py.
 
     python3 tests/integration/limits_test.py --bin build/release/bin
-    python3 tests/integration/with_kafka.py -- python3 tests/integration/limits_test.py --bin build/release/bin
 """
 
-import contextlib
-import http.client
-import itertools
 import json
-import multiprocessing
-import os
-import random
-import signal
-import threading
 import time
-import unittest
 import uuid
 
 import harness
-
-EXPLAINED = 1000 if os.environ.get("ODOMETER_FULL") else 30
-KILLS = 50 if os.environ.get("ODOMETER_FULL") else 5
-THREADS = 64
-KAFKA = os.environ.get("ODOMETER_KAFKA")
-
-
-class LimitTest(unittest.TestCase):
-    def setUp(self):
-        self.cleanup = contextlib.ExitStack()
-        self.addCleanup(self.cleanup.close)
-        self.folder = self.cleanup.enter_context(harness.Folder())
-        self.daemon = harness.Daemon(self.folder / "data", *self.log())
-        self.addCleanup(self.daemon.close)
-
-    @staticmethod
-    def log():
-        """Embedded; or a topic of its own on the broker that ODOMETER_KAFKA names."""
-        if not KAFKA:
-            return "--log-partitions", "1"
-        log = f"kafka://{KAFKA}/limits-{uuid.uuid4()}"
-        made = harness.run_cli("topics", "create", "--log", log, "--partitions", "1")
-        if made.returncode != 0:
-            raise AssertionError(made)
-        return "--log", log
-
-    def define(self, type_, **fields):
-        answer = self.daemon.post({"type": type_, "who": "root", "why": "test", **fields})
-        self.assertEqual(answer.json["outcomes"]["applied"], 1, answer)
-
-    def override(self, user, *limits):
-        self.define("LimitOverridden", user=user, limits=list(limits))
-
-    def ask(self, verb, expect=200, **fields):
-        answer = self.daemon.request("POST", f"/v1/limits/{verb}", json.dumps(fields).encode())
-        self.assertEqual(answer.status, expect, answer)
-        return answer
-
-    def admit(self, user="ann", **fields):
-        return self.ask("admit", user=user, amounts={"requests": 1}, **fields).json
+from limit_case import LimitTest
 
 
 class Verdicts(LimitTest):
@@ -123,23 +74,20 @@ class Verdicts(LimitTest):
         self.assertEqual(self.daemon.request("POST", "/v1/limits/admit", b"[]").status, 400)
         self.assertEqual(self.daemon.request("POST", "/v1/limits/admit", b"{").status, 400)
         self.assertEqual(self.daemon.get("/v1/limits").status, 400)
-        unknown = self.daemon.post({"type": "ProfileAssigned", "user": "ann", "profile": "Gold", "who": "r", "why": "t"})
+        unknown = self.daemon.post({"type": "ProfileAssigned", "user": "ann", "profile": "Gold", "who": "r",
+                                    "why": "t"})
         self.assertEqual(unknown.json["items"][0]["reason"], "unknown_profile", unknown)
 
 
 class CommandLine(LimitTest):
     WHO = ("--who", "root", "--why", "a test")
 
-    def run_verb(self, *arguments, code=0):
-        done = harness.run_cli("--server", f"http://{self.daemon.host}", *arguments)
-        self.assertEqual(done.returncode, code, done)
-        return done.stdout
-
     def test_profiles_quotas_and_overrides_are_set_shown_and_checked(self):
         self.run_verb("profiles", "set", "Team", "--limit", "requests/rolling_hour=1", *self.WHO)
         preview = self.run_verb("profiles", "assign", "Team", "--user", "ann", "--user", "bob", "--preview", *self.WHO)
         self.assertIn("would change 2", preview)
-        self.assertIn("changed 2", self.run_verb("profiles", "assign", "Team", "--user", "ann", "--user", "bob", *self.WHO))
+        both = self.run_verb("profiles", "assign", "Team", "--user", "ann", "--user", "bob", *self.WHO)
+        self.assertIn("changed 2", both)
         self.assertIn("Team", self.run_verb("limits", "show", "--user", "ann"))
         self.run_verb("check", "--user", "ann", "--amount", "requests=1")
         self.admit()
@@ -174,227 +122,174 @@ class CommandLine(LimitTest):
         self.run_verb("explain", code=2)
 
 
-class NoOvershoot(LimitTest):
-    """Many ask for one cap at once, in three ways, while the daemon is killed."""
+class AtAPastMoment(LimitTest):
+    """odometer explain --at, and odometer backtest --profile --from --to."""
 
-    CAP = 2000
+    WHO = ("--who", "root", "--why", "a test")
 
-    def hammer(self, stop, tally, number):
-        for round_ in itertools.count():
-            if stop.is_set():
-                return
-            verb = ("admit", "reserve", "lease")[(number + round_) % 3]
-            amount = 1 if verb == "admit" else 3
-            body = {"user": "ann", "amounts": {"requests": amount}, "id": str(uuid.uuid4()),
-                    "event_time": "2026-01-01T00:00:00Z"}
-            while not stop.is_set():
-                try:
-                    with contextlib.closing(http.client.HTTPConnection(self.daemon.host, timeout=10)) as connection:
-                        connection.request("POST", f"/v1/limits/{verb}", json.dumps(body))
-                        answer = connection.getresponse()
-                        text = answer.read()
-                except (OSError, http.client.HTTPException):
-                    time.sleep(0.05)
-                    continue
-                if answer.status == 200:
-                    verdict = json.loads(text)
-                    with tally["lock"]:
-                        tally["verdicts"].append(verdict)
-                        tally["asks"] += 1
-                        tally["granted"] += amount if verdict["allowed"] else 0
-                        tally["refused"] += not verdict["allowed"]
-                    break
-                time.sleep(0.05)
+    def admit_apart(self, count):
+        """Some admits, each at a time of its own."""
+        verdicts = []
+        for _ in range(count):
+            time.sleep(0.01)
+            verdicts.append(self.admit())
+        time.sleep(0.01)
+        return verdicts
 
-    def explain_some(self, verdicts):
-        """Each as it was answered then, whatever has been asked since."""
-        said = ("allowed", "refused_by", "judged_at", "retry_after_s", "limits")
-        refused = [verdict for verdict in verdicts if not verdict["allowed"]]
-        for verdict in random.sample(refused, min(EXPLAINED, len(refused))) + random.sample(verdicts, 5):
-            answer = self.daemon.get(f"/v1/limits/explain?ask={verdict['id']}")
-            self.assertEqual(answer.status, 200, answer)
-            self.assertEqual({name: answer.json[name] for name in said}, {name: verdict[name] for name in said})
+    def explained(self, at, code):
+        answer = json.loads(self.run_verb("--json", "explain", "--user", "ann", "--at", at, code=code))
+        limit, = answer["limits"]
+        return answer["allowed"], limit["used"], answer["position"]
 
-    def try_out_what_was_live(self, tally):
-        cli = harness.run_cli("backtest", "--data-dir", str(self.folder / "data"), "--json")
-        self.assertEqual(cli.returncode, 0, cli.stderr)
-        report = json.loads(cli.stdout)
-        self.assertEqual((report["newly_refused"], report["newly_allowed"]), (0, 0))
-        self.assertEqual(report["refused"], report["refused_live"])
-        self.assertGreaterEqual(report["refused"], tally["refused"])
+    def test_explain_goes_back_to_a_position_and_to_a_time(self):
+        self.override("ann", {"meter": "requests", "window": "lifetime", "cap": 2})
+        first, second, third = self.admit_apart(3)
+        self.assertEqual([each["allowed"] for each in (first, second, third)], [True, True, False])
+        for at in ("position", "judged_at"):
+            self.assertEqual(self.explained(first[at], 0), (True, 1, first["position"]))
+            self.assertEqual(self.explained(second[at], 1), (False, 2, second["position"]))
+        text = self.run_verb("explain", "--user", "ann", "--at", second["position"], code=1)
+        self.assertIn("refused (limit)", text)
+        self.assertIn("moved by 2 events", text)
+        for amount, code in (("requests=1", 0), ("requests=2", 1)):
+            self.run_verb("explain", "--user", "ann", "--at", first["position"], "--amount", amount, code=code)
 
-    def test_the_sum_of_what_was_granted_never_passes_the_cap(self):
-        self.override("ann", {"meter": "requests", "window": "lifetime", "cap": self.CAP})
-        stop, tally = threading.Event(), {"lock": threading.Lock(), "asks": 0, "granted": 0, "refused": 0, "verdicts": []}
-        threads = [threading.Thread(target=self.hammer, args=(stop, tally, n)) for n in range(THREADS)]
-        for thread in threads:
-            thread.start()
-        try:
-            for _ in range(KILLS):
-                time.sleep(0.5)
-                self.daemon.process.send_signal(signal.SIGKILL)
-                self.daemon.wait()
-                self.daemon.start()
-            harness.await_true("the cap is reached", lambda: tally["refused"] > THREADS, 60)
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
-        self.assertLessEqual(tally["granted"], self.CAP)
-        status = self.daemon.get("/v1/limits?user=ann").json["limits"][0]
-        taken = int(status["used"]) + int(status["held"])
-        # All that was granted is taken, also what a killed daemon granted and could not say.
-        self.assertLessEqual(taken, self.CAP)
-        self.assertGreaterEqual(taken, tally["granted"])
-        self.assertGreater(taken, self.CAP - 3)
-        self.explain_some(tally["verdicts"])
-        self.assertEqual(self.daemon.stop(), 0)
-        self.try_out_what_was_live(tally)
-        code, report = harness.audit(self.folder / "data", self.folder / "audit")
-        self.assertEqual((code, report.get("drift")), (0, 0), report)
+    def test_explain_of_no_moment_says_so(self):
+        self.admit()
+        for at, words in (("yesterday", "is not a position"), ("p7.1", "another partition"),
+                          ("p0.999", "ends at offset")):
+            self.assertIn(words, self.fail_verb("explain", "--user", "ann", "--at", at, code=2))
 
+    def backtest(self, *arguments):
+        return json.loads(self.run_verb("backtest", "--data-dir", str(self.folder / "data"), "--json", *arguments))
 
-class Scope:
-    """A cap that many share, and asks that share it."""
+    def digest(self, position):
+        """Of all figures, once they hold this position; with the position that they hold."""
+        self.assertEqual(self.daemon.summary("ann", position=position).status, 200)
+        digest = json.loads(self.run_verb("digest", "--json"))
+        return digest["state_digest"], digest["positions"]
 
-    def __init__(self, name, query, quota, subjects, amounts, verbs):
-        self.name, self.query, self.quota, self.subjects = name, query, quota, subjects
-        self.amounts, self.verbs = amounts, verbs
+    def file(self, text):
+        path = self.folder / f"{uuid.uuid4()}.json"
+        path.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
+        return str(path)
 
+    def test_backtest_tries_a_profile_on_a_time_and_changes_nothing_live(self):
+        self.run_verb("profiles", "set", "Team", "--limit", "requests/lifetime=9", *self.WHO)
+        self.run_verb("profiles", "assign", "Team", "--user", "ann", *self.WHO)
+        before, within, after = self.admit_apart(2), self.admit_apart(3), self.admit_apart(1)
+        before_all = self.digest(after[0]["position"])
+        tried = self.file({"profile": "Team", "limits": [{"meter": "requests", "window": "lifetime", "cap": 3}]})
+        report = self.backtest("--profile", tried, "--from", within[0]["judged_at"], "--to", after[0]["judged_at"])
+        self.assertEqual((report["asked"], report["newly_refused"], report["refused_live"]), (3, 2, 0))
+        self.assertEqual([(each["ask"], each["new"]) for each in report["refusals"]],
+                         [(each["id"], True) for each in within[1:]], "the third of all was the last that fits")
+        user, = report["users"]
+        self.assertEqual((user["user"], user["first_refused_at"]), ("ann", within[1]["judged_at"]))
+        whole = self.backtest("--profile", tried)
+        self.assertEqual((whole["asked"], whole["newly_refused"]), (len(before + within + after), 3))
+        self.assertEqual(self.backtest("--from", within[0]["judged_at"])["newly_refused"], 0, "nothing was tried")
+        self.assertEqual(self.digest(after[0]["position"]), before_all)
+        last = self.admit()
+        self.assertEqual(last["limits"][0]["cap"], 9)
+        self.assertNotEqual(self.digest(last["position"])[0], before_all[0], "a digest moves with what is asked")
 
-CAP = 1000
-PROCESSES = 4
-SCOPES = [
-    Scope("a user's searches over 8 projects", "user=ann&project=p0",
-          {"level": "user", "user": "ann", "limits": [{"meter": "searches", "window": "lifetime", "cap": CAP}]},
-          [{"user": "ann", "project": f"p{n}"} for n in range(8)], {"searches": 3}, ("admit", "reserve", "lease")),
-    Scope("a tenant's operations, of all users", "user=bob",
-          {"level": "tenant", "limits": [{"meter": "operations", "window": "lifetime", "cap": CAP}]},
-          [{"user": f"bob{n}", "project": f"q{n % 3}"} for n in range(20)], {"operations": 2},
-          ("admit", "reserve", "lease")),
-    Scope("a collection's vectors", "user=cat&project=docs&collection=c",
-          {"level": "collection", "project": "docs", "collection": "c",
-           "limits": [{"meter": "vectors", "window": "gauge", "cap": CAP}]},
-          [{"user": f"cat{n}", "project": "docs", "collection": "c"} for n in range(5)], {"vectors": 7}, ("reserve",)),
-]
+    def test_backtest_of_a_wrong_file_or_time_says_what_is_wrong_with_it(self):
+        position = self.admit()["position"]
+        before = self.digest(position)
+        limit = {"meter": "requests", "window": "lifetime", "cap": 1}
+        data_dir = str(self.folder / "data")
+        for text, words in (("{", "is not JSON"), ("7", "is not JSON"), ("[7]", "a definition is an object"),
+                            ({"profile": "Team", "limits": [{**limit, "window": "fortnight"}]}, "limits[0].window"),
+                            ({"profile": "Team", "limits": [{**limit, "cap": -1}]}, "limits[0].cap"),
+                            ({"profile": "Team", "limits": [{**limit, "cap": 2**60 + 1}]}, "a cap is at most 2^60"),
+                            ({"type": "Tick"}, "only Odometer itself"),
+                            ({"type": "ConfigChanged", "user": "ann"}, "ConfigChanged defines nothing")):
+            path = self.file(text)
+            said = self.fail_verb("backtest", "--data-dir", data_dir, "--profile", path, code=2)
+            self.assertIn(words, said)
+            self.assertIn(path, said)
+        absent = str(self.folder / "absent.json")
+        self.assertIn(absent, self.fail_verb("backtest", "--data-dir", data_dir, "--profile", absent, code=2))
+        for name in ("--from", "--to"):
+            said = self.fail_verb("backtest", "--data-dir", data_dir, name, "yesterday", code=2)
+            self.assertIn(f"{name} is a time", said)
+        self.assertEqual(self.digest(position), before)
 
 
-def hammer(data_dir, stop, tallies, number):
-    """One client process: its threads ask for every scope, again until each is answered."""
-    granted, refused, lock = [0] * len(SCOPES), [0] * len(SCOPES), threading.Lock()
+class BadInput(LimitTest):
+    """What cannot be, over HTTP: it is said, and nothing changes by it."""
 
-    def one(thread):
-        rng = random.Random(number * 1000 + thread)
-        while not stop.is_set():
-            at = rng.randrange(len(SCOPES))
-            scope = SCOPES[at]
-            verb = rng.choice(scope.verbs)
-            amounts = {meter: 1 for meter in scope.amounts} if verb == "admit" else scope.amounts
-            body = json.dumps({**rng.choice(scope.subjects), "amounts": amounts, "id": str(uuid.uuid4()),
-                               "event_time": "2026-01-01T00:00:00Z"})
-            while not stop.is_set():
-                try:
-                    host = (data_dir / "http.address").read_text().strip()
-                    with contextlib.closing(http.client.HTTPConnection(host, timeout=10)) as connection:
-                        connection.request("POST", f"/v1/limits/{verb}", body)
-                        answer = connection.getresponse()
-                        text = answer.read()
-                except (OSError, http.client.HTTPException):
-                    time.sleep(0.05)
-                    continue
-                if answer.status == 200:
-                    is_allowed = json.loads(text)["allowed"]
-                    with lock:
-                        granted[at] += sum(amounts.values()) if is_allowed else 0
-                        refused[at] += not is_allowed
-                    break
-                time.sleep(0.05)
+    def assert_problem(self, answer, kind):
+        self.assertEqual(answer.json["type"].rpartition(":")[2], kind, answer)
 
-    threads = [threading.Thread(target=one, args=(n,)) for n in range(THREADS // PROCESSES)]
-    for thread in threads:
-        thread.start()
-    while not stop.wait(0.1):
-        tallies[number] = (list(granted), list(refused))
-    for thread in threads:
-        thread.join()
-    tallies[number] = (list(granted), list(refused))
+    def standing(self, position=None):
+        seen = f"&min_position={position}" if position else ""
+        limit, = self.daemon.get("/v1/limits?user=ann" + seen).json["limits"]
+        return limit["used"], limit["held"]
 
+    def test_another_tenants_hold_is_not_found_and_stays_held(self):
+        self.override("ann", {"meter": "total_tokens", "window": "lifetime", "cap": 1000})
+        hold = self.ask("reserve", user="ann", amounts={"total_tokens": 600}).json
+        for verb, fields in (("settle", {"amounts": {"total_tokens": 5}}), ("release", {})):
+            answer = self.ask(f"holds/{hold['id']}/{verb}", 404, "other", **fields)
+            self.assert_problem(answer, "not-found")
+        # Told in the log itself, past the route that looks first: it is folded, and changes nothing.
+        told = {"type": "HoldReleased", "hold": hold["id"]}
+        self.assertEqual(self.daemon.post(told, "other").json["outcomes"]["applied"], 1)
+        self.assertEqual(self.standing(hold["position"]), (0, 600))
+        self.assertEqual([each["id"] for each in self.daemon.get("/v1/limits/holds").json["holds"]], [hold["id"]])
+        self.assertEqual(self.daemon.get("/v1/limits/holds", "other").json["holds"], [])
+        settled = self.ask(f"holds/{hold['id']}/settle", amounts={"total_tokens": 500}).json
+        self.assertEqual(settled["state"], "settled")
+        self.assertEqual(self.standing(settled["position"]), (500, 0))
 
-class NoOvershootOfMany(LimitTest):
-    """Client processes ask for caps that users, projects and collections share, while the daemon is killed."""
+    def test_what_is_settled_after_it_expired_counts_once_and_what_is_released_then_is_told_so(self):
+        self.override("ann", {"meter": "total_tokens", "window": "lifetime", "cap": 1000})
+        asked = {"user": "ann", "amounts": {"total_tokens": 100}, "ttl_us": 1_000_000}
+        holds = [self.ask("reserve", **asked).json for _ in range(2)]
+        listed = f"/v1/limits/holds?min_position={holds[1]['position']}"
+        harness.await_true("the holds expire", lambda: not self.daemon.get(listed).json["holds"], 30)
+        self.assertEqual(self.standing(), (0, 0))
+        settled = self.ask(f"holds/{holds[0]['id']}/settle", amounts={"total_tokens": 130}).json
+        self.assertEqual((settled["state"], settled["settled"]), ("settled", {"total_tokens": 130}))
+        self.assertEqual(self.standing(settled["position"]), (130, 0))
+        again = self.ask(f"holds/{holds[0]['id']}/settle", 409, amounts={"total_tokens": 1})
+        released = self.ask(f"holds/{holds[1]['id']}/release", 409)
+        for answer, state in ((again, "settled"), (released, "expired")):
+            self.assert_problem(answer, "hold-closed")
+            self.assertIn(f"is {state} already", answer.json["detail"])
+        last = self.ask("admit", user="ann", amounts={"requests": 1}).json
+        self.assertEqual(self.standing(last["position"]), (130, 0))
 
-    def setUp(self):
-        super().setUp()
-        for scope in SCOPES:
-            self.define("QuotaSet", **scope.quota)
+    def test_what_is_above_the_cap_is_refused_without_a_time_to_come_again(self):
+        self.override("ann", *({"meter": "requests", "window": window, "cap": 10}
+                               for window in ("rolling_minute", "month")))
+        answer = self.ask("reserve", user="ann", amounts={"requests": 11})
+        self.assertEqual((answer.json["allowed"], answer.json["refused_by"], answer.json["retry_after_s"]),
+                         (False, "limit", None))
+        self.assertNotIn("Retry-After", answer.headers)
+        self.assertTrue(self.ask("reserve", user="ann", amounts={"requests": 10}).json["allowed"], "nothing was taken")
+        # Whoever asks for what fits once others are gone is told when.
+        self.override("bob", {"meter": "requests", "window": "rolling_minute", "cap": 1})
+        self.assertTrue(self.admit("bob")["allowed"])
+        self.assertIn("Retry-After", self.ask("admit", user="bob", amounts={"requests": 1}).headers)
+        self.ask("reserve", 422, user="ann", amounts={"requests": 2**50 + 1})
 
-    def standing(self, scope):
-        """The limit that the scope shares, as it is resolved."""
-        limit = scope.quota["limits"][0]
-        found = self.daemon.get(f"/v1/limits?{scope.query}").json["limits"]
-        return next(each for each in found if (each["meter"], each["window"]) == (limit["meter"], limit["window"]))
-
-    def test_what_processes_were_granted_of_shared_caps_never_passes_them(self):
-        context = multiprocessing.get_context("fork")
-        with context.Manager() as manager:
-            stop, tallies = context.Event(), manager.dict()
-            clients = [context.Process(target=hammer, args=(self.daemon.data_dir, stop, tallies, n))
-                       for n in range(PROCESSES)]
-            for client in clients:
-                client.start()
-            try:
-                for _ in range(KILLS):
-                    time.sleep(0.5)
-                    self.daemon.process.send_signal(signal.SIGKILL)
-                    self.daemon.wait()
-                    self.daemon.start()
-
-                def are_all_refused():
-                    refused = [tally[1] for tally in tallies.values()]
-                    return len(refused) == PROCESSES and all(sum(each) > THREADS for each in zip(*refused))
-                harness.await_true("each cap is reached", are_all_refused, 120, 0.2)
-            finally:
-                stop.set()
-                for client in clients:
-                    client.join()
-            granted = [sum(each) for each in zip(*(tally[0] for tally in tallies.values()))]
-        for scope, of_scope in zip(SCOPES, granted):
-            with self.subTest(scope.name):
-                status = self.standing(scope)
-                taken = int(status["used"]) + int(status["held"])
-                self.assertLessEqual(of_scope, taken)
-                self.assertLessEqual(taken, CAP)
-                self.assertGreater(taken, CAP - 8, "what was left would have fitted")
-        self.let_go_of_all()
-        for scope in SCOPES:
-            self.assertEqual(int(self.standing(scope)["held"]), 0, scope.name)
-        self.assertEqual(self.daemon.stop(), 0)
-        code, report = harness.audit(self.folder / "data", self.folder / "audit")
-        self.assertEqual((code, report.get("drift")), (0, 0), report)
-
-    def let_go_of_all(self):
-        position = ""
-        for _ in range(100):
-            holds = self.daemon.get(f"/v1/limits/holds?limit=1000{position}").json["holds"]
-            if not holds:
-                return
-            for hold in holds:
-                released = self.ask(f"holds/{hold['id']}/release").json
-            position = f"&min_position={released['position']}"
-        self.fail("holds are left")
-
-    def test_after_a_count_the_next_ask_is_judged_on_what_was_counted(self):
-        vectors = {"user": "cat", "project": "docs", "collection": "c"}
-        self.assertTrue(self.ask("reserve", **vectors, amounts={"vectors": 900}).json["allowed"])
-        self.assertTrue(self.ask("check", **vectors, amounts={"vectors": 100}).json["allowed"])
-        counted = {"type": "VectorsCounted", **vectors, "status": "success", "counted_vectors": 200, "counted_bytes": 1,
-                   "event_time": int(time.time() * 1e6)}
-        answer = self.daemon.post(counted)
-        self.assertEqual(answer.json["outcomes"]["applied"], 1, answer)
-        self.assertFalse(self.ask("reserve", **vectors, amounts={"vectors": 1}).json["allowed"])
-        self.daemon.post({**counted, "counted_vectors": 50, "event_time": int(time.time() * 1e6)})
-        self.assertTrue(self.ask("reserve", **vectors, amounts={"vectors": 50}).json["allowed"])
-        self.assertFalse(self.ask("reserve", **vectors, amounts={"vectors": 1}).json["allowed"])
+    def test_a_cap_beyond_2_to_the_60_defines_nothing(self):
+        who = {"who": "root", "why": "test"}
+        for cap, field in ((2**60 + 1, ""), (2**63, "limits[0].cap"), (-1, "limits[0].cap")):
+            limits = [{"meter": "requests", "window": "lifetime", "cap": cap}]
+            for definition in ({"type": "LimitOverridden", "user": "ann"}, {"type": "ProfileDefined", "name": "Free"},
+                               {"type": "QuotaSet", "level": "user", "user": "ann"}):
+                answer = self.daemon.post({**definition, "limits": limits, **who})
+                self.assertEqual((answer.status, answer.json["items"][0]["field"]), (422, field), answer)
+            for path in ("/v1/users/ann/override", "/v1/profiles/Free"):
+                body = json.dumps({"limits": limits, **who}).encode()
+                self.assertEqual(self.daemon.request("PUT", path, body).status, 422, path)
+        self.assertEqual(self.admit()["limits"], [])
+        self.override("ann", {"meter": "requests", "window": "lifetime", "cap": 2**60})
+        self.assertEqual(int(self.admit()["limits"][0]["cap"]), 2**60)
 
 
 if __name__ == "__main__":
