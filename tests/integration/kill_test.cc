@@ -3,13 +3,15 @@
 // log that is left.
 //
 //   kill_test --odometerd PATH --data-dir DIR [--kills 10] [--seed 1]
-//             [--kafka HOST:PORT,… --broker 'kafka.sh --dir …' [--broker-kills 3] [--leader-kills 2] [--pause-s 60]]
+//             [--kafka HOST:PORT,… --broker 'kafka.sh --dir …' [--broker-kills 3] [--both-kills 3]
+//              [--leader-kills 2] [--pause-s 60]]
+//   kill_test --compare-only --data-dir DIR [--log kafka://…]
 //
-// With --kafka the log is a topic; then brokers are killed, or stopped for a while, too, with and without the daemon.
+// With --kafka the log is a topic, into which others send, too, whether the daemon lives or not; then brokers are
+// killed, or stopped for a while, with and without the daemon. With --compare-only nothing is started: what a daemon
+// that has ended left in DIR is compared.
 #include <fmt/format.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -18,104 +20,30 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
-#include <mutex>
-#include <set>
+#include <optional>
 #include <thread>
 
 #include "consumers/cli/http_client.h"
 #include "consumers/event_json.h"
-#include "consumers/refold.h"
 #include "core/event.h"
 #include "log/kafka_topic.h"
-#include "log/local_log.h"
-#include "state/dump.h"
-#include "state/hash.h"
+#include "tests/integration/daemon_process.h"
+#include "tests/integration/failed.h"
+#include "tests/integration/ledger.h"
+#include "tests/integration/model_comparison.h"
+#include "tests/integration/topic_feed.h"
 #include "tests/support/mix.h"
-#include "tests/support/model.h"
 #include "tests/support/random.h"
-
-extern char** environ;
 
 namespace odometer {
 namespace {
 
 constexpr uint32_t kPartitions = 2;
 constexpr size_t kBatchRecords = 40;
-
-struct Failed {
-  std::string what;
-};
-void Require(bool holds, const std::string& what) {
-  if (!holds) throw Failed{what};
-}
-
-// One daemon after another on the same data directory.
-class DaemonProcess {
- public:
-  DaemonProcess(std::string program, std::string data_dir, std::string log)
-      : program_(std::move(program)), data_dir_(std::move(data_dir)), log_(std::move(log)) {}
-  ~DaemonProcess() { Kill(); }
-
-  void Start() {
-    std::filesystem::remove(data_dir_ + "/http.address");
-    std::vector<std::string> words = {program_,
-                                      "--data-dir",
-                                      data_dir_,
-                                      "--listen",
-                                      "127.0.0.1:0",
-                                      "--log-partitions",
-                                      std::to_string(kPartitions),
-                                      "--log",
-                                      log_,
-                                      "--raw-records",
-                                      "--log-level",
-                                      "error"};
-    std::vector<char*> arguments;
-    for (std::string& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    Require(posix_spawn(&pid_, program_.c_str(), nullptr, nullptr, arguments.data(), environ) == 0,
-            "cannot start " + program_);
-    for (int waited_ms = 0; waited_ms < 60'000; waited_ms += 10) {
-      std::ifstream file(data_dir_ + "/http.address");
-      if (std::string address; file >> address) {
-        std::lock_guard lock(mutex_);
-        address_ = address;
-        return;
-      }
-      int status = 0;
-      Require(waitpid(pid_, &status, WNOHANG) == 0, "odometerd ended at its start");
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    throw Failed{"odometerd did not serve within 60 s"};
-  }
-  void Kill() { End(SIGKILL); }
-  int Terminate() { return End(SIGTERM); }
-  std::string url() const {
-    std::lock_guard lock(mutex_);
-    return "http://" + address_;
-  }
-  pid_t pid() const { return pid_; }
-
- private:
-  int End(int signal) {
-    if (pid_ <= 0) return 0;
-    kill(pid_, signal);
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-
-  std::string program_;
-  std::string data_dir_;
-  std::string log_;
-  mutable std::mutex mutex_;
-  std::string address_;  // guarded by mutex_
-  pid_t pid_ = -1;
-};
+constexpr uint64_t kAbortPercent = 30;
+constexpr int kLeaderMovesWithinS = 60;
 
 std::string Framed(const MixRecord& record) {
   uint32_t size = record.is_null ? UINT32_MAX : static_cast<uint32_t>(record.bytes.size());
@@ -144,55 +72,76 @@ struct Flags {
   std::string kafka;   // bootstrap address; "" for the embedded log
   std::string broker;  // kafka.sh with its options
   int broker_kills = 0;
+  int both_kills = 0;
   int leader_kills = 0;
   int pause_s = 0;
 };
+
+std::string Text(const ComparedPartition& partition) {
+  const ModelCounts& counts = partition.counts;
+  return fmt::format(
+      "partition {}: cursor {}, records {}, holes {}, applied {}, duplicate {}, quarantined {}, not folded {}; "
+      "compared: rows {}, asks {}, crossings {}",
+      partition.partition, partition.cursor, counts.records, partition.holes, counts.applied, counts.duplicate,
+      partition.quarantined, partition.unfolded, partition.rows, partition.asks, partition.crossings);
+}
 
 class KillTest {
  public:
   explicit KillTest(const Flags& flags)
       : flags_(flags),
         random_(flags.seed),
+        faults_(flags.seed),
         topic_(fmt::format("kill-{}", getpid())),
+        log_(flags.kafka.empty() ? "" : fmt::format("kafka://{}/{}", flags.kafka, topic_)),
+        start_us_(SystemClock().NowUs() - 40 * kUsPerDay),
         daemon_(flags.odometerd, flags.data_dir,
-                flags.kafka.empty() ? "embedded" : fmt::format("kafka://{}/{}", flags.kafka, topic_)) {
+                {"--log-partitions", std::to_string(kPartitions), "--log", log_.empty() ? "embedded" : log_,
+                 "--raw-records", "--log-level", "error"}) {
     for (uint32_t partition = 0; partition < kPartitions; ++partition) {
       MixOptions options;
       options.seed = flags.seed + partition;
       options.partition = partition;
       options.partitions = kPartitions;
       options.with_ticks = true;
-      options.start_us = SystemClock().NowUs() - 40 * kUsPerDay;
+      options.start_us = start_us_;
       mixes_.push_back(std::make_unique<Mix>(options));
     }
   }
 
   void Run() {
     std::filesystem::remove_all(flags_.data_dir);
-    if (!flags_.kafka.empty()) MakeTopic();
+    if (!log_.empty()) MakeTopicAndFeeds();
     for (int life = 0; life < flags_.kills; ++life) {
-      daemon_.Start();
+      StartDaemon();
       Live();
     }
-    daemon_.Start();
-    for (int i = 0; i < flags_.broker_kills; ++i) LoseBroker([this] { Broker("kill 1", "restart 1"); });
-    for (int i = 0; i < flags_.leader_kills; ++i) LoseBroker([this] { LoseLeader(); });
-    if (flags_.pause_s > 0) {
-      LoseBroker([this] { PauseBroker(); });
-      LoseBroker([this] {
-        daemon_.Kill();
-        PauseBroker();
-        daemon_.Start();
-      });
-    }
+    StartDaemon();
+    LoseBrokers();
     // The last life takes what is left, and is looked at alive.
     for (int i = 0; i < flags_.batches_a_life; ++i) SendUntilTaken();
+    for (const auto& feed : feeds_) feed->Stop();
     CompareMetrics();
     Require(daemon_.Terminate() == 0, "odometerd did not end cleanly on SIGTERM");
     Compare();
   }
 
  private:
+  // What others sent between the end of one daemon and the moment that the next one serves, came in its absence.
+  void StartDaemon() {
+    daemon_.Start();
+    met_ += Fed() - fed_at_end_;
+  }
+  void KillDaemon() {
+    daemon_.Kill();
+    fed_at_end_ = Fed();
+  }
+  uint64_t Fed() const {
+    uint64_t records = 0;
+    for (const auto& feed : feeds_) records += feed->records();
+    return records;
+  }
+
   // Sends until the process is killed at a moment that the seed chooses.
   void Live() {
     int64_t life_ms = 20 + static_cast<int64_t>(random_.Below(static_cast<uint64_t>(flags_.life_max_ms)));
@@ -203,42 +152,93 @@ class KillTest {
     while (Send() != Sent::kGone) {
     }
     killer.join();
-    daemon_.Kill();
+    KillDaemon();
     ++kills_;
   }
 
   // --- what befalls the broker, while events are sent
 
-  void MakeTopic() {
-    Result<KafkaAddress> address = KafkaAddress::Parse(fmt::format("kafka://{}/{}", flags_.kafka, topic_));
+  void MakeTopicAndFeeds() {
+    Result<KafkaAddress> address = KafkaAddress::Parse(log_);
     Require(address.ok(), "--kafka: " + address.status().message());
     TopicOptions options{Uuid5(kNamespaceDns, topic_), kPartitions, flags_.leader_kills > 0 ? 3u : 1u};
     Status made = CreateTopic(*address, options, SystemClock());
     Require(made.ok(), "topic: " + made.ToString());
+    TopicFeed::Options feed{kPartitions, flags_.seed + 1000, start_us_, 0};
+    feeds_.push_back(std::make_unique<TopicFeed>(feed, std::make_unique<SdkSender>(*address), ledger_));
+    feed.seed += 1000;
+    feed.abort_percent = kAbortPercent;
+    feeds_.push_back(std::make_unique<TopicFeed>(feed, std::make_unique<TransactionSender>(*address), ledger_));
+    // The first daemon finds records, too.
+    for (int waited_ms = 0; feeds_[0]->records() == 0; waited_ms += 10) {
+      Require(waited_ms < 60'000, "nothing could be sent to the topic for a minute");
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+
+  void LoseBrokers() {
+    for (int i = 0; i < flags_.broker_kills; ++i) LoseBroker([this] { Broker("kill 1", "restart 1"); });
+    for (int i = 0; i < flags_.both_kills; ++i) LoseBroker([this, i] { LoseBoth(i % 3); });
+    for (int i = 0; i < flags_.leader_kills; ++i) LoseBroker([this] { LoseLeader(); });
+    if (flags_.pause_s > 0) LoseBroker([this] { PauseBroker(); });
   }
 
   std::string Ask(const std::string& verb) const {
+    std::optional<std::string> answer = TryAsk(verb);
+    Require(answer.has_value(), flags_.broker + " " + verb + " failed");
+    return *answer;
+  }
+
+  std::optional<std::string> TryAsk(const std::string& verb) const {
     std::string command = flags_.broker + " " + verb;
     FILE* pipe = popen(command.c_str(), "r");
     Require(pipe != nullptr, "cannot run " + command);
     std::string answer;
     char buffer[256];
     while (fgets(buffer, sizeof buffer, pipe) != nullptr) answer += buffer;
-    Require(pclose(pipe) == 0, command + " failed");
+    if (pclose(pipe) != 0) return std::nullopt;
     while (!answer.empty() && answer.back() == '\n') answer.pop_back();
     return answer;
   }
 
   void Broker(const std::string& down, const std::string& up) {
     Ask(down);
-    std::this_thread::sleep_for(std::chrono::milliseconds(random_.Below(1500)));
+    std::this_thread::sleep_for(std::chrono::milliseconds(faults_.Below(1500)));
     Ask(up);
   }
 
+  // The daemon and the broker at once; then it starts after the broker, before it, or while the broker is stopped.
+  void LoseBoth(int way) {
+    KillDaemon();
+    ++kills_;
+    Ask(way == 2 ? "pause 1" : "kill 1");
+    std::this_thread::sleep_for(std::chrono::milliseconds(faults_.Below(1500)));
+    if (way != 0) StartDaemon();
+    Ask(way == 2 ? "resume 1" : "restart 1");
+    if (way == 0) StartDaemon();
+  }
+
+  // It comes back once another node leads.
   void LoseLeader() {
     std::string leader = Ask("leader " + topic_ + " 0");
     Require(!leader.empty(), "nobody leads " + topic_);
-    Broker("kill " + leader, "restart " + leader);
+    Ask("kill " + leader);
+    AwaitOtherLeader(leader);
+    ++leaders_moved_;
+    std::this_thread::sleep_for(std::chrono::milliseconds(faults_.Below(1500)));
+    Ask("restart " + leader);
+  }
+
+  void AwaitOtherLeader(const std::string& old) const {
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kLeaderMovesWithinS);
+    for (;;) {
+      // Whom it asks may be the one that is gone.
+      std::optional<std::string> leader = TryAsk("leader " + topic_ + " 0");
+      if (leader && !leader->empty() && *leader != old) return;
+      Require(std::chrono::steady_clock::now() < deadline,
+              fmt::format("node {} was killed, and for {} s no other one leads", old, kLeaderMovesWithinS));
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
   }
 
   void PauseBroker() {
@@ -298,10 +298,10 @@ class KillTest {
     }
     Require(response->status == 202,
             fmt::format("a batch was answered {}: {}", response->status, response->body.substr(0, 500)));
-    for (const MixRecord& record : batch_) {
-      if (!by_json_) acknowledged_[partition_].insert(HashOf(record.bytes));
-      hostile_ += record.hostile ? 1 : 0;
-    }
+    Require(!by_json_ || response->body.find("\"refused\":0,") != std::string::npos,
+            "the JSON door refused what fits it: " + response->body.substr(0, 500));
+    ledger_.Acknowledge(partition_, batch_, by_json_ ? Ledger::As::kId : Ledger::As::kBytes);
+    for (const MixRecord& record : batch_) hostile_ += record.hostile ? 1 : 0;
     sent_ += batch_.size();
     batch_.clear();
     return Sent::kTaken;
@@ -387,26 +387,20 @@ class KillTest {
     return std::strtoull(metrics_.c_str() + at, nullptr, 10);
   }
 
+  // Everything acknowledged must be in the log.
   void Compare() {
-    LocalLog::Options options;
-    options.read_only = true;
-    Result<std::unique_ptr<LocalLog>> log =
-        LocalLog::Open(PosixFileSystem(), SystemClock(), flags_.data_dir + "/log", options);
-    Require(log.ok(), "open log: " + log.status().ToString());
+    ModelComparison::Options options{flags_.data_dir, log_, nullptr};
+    options.on_record = [this](uint32_t partition, const Record& record) { ledger_.Find(partition, record.bytes); };
+    std::vector<ComparedPartition> compared = ModelComparison(options).Run();
+    ledger_.Check();
+    Require(compared.size() == kPartitions, "a partition is not in the data directory");
     std::map<std::string, uint64_t> applied;
-    uint64_t rows = 0, records = 0, quarantined = 0;
-    for (uint32_t partition = 0; partition < kPartitions; ++partition) {
-      Model model(ModelOptions{partition, kPartitions});
-      FeedModel((*log)->partition(partition), &model);
-      rows += ComparePartition(partition, model);
-      records += model.counts().records;
-      quarantined += model.Quarantine().size();
-      for (const auto& [type, count] : model.counts().applied_by_type) applied[type] += count;
+    for (const ComparedPartition& partition : compared) {
+      std::cout << Text(partition) << "\n";
+      CompareWithMetrics(partition);
+      for (const auto& [type, count] : partition.counts.applied_by_type) applied[type] += count;
     }
-    std::cout << fmt::format(
-        "kills {}, brokers lost {}, batches refused {}, records sent {} (hostile {}), in the log {}, quarantined {}, "
-        "rows compared {}\n",
-        kills_, broker_losses_, refused_, sent_, hostile_, records, quarantined, rows);
+    Tell(compared);
     for (EventType type : AllEventTypes()) {
       std::string name(TypeName(type));
       std::cout << "  applied " << name << " " << applied[name] << "\n";
@@ -414,71 +408,9 @@ class KillTest {
     }
   }
 
-  // Everything acknowledged must be in the log.
-  void FeedModel(PartitionLog& log, Model* model) {
-    std::set<uint64_t> found;
-    Result<std::unique_ptr<EventReader>> reader = log.Read(0);
-    Require(reader.ok(), "read log: " + reader.status().ToString());
-    while ((*reader)->next_offset() < log.range().end) {
-      Result<std::span<const Record>> records = (*reader)->Poll(4096, 0);
-      Require(records.ok(), "read log: " + (records.ok() ? "" : records.status().ToString()));
-      for (const Record& record : *records) {
-        model->Apply(record.offset, record.append_time.us, record.bytes);
-        found.insert(HashOf(record.bytes));
-      }
-    }
-    for (uint64_t hash : acknowledged_[log.partition()])
-      Require(found.contains(hash), "an acknowledged record is not in the log");
-  }
-
-  uint64_t ComparePartition(uint32_t partition, const Model& model) {
-    StoreOptions options;
-    options.path = PartitionPath(flags_.data_dir + "/state", partition);
-    options.read_only = true;
-    Result<std::unique_ptr<Store>> store = Store::Open(options);
-    Require(store.ok(), "open store: " + store.status().ToString());
-    std::shared_ptr<const View> view = (*store)->NewView();
-    Require(view->meta().cursor == model.counts().records,
-            fmt::format("partition {} was folded to {}, its log has {}", partition, view->meta().cursor,
-                        model.counts().records));
-    Result<std::map<std::string, FieldMap>> rows = DumpLogical(*view);
-    Require(rows.ok(), "dump: " + rows.status().ToString());
-    std::map<std::string, FieldMap> want = model.LogicalRows();
-    for (const auto& [name, fields] : want) {
-      auto row = rows->find(name);
-      Require(row != rows->end(), "row " + name + " is not in the store");
-      for (const auto& [field, value] : fields) {
-        auto held = row->second.find(field);
-        Require(held != row->second.end() && held->second == value,
-                fmt::format("{}.{} is {}, the model says {}", name, field,
-                            held == row->second.end() ? "absent" : held->second, value));
-      }
-      Require(row->second.size() == fields.size(), "row " + name + " has fields that the model does not know");
-    }
-    Require(rows->size() == want.size(), fmt::format("the store has {} rows, the model {}", rows->size(), want.size()));
-    CompareOutcomes(partition, *view, model);
-    return rows->size();
-  }
-
-  void CompareOutcomes(uint32_t partition, const View& view, const Model& model) {
-    const ModelCounts& counts = model.counts();
-    Require(view.meta().conserves() && view.meta().applied_total() == counts.applied &&
-                view.meta().duplicate == counts.duplicate,
-            "outcomes differ from the model's");
-    std::map<uint64_t, std::string> quarantine;
-    std::string begin = KeyBuilder().Begin(RowKind::kQuarantine).str();
-    Status scanned = view.Scan(begin, PrefixEnd(begin), [&](std::string_view key, std::string_view value) {
-      int64_t offset = 0;
-      QuarantineRow row;
-      KeyReader reader(key);
-      if (reader.Number(&offset) && DecodeRow(value, &row))
-        quarantine[static_cast<uint64_t>(offset)] = std::string(ReasonName(static_cast<Reason>(row.reason)));
-      return true;
-    });
-    Require(scanned.ok() && quarantine == model.Quarantine(), "the quarantine is not the model's");
-    Result<std::vector<Difference>> law = CheckConservation(view);
-    Require(law.ok() && law->empty(), "the conservation law does not hold when read back from rows");
-    std::string label = fmt::format("partition=\"{}\"", partition);
+  void CompareWithMetrics(const ComparedPartition& compared) {
+    const ModelCounts& counts = compared.counts;
+    std::string label = fmt::format("partition=\"{}\"", compared.partition);
     Require(Metric("odometer_records_duplicate_total", label) == counts.duplicate,
             "/metrics tells other duplicates than the model");
     for (const auto& [reason, count] : counts.quarantined_by_reason) {
@@ -491,12 +423,34 @@ class KillTest {
     }
   }
 
+  // And that what is to be shown has happened.
+  void Tell(const std::vector<ComparedPartition>& compared) const {
+    std::cout << fmt::format(
+        "kills {}, brokers lost {}, leaders moved {}, batches refused {}, records sent through the doors {} (hostile "
+        "{})\n",
+        kills_, broker_losses_, leaders_moved_, refused_, sent_, hostile_);
+    std::cout << fmt::format("acknowledged and found: {} records by their bytes, {} events by their ids\n",
+                             ledger_.acknowledged(Ledger::As::kBytes), ledger_.acknowledged(Ledger::As::kId));
+    if (log_.empty()) return;
+    for (const auto& feed : feeds_)
+      std::cout << fmt::format("fed past the daemon: {} records (hostile {}), {} in doubt, {} batches tried again\n",
+                               feed->records(), feed->hostile(), feed->dropped(), feed->again());
+    std::cout << fmt::format("in the daemon's absence {}, aborted and not read {}\n", met_, ledger_.aborted());
+    uint64_t holes = 0;
+    for (const ComparedPartition& partition : compared) holes += partition.holes;
+    Require(met_ > 0 && ledger_.aborted() > 0 && holes > 0, "no record in the daemon's absence, no abort, or no hole");
+  }
+
   Flags flags_;
   Random random_;
-  std::string topic_;
+  Random faults_;  // of the thread that takes brokers away
+  const std::string topic_;
+  const std::string log_;  // kafka://…; "" for the embedded one
+  const int64_t start_us_;
   DaemonProcess daemon_;
   std::vector<std::unique_ptr<Mix>> mixes_;
-  std::map<uint32_t, std::set<uint64_t>> acknowledged_;
+  Ledger ledger_;
+  std::vector<std::unique_ptr<TopicFeed>> feeds_;  // past the daemon
   std::vector<MixRecord> batch_;  // made, and not yet acknowledged
   std::string body_;
   std::string tenant_;
@@ -506,9 +460,21 @@ class KillTest {
   uint64_t sent_ = 0, hostile_ = 0;
   int kills_ = 0;
   int broker_losses_ = 0;
+  int leaders_moved_ = 0;
+  uint64_t fed_at_end_ = 0, met_ = 0;
   uint64_t refused_ = 0;
   std::string refusal_;
 };
+
+// Of a daemon that has ended, by whomever it was started.
+void CompareOnly(const std::string& data_dir, const std::string& log) {
+  uint64_t asks = 0;
+  for (const ComparedPartition& partition : ModelComparison({data_dir, log, nullptr}).Run()) {
+    std::cout << Text(partition) << "\n";
+    asks += partition.asks;
+  }
+  std::cout << "every row, outcome and verdict is the model's (asks " << asks << ")\n";
+}
 
 }  // namespace
 }  // namespace odometer
@@ -518,33 +484,44 @@ int main(int argc, char** argv) {
   const char* seed = std::getenv("ODOMETER_SEED");
   if (seed != nullptr && *seed != '\0') flags.seed = std::strtoull(seed, nullptr, 10);
   bool full = std::getenv("ODOMETER_FULL") != nullptr;
-  const int full_kills = 200, full_broker_kills = 30, full_leader_kills = 20, full_pause_s = 60;
+  bool compare_only = false;
+  std::string log;
+  const int full_kills = 200, full_broker_kills = 30, full_both_kills = 12, full_leader_kills = 20, full_pause_s = 60;
   CLI::App app("kill -9 of odometerd while records are sent; every row against the model");
-  app.add_option("--odometerd", flags.odometerd)->required();
+  CLI::Option* program = app.add_option("--odometerd", flags.odometerd);
   app.add_option("--data-dir", flags.data_dir)->required();
+  CLI::Option* only = app.add_flag("--compare-only", compare_only)->excludes(program);
+  app.add_option("--log", log)->needs(only);
   app.add_option("--kills", flags.kills);
   app.add_option("--seed", flags.seed);
   app.add_option("--kafka", flags.kafka);
   app.add_option("--broker", flags.broker)->needs("--kafka");
   app.add_option("--broker-kills", flags.broker_kills)->needs("--broker");
+  app.add_option("--both-kills", flags.both_kills)->needs("--broker");
   app.add_option("--leader-kills", flags.leader_kills)->needs("--broker");
   app.add_option("--pause-s", flags.pause_s)->needs("--broker");
   CLI11_PARSE(app, argc, argv);
+  if (!compare_only && flags.odometerd.empty()) return app.exit(CLI::RequiredError("--odometerd"));
   if (full) {
     // What a run of the gate does at all, a full one does as often as the issue names.
     if (flags.kills > 0) flags.kills = full_kills;
     flags.life_max_ms = 200;  // 200 longer ones are 800,000 records to compare
     if (flags.broker_kills > 0) flags.broker_kills = full_broker_kills;
+    if (flags.both_kills > 0) flags.both_kills = full_both_kills;
     if (flags.leader_kills > 0) flags.leader_kills = full_leader_kills;
     if (flags.pause_s > 0) flags.pause_s = full_pause_s;
   }
-  std::cout << "seed " << flags.seed << "\n";
+  if (!compare_only) std::cout << "seed " << flags.seed << "\n";
   try {
+    if (compare_only) {
+      odometer::CompareOnly(flags.data_dir, log);
+      return 0;
+    }
     odometer::KillTest(flags).Run();
   } catch (const odometer::Failed& failed) {
     std::cout << "FAILED: " << failed.what << " (seed " << flags.seed << ")\n";
     return 1;
   }
-  std::cout << "every row, outcome and metric is the model's\n";
+  std::cout << "every row, outcome, verdict and metric is the model's\n";
   return 0;
 }
