@@ -1,5 +1,7 @@
 #include "tests/integration/batch_sender.h"
 
+#include <fmt/format.h>
+
 #include <string>
 
 #include "tests/integration/failed.h"
@@ -22,7 +24,12 @@ SdkSender::SdkSender(const KafkaAddress& address) {
 
 BatchSender::Sent SdkSender::Send(uint32_t partition, std::span<const std::string_view> events, bool) {
   Result<Appended> appended = producer_->Send(partition, events);
-  if (appended.ok()) return Sent::kAcknowledged;
+  if (appended.ok()) {
+    const bool is_known = appended->first_offset != UINT64_MAX;
+    told_ = is_known ? fmt::format("offsets {} to {}", appended->first_offset, appended->next_offset - 1)
+                     : "no offsets";
+    return Sent::kAcknowledged;
+  }
   Require(appended.status().code() == Code::kUnavailable, "send: " + appended.status().ToString());
   return Sent::kAgain;
 }
@@ -54,6 +61,13 @@ bool TransactionSender::Open() {
   Require(client.ok(), "open producer of transactions: " + client.status().ToString());
   client_ = std::move(*client);
   return IsFine(rd_kafka_init_transactions(client_->get(), kAnswerMs));
+}
+
+// A commit is answered before its markers stand in the log, and nobody reads beyond a transaction without. A successor
+// begins when they do.
+bool TransactionSender::Finish() {
+  GiveUp();
+  return Open();
 }
 
 bool TransactionSender::Produce(uint32_t partition, std::span<const std::string_view> events) {

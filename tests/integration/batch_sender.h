@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "log/kafka_address.h"
@@ -23,6 +24,8 @@ class BatchSender {
   virtual ~BatchSender() = default;
   // With `abort`, the records are taken back, where the sender can do that.
   virtual Sent Send(uint32_t partition, std::span<const std::string_view> events, bool abort) = 0;
+  // What the last Send() was told, for people.
+  virtual std::string told() const = 0;
   // Leaves nothing open. False: not yet; try again.
   virtual bool Finish() { return true; }
 };
@@ -31,9 +34,11 @@ class SdkSender : public BatchSender {
  public:
   explicit SdkSender(const KafkaAddress& address);
   Sent Send(uint32_t partition, std::span<const std::string_view> events, bool abort) override;
+  std::string told() const override { return "by the producer: " + told_; }
 
  private:
   std::unique_ptr<KafkaProducer> producer_;
+  std::string told_;
 };
 
 // Each batch a transaction. After any error the handle is given up: its successor ends what it left open.
@@ -42,7 +47,8 @@ class TransactionSender : public BatchSender {
   explicit TransactionSender(const KafkaAddress& address) : address_(address) {}
   ~TransactionSender() override { GiveUp(); }
   Sent Send(uint32_t partition, std::span<const std::string_view> events, bool abort) override;
-  bool Finish() override { return client_ != nullptr || Open(); }
+  std::string told() const override { return "in a transaction"; }
+  bool Finish() override;
 
  private:
   bool Open();

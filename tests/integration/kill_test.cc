@@ -4,7 +4,7 @@
 //
 //   kill_test --odometerd PATH --data-dir DIR [--kills 10] [--seed 1]
 //             [--kafka HOST:PORT,… --broker 'kafka.sh --dir …' [--broker-kills 3] [--both-kills 3]
-//              [--leader-kills 2] [--pause-s 60]]
+//              [--leader-kills 2] [--pause-s 60 [--pauses 1]]]
 //   kill_test --compare-only --data-dir DIR [--log kafka://…]
 //
 // With --kafka the log is a topic, into which others send, too, whether the daemon lives or not; then brokers are
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -28,6 +29,7 @@
 #include "consumers/cli/http_client.h"
 #include "consumers/event_json.h"
 #include "core/event.h"
+#include "log/kafka_log.h"
 #include "log/kafka_topic.h"
 #include "tests/integration/daemon_process.h"
 #include "tests/integration/failed.h"
@@ -74,7 +76,7 @@ struct Flags {
   int broker_kills = 0;
   int both_kills = 0;
   int leader_kills = 0;
-  int pause_s = 0;
+  int pauses = 1, pause_s = 0;
 };
 
 std::string Text(const ComparedPartition& partition) {
@@ -121,6 +123,7 @@ class KillTest {
     // The last life takes what is left, and is looked at alive.
     for (int i = 0; i < flags_.batches_a_life; ++i) SendUntilTaken();
     for (const auto& feed : feeds_) feed->Stop();
+    if (!log_.empty()) LookForEnds();
     CompareMetrics();
     Require(daemon_.Terminate() == 0, "odometerd did not end cleanly on SIGTERM");
     Compare();
@@ -180,7 +183,7 @@ class KillTest {
     for (int i = 0; i < flags_.broker_kills; ++i) LoseBroker([this] { Broker("kill 1", "restart 1"); });
     for (int i = 0; i < flags_.both_kills; ++i) LoseBroker([this, i] { LoseBoth(i % 3); });
     for (int i = 0; i < flags_.leader_kills; ++i) LoseBroker([this] { LoseLeader(); });
-    if (flags_.pause_s > 0) LoseBroker([this] { PauseBroker(); });
+    for (int i = 0; flags_.pause_s > 0 && i < flags_.pauses; ++i) LoseBroker([this] { PauseBroker(); });
   }
 
   std::string Ask(const std::string& verb) const {
@@ -300,7 +303,8 @@ class KillTest {
             fmt::format("a batch was answered {}: {}", response->status, response->body.substr(0, 500)));
     Require(!by_json_ || response->body.find("\"refused\":0,") != std::string::npos,
             "the JSON door refused what fits it: " + response->body.substr(0, 500));
-    ledger_.Acknowledge(partition_, batch_, by_json_ ? Ledger::As::kId : Ledger::As::kBytes);
+    ledger_.Acknowledge(partition_, batch_, by_json_ ? Ledger::As::kId : Ledger::As::kBytes,
+                        by_json_ ? "by the JSON door" : "by the raw door");
     for (const MixRecord& record : batch_) hostile_ += record.hostile ? 1 : 0;
     sent_ += batch_.size();
     batch_.clear();
@@ -356,6 +360,14 @@ class KillTest {
     return true;
   }
 
+  // Of the topic, now that nobody else sends into it.
+  void LookForEnds() {
+    Result<std::unique_ptr<KafkaLog>> topic = KafkaLog::Open(KafkaAddress::Parse(log_).value(), KafkaLog::Options());
+    Require(topic.ok(), "open topic: " + topic.status().ToString());
+    for (uint32_t partition = 0; partition < kPartitions; ++partition)
+      ends_[partition] = (*topic)->partition(partition).range().end;
+  }
+
   // /metrics holds the conservation law by partition, equal to the model once the log is read.
   void CompareMetrics() {
     cli::HttpClient client({.server = daemon_.url(), .tenant = "default"});
@@ -372,7 +384,7 @@ class KillTest {
   bool IsDrained() const {
     for (uint32_t partition = 0; partition < kPartitions; ++partition) {
       std::string label = fmt::format("partition=\"{}\"", partition);
-      if (Metric("odometer_cursor", label) == 0 ||
+      if (Metric("odometer_cursor", label) == 0 || Metric("odometer_cursor", label) < ends_[partition] ||
           Metric("odometer_cursor", label) != Metric("odometer_log_end_offset", label) ||
           Metric("odometer_crossings_waiting", label) != 0)
         return false;
@@ -456,6 +468,7 @@ class KillTest {
   std::string tenant_;
   uint32_t partition_ = 0;
   bool by_json_ = false;
+  std::array<uint64_t, kPartitions> ends_{};  // that a daemon has to reach
   std::string metrics_;
   uint64_t sent_ = 0, hostile_ = 0;
   int kills_ = 0;
@@ -500,6 +513,7 @@ int main(int argc, char** argv) {
   app.add_option("--both-kills", flags.both_kills)->needs("--broker");
   app.add_option("--leader-kills", flags.leader_kills)->needs("--broker");
   app.add_option("--pause-s", flags.pause_s)->needs("--broker");
+  app.add_option("--pauses", flags.pauses)->needs("--broker")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   if (!compare_only && flags.odometerd.empty()) return app.exit(CLI::RequiredError("--odometerd"));
   if (full) {

@@ -25,12 +25,18 @@ std::optional<uint64_t> IdHash(std::string_view bytes) {
 
 }  // namespace
 
-void Ledger::Acknowledge(uint32_t partition, std::span<const MixRecord> batch, As as) {
+void Ledger::Acknowledge(uint32_t partition, std::span<const MixRecord> batch, As as,
+                         const std::string& who) {
   std::lock_guard lock(mutex_);
   (as == As::kBytes ? acknowledged_as_bytes_ : acknowledged_as_id_) += batch.size();
   for (const MixRecord& record : batch) {
-    if (as == As::kBytes) ++acknowledged_.bytes[{partition, HashOf(record.bytes)}];
-    if (std::optional<uint64_t> id = IdHash(record.bytes)) ++acknowledged_.ids[{partition, *id}];
+    const Key bytes{partition, HashOf(record.bytes)};
+    if (as == As::kBytes) ++acknowledged_.bytes[bytes];
+    who_[bytes] = who;
+    if (std::optional<uint64_t> id = IdHash(record.bytes)) {
+      ++acknowledged_.ids[{partition, *id}];
+      who_[{partition, *id}] = who;
+    }
   }
 }
 
@@ -53,22 +59,25 @@ void Ledger::Find(uint32_t partition, std::string_view bytes) {
   if (std::optional<uint64_t> id = IdHash(bytes)) ++found_.ids[{partition, *id}];
 }
 
-uint64_t Ledger::CountMissing(const Counts& acknowledged, const Counts& found) {
+void Ledger::CheckFound(const Counts& acknowledged, const Counts& found, const std::string& what) const {
   uint64_t missing = 0;
+  std::set<std::string> of;
   for (const auto& [key, count] : acknowledged) {
     auto there = found.find(key);
     uint64_t held = there == found.end() ? 0 : there->second;
-    if (held < count) missing += count - held;
+    if (held >= count) continue;
+    missing += count - held;
+    of.insert("partition " + std::to_string(key.first) + ", " + who_.at(key));
   }
-  return missing;
+  std::string text = std::to_string(missing) + " acknowledged " + what;
+  for (const std::string& who : of) text += "; " + who;
+  Require(missing == 0, text);
 }
 
 void Ledger::Check() const {
   std::lock_guard lock(mutex_);
-  uint64_t lost = CountMissing(acknowledged_.bytes, found_.bytes);
-  Require(lost == 0, std::to_string(lost) + " acknowledged records are not in the log");
-  uint64_t lost_ids = CountMissing(acknowledged_.ids, found_.ids);
-  Require(lost_ids == 0, std::to_string(lost_ids) + " acknowledged events are not in the log: no record has their id");
+  CheckFound(acknowledged_.bytes, found_.bytes, "records are not in the log");
+  CheckFound(acknowledged_.ids, found_.ids, "events are not in the log: no record has their id");
   for (const Key& key : aborted_)
     Require(offered_.contains(key) || !found_.bytes.contains(key), "a record of an aborted transaction was read");
 }

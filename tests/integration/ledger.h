@@ -13,6 +13,7 @@
 #include <mutex>
 #include <set>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -24,7 +25,8 @@ class Ledger {
  public:
   // A door that makes the record anew from its JSON keeps its id and tenant, not its bytes.
   enum class As { kBytes, kId };
-  void Acknowledge(uint32_t partition, std::span<const MixRecord> batch, As as);
+  // who: sent it, and what they were told: said of what is lost.
+  void Acknowledge(uint32_t partition, std::span<const MixRecord> batch, As as, const std::string& who);
   // Sent in a transaction that is not to be aborted, whatever becomes of it.
   void Offer(uint32_t partition, std::span<const MixRecord> batch);
   // Sent in a transaction that was aborted: must not be read, unless it was offered as well.
@@ -42,10 +44,12 @@ class Ledger {
   struct Side {
     Counts bytes, ids;
   };
-  static uint64_t CountMissing(const Counts& acknowledged, const Counts& found);
+  // Throws Failed when any of them was found less often than it was acknowledged.
+  void CheckFound(const Counts& acknowledged, const Counts& found, const std::string& what) const;
 
   mutable std::mutex mutex_;
   Side acknowledged_, found_;
+  std::map<Key, std::string> who_;  // acknowledged it last
   std::set<Key> offered_, aborted_;
   uint64_t acknowledged_as_bytes_ = 0, acknowledged_as_id_ = 0;
 };

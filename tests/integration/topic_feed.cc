@@ -1,5 +1,7 @@
 #include "tests/integration/topic_feed.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <utility>
 
@@ -64,15 +66,19 @@ void TopicFeed::SendBatch(uint32_t partition) {
   const bool abort = random_.Percent(options_.abort_percent);
   if (!abort) ledger_.Offer(partition, batch);
   BatchSender::Sent sent = sender_->Send(partition, events, abort);
+  ++batches_;
+  int again = 0;
   while (sent == BatchSender::Sent::kAgain && !stopping_) {
     ++again_;
+    ++again;
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     sent = sender_->Send(partition, events, abort);
   }
   if (sent == BatchSender::Sent::kAborted) ledger_.Abort(partition, batch);
   if (sent == BatchSender::Sent::kDropped) dropped_ += batch.size();
   if (sent != BatchSender::Sent::kAcknowledged) return;
-  ledger_.Acknowledge(partition, batch, Ledger::As::kBytes);
+  ledger_.Acknowledge(partition, batch, Ledger::As::kBytes,
+                      fmt::format("{}, batch {}, {} times again", sender_->told(), batches_, again));
   records_ += batch.size();
   for (const MixRecord& record : batch) hostile_ += record.hostile ? 1 : 0;
 }

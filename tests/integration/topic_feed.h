@@ -49,6 +49,7 @@ class TopicFeed {
   Ledger& ledger_;
   Random random_;
   std::vector<std::unique_ptr<Mix>> mixes_;  // by partition
+  uint64_t batches_ = 0;  // the thread's
   std::atomic<uint64_t> records_ = 0, hostile_ = 0, dropped_ = 0, again_ = 0;
   std::atomic<bool> stopping_ = false;
   std::exception_ptr failed_;
