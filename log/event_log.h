@@ -42,7 +42,7 @@ struct Position {
 };
 
 struct Appended {
-  uint64_t first_offset = 0;  // next_offset, where a log cannot tell: the events lie somewhere below it
+  uint64_t first_offset = 0;
   uint64_t next_offset = 0;   // of the last event, plus 1
   AppendTime append_time;
 };

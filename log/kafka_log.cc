@@ -87,12 +87,6 @@ Result<Appended> KafkaPartition::Append(std::span<const std::string_view> events
   }
   Result<Appended> appended = log_.producer_->Send(partition_, events);
   if (!appended.ok()) return appended;
-  if (appended->next_offset == UINT64_MAX) {
-    // A delivery that was tried again tells no offset; what was delivered lies below the end as it is now.
-    if (Status refreshed = Refresh(); !refreshed.ok())
-      return Status(Code::kUnavailable, "outcome unknown: " + refreshed.message());
-    appended->first_offset = appended->next_offset = range().end;
-  }
   Extend(appended->next_offset);
   return appended;
 }

@@ -172,10 +172,11 @@ Result<Appended> KafkaProducer::Send(uint32_t partition, std::span<const std::st
   if (is_done && batch->delivered == events.size() && (*client)->outages() != outages)
     return KafkaUnavailable(**client, "outcome unknown: " + what, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
   if (is_done && batch->delivered == events.size()) {
-    Appended appended{static_cast<uint64_t>(batch->first), static_cast<uint64_t>(batch->last) + 1,
-                      AppendTimeOf(batch->time_ms * 1000)};
-    if (batch->is_offset_unknown) appended.first_offset = appended.next_offset = UINT64_MAX;
-    return appended;
+    // The broker knows a delivery that was tried again by its number alone: nobody has shown that it is there.
+    if (batch->is_offset_unknown)
+      return KafkaUnavailable(**client, "outcome unknown: " + what, RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER);
+    return Appended{static_cast<uint64_t>(batch->first), static_cast<uint64_t>(batch->last) + 1,
+                    AppendTimeOf(batch->time_ms * 1000)};
   }
   if (!is_done || batch->delivered > 0 || batch->is_any_possible) what = "outcome unknown: " + what;
   return KafkaUnavailable(**client, what, is_done ? batch->error : RD_KAFKA_RESP_ERR__TIMED_OUT);

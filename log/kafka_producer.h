@@ -31,8 +31,8 @@ class KafkaProducer {
 
   // Returns when all are on enough replicas. kInvalid: an event is larger than the broker takes; none was sent.
   // kUnavailable: not within the time, or not all: the message begins with "outcome unknown" when some may be there,
-  // and when all brokers were away meanwhile: those that took the events may be another cluster's. When a delivery that
-  // was tried again tells no offset, first_offset and next_offset are UINT64_MAX.
+  // and when all brokers were away meanwhile: those that took the events may be another cluster's. So it is when a
+  // delivery that was tried again tells no offset.
   Result<Appended> Send(uint32_t partition, std::span<const std::string_view> events);
   // How often all brokers were away.
   uint64_t outages() const;

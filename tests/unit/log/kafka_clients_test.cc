@@ -120,14 +120,15 @@ TEST_F(KafkaClientsTest, WhatIsDeliveredAfterAnOutageThatBeganMeanwhileIsOfUnkno
   Append("c");
 }
 
-TEST_F(KafkaClientsTest, ADeliveryThatWasTriedAgainTellsNoOffsetAndNoneIsGuessed) {
+TEST_F(KafkaClientsTest, ADeliveryThatTellsNoOffsetIsOfUnknownOutcomeForTheLogMayNotHoldIt) {
   Append("a");
   rd_kafka_mock_push_request_errors(cluster_.get(), 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER);
   std::string_view event = "b";
-  Result<Appended> appended = producer_->Send(0, {&event, 1});
-  ASSERT_TRUE(appended.ok()) << appended.status().ToString();
-  EXPECT_EQ(appended->first_offset, UINT64_MAX);
-  EXPECT_EQ(appended->next_offset, UINT64_MAX);
+  Status status = producer_->Send(0, {&event, 1}).status();
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_TRUE(status.message().starts_with("outcome unknown")) << status.ToString();
+  EXPECT_EQ(KafkaWitness::Open(address_).value()->Range(0).value().end, 1u);
+  Append("b");
 }
 
 TEST_F(KafkaClientsTest, TheRangeIsThatOfTheLog) {
